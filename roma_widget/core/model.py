@@ -1,0 +1,157 @@
+"""The nouns: what a run is made of, as frozen values. Nothing here reads a wire, a clock or a file.
+
+Times are aware `datetime`s in UTC. What the server did not say is `None`, never 0 or "".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal
+
+Outcome = Literal["running", "succeeded", "with_failures", "failed", "stalled", "unknown"]
+OUTCOMES_OF_AN_ENDED_RUN: frozenset[Outcome] = frozenset({"succeeded", "with_failures", "failed"})
+
+
+class Status(StrEnum):
+    """The task statuses ROMA knows. A status outside this set stays the plain string it came as."""
+
+    PENDING = "PENDING"
+    READY = "READY"
+    RUNNING = "RUNNING"
+    PLAN_DONE = "PLAN_DONE"
+    AGGREGATING = "AGGREGATING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    NEEDS_REPLAN = "NEEDS_REPLAN"
+    CANCELLED = "CANCELLED"
+
+
+FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+WORKING = frozenset({Status.RUNNING, Status.AGGREGATING})
+WAITING = frozenset({Status.PENDING, Status.READY, Status.PLAN_DONE, Status.NEEDS_REPLAN})
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as the server lists it. `status` is the server's word and not the outcome: see `Snapshot`."""
+
+    project_id: str
+    title: str | None = None
+    goal: str | None = None
+    status: str | None = None
+    created: datetime | None = None
+    updated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a run, frozen as the server last described it.
+
+    Links are ids: `parent_id`, `child_ids` (in plan order), `depends_on` (siblings whose result it needs) and
+    `context_ids` (tasks whose result it was given). A task that came out of a monitor also follows them:
+    `.parent`, `.children`, `.context` are tasks of the same snapshot.
+
+    `started` is when the task began to run: the server's time stamp of its first RUNNING that was seen, or what a
+    leaf's own execution record says; `None` for a planned task that was already past RUNNING when we came.
+    `model` is None for a search leaf: the server reports the atomizer's model there (docs/protocol.md).
+
+    Example: `m.task("root.1").status is Status.DONE`
+    """
+
+    task_id: str
+    goal: str
+    status: Status | str
+    task_type: str | None = None
+    node_type: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    layer: int | None = None
+    depth: int = 0
+    parent_id: str | None = None
+    plan_index: int = 0
+    child_ids: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    context_ids: tuple[str, ...] = ()
+    created: datetime | None = None
+    started: datetime | None = None
+    updated: datetime | None = None
+    completed: datetime | None = None
+    error: str | None = None
+    result_summary: str | None = None
+    overall_objective: str | None = None
+    raw_json: str = field(default="{}", repr=False)
+    _tasks: Mapping[str, Task] | None = field(default=None, repr=False, compare=False, hash=False)
+
+    @property
+    def n_children(self) -> int:
+        return len(self.child_ids)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from `started` to `completed`; None while either is unknown."""
+        if self.started is None or self.completed is None:
+            return None
+        return max(0.0, (self.completed - self.started).total_seconds())
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The server's own dict for this task, decoded at each call."""
+        value = json.loads(self.raw_json)
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def result(self) -> Any:
+        """`full_result` as the server sent it (str, dict or None), decoded at each call.
+
+        While a task is planned, and after its aggregation failed, ROMA keeps the plan there instead.
+        """
+        return self.raw.get("full_result")
+
+    @property
+    def parent(self) -> Task | None:
+        return self._task(self.parent_id) if self.parent_id is not None else None
+
+    @property
+    def children(self) -> tuple[Task, ...]:
+        return self._follow(self.child_ids)
+
+    @property
+    def context(self) -> tuple[Task, ...]:
+        return self._follow(self.context_ids)
+
+    def within(self, tasks: Mapping[str, Task]) -> Task:
+        """This task, able to follow its links through `tasks`."""
+        return replace(self, _tasks=tasks)
+
+    def _follow(self, ids: tuple[str, ...]) -> tuple[Task, ...]:
+        return tuple(task for task in map(self._task, ids) if task is not None)
+
+    def _task(self, task_id: str) -> Task | None:
+        if self._tasks is None or task_id not in self._tasks:
+            return None
+        return self._tasks[task_id].within(self._tasks)
+
+
+NO_TASKS: Mapping[str, Task] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run at one moment. `tasks` maps id to `Task` in plan order (a parent before its children).
+
+    `revision` grows with each published change; `time` is the server's own time of the newest frame, None when it
+    said none. `outcome` is derived from the tasks, because ROMA calls a run with failed tasks "completed";
+    `reason` says why a run counts as stalled or failed.
+    """
+
+    tasks: Mapping[str, Task] = field(default_factory=lambda: NO_TASKS)
+    project: Project | None = None
+    revision: int = 0
+    time: datetime | None = None
+    outcome: Outcome = "unknown"
+    reason: str | None = None

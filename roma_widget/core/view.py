@@ -1,0 +1,96 @@
+"""What the browser is told: tasks as small records, and the difference between two moments.
+
+A record holds what the graph and the lists show; whole texts go on demand (docs/messages.md). Because unchanged
+tasks stay the same objects, the difference costs one identity test a task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from .model import Task
+from .reading import shorten
+
+LONGEST_TEXT = 500
+Record = dict[str, Any]
+
+
+def task_record(task: Task) -> Record:
+    """The `Task` of docs/messages.md."""
+    return {
+        "id": task.task_id,
+        "parent": task.parent_id,
+        "index": task.plan_index,
+        "goal": shorten(task.goal, LONGEST_TEXT),
+        "status": str(task.status),
+        "type": task.task_type,
+        "node": task.node_type,
+        "agent": task.agent,
+        "model": task.model,
+        "layer": task.layer,
+        "depends_on": task.depends_on,
+        "context": task.context_ids,
+        "created": epoch_ms(task.created),
+        "started": epoch_ms(task.started),
+        "updated": epoch_ms(task.updated),
+        "completed": epoch_ms(task.completed),
+        "error": _cut(task.error),
+        "summary": _cut(task.result_summary),
+    }
+
+
+def whole(tasks: Mapping[str, Task]) -> Record:
+    """The body of a `snapshot`: every task, parents before children."""
+    return {"tasks": [task_record(task) for task in tasks.values()]}
+
+
+def difference(before: Mapping[str, Task], after: Mapping[str, Task]) -> Record | None:
+    """The body of a `delta` from one moment to another; None when the browser would see nothing new."""
+    changed: dict[str, Record] = {}
+    for task_id, task in after.items():
+        known = before.get(task_id)
+        if known is task:
+            continue
+        record = task_record(task)
+        if known is not None:
+            old = task_record(known)
+            record = {name: value for name, value in record.items() if value != old[name]}
+        if record:
+            changed[task_id] = record
+    removed = [task_id for task_id in before if task_id not in after]
+    return {"changed": changed, "removed": removed} if changed or removed else None
+
+
+def task_details(task: Task) -> Record:
+    """The answer to `ask task`: the texts that records cut."""
+    raw = task.raw
+    result = raw.get("full_result")
+    if isinstance(result, dict) and isinstance(result.get("output_text"), str):
+        text, kind = result["output_text"], "text"
+    elif isinstance(result, str):
+        text, kind = result, "text"
+    elif result is None:
+        text, kind = None, None
+    else:
+        text, kind = json.dumps(result, ensure_ascii=False, indent=2, default=str), "json"
+    summary = raw.get("input_payload_summary")
+    return {
+        "task": task.task_id,
+        "goal": task.goal,
+        "error": task.error,
+        "result": text,
+        "result_kind": kind,
+        "objective": task.overall_objective,
+        "input": summary if isinstance(summary, str) else None,
+    }
+
+
+def epoch_ms(time: datetime | None) -> float | None:
+    return time.timestamp() * 1000 if time is not None else None
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else shorten(text, LONGEST_TEXT)

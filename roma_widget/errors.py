@@ -1,0 +1,46 @@
+"""The one tree of errors. Every message says what was tried, what came back and what to do."""
+
+from __future__ import annotations
+
+
+class RomaError(Exception):
+    """Base of everything roma-widget raises on purpose."""
+
+
+class ConnectError(RomaError):
+    """The server cannot be reached, is no ROMA server, or the address makes no sense."""
+
+
+class ServerError(RomaError):
+    """The server refused a request. `event` names the reply that said so."""
+
+    def __init__(self, message: str, event: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.event = event
+
+
+class WaitTimeout(RomaError, TimeoutError):
+    """`wait` ran out of time; the message says what was waited for and what is so instead."""
+
+
+class RunStalled(RomaError):
+    """`wait` gave up because the run does not move any more; the message says why."""
+
+
+class NotLive(RomaError):
+    """An action needs a live connection and there is none (disconnected, closed, an archive)."""
+
+
+class UnknownTask(RomaError, KeyError):
+    """No task has this id in the shown project."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0])
+
+
+class UnknownProject(RomaError, KeyError):
+    """No project has this id on the server."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
