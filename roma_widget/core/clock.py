@@ -6,13 +6,14 @@ clock, rounded to a quarter of an hour; a replayed recording has none, and then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 QUARTER_S = 900
 LARGEST_OFFSET_S = 14 * 3600
-TOLERANCE_S = 60.0
+TOLERANCE_S = 5.0
 SIGHTINGS = 3
+MISSES = 3
 
 _FIRST_MS = 1e11  # numbers below are epoch seconds (until the year 5138), above milliseconds
 _SMALLEST, _LARGEST_MS = 1e8, 1e14
@@ -31,31 +32,29 @@ def parse_time(value: object) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class ServerClock:
-    """What is known of the server's zone. `offset` is None until `SIGHTINGS` frames agree."""
+    """What is known of the server's zone. `offset` is None until `SIGHTINGS` frames agree, and again for good
+    after `MISSES` frames in a row do not: a late frame proves nothing, a recording played faster does."""
 
     candidate_s: int | None = None
     sightings: int = 0
-    unstable: bool = False
+    misses: int = 0
 
     @property
     def offset(self) -> timedelta | None:
-        if self.unstable or self.candidate_s is None or self.sightings < SIGHTINGS:
+        if self.candidate_s is None or self.sightings < SIGHTINGS or self.misses >= MISSES:
             return None
         return timedelta(seconds=self.candidate_s)
 
     def observe(self, stamp: datetime | None, now: float) -> ServerClock:
         """The clock after a live frame stamped `stamp` arrived at `now` (epoch seconds, ours)."""
-        if self.unstable or stamp is None or stamp.tzinfo is not None:
+        if self.misses >= MISSES or stamp is None or stamp.tzinfo is not None:
             return self
         ahead_s = stamp.replace(tzinfo=UTC).timestamp() - now
-        candidate_s = round(ahead_s / QUARTER_S) * QUARTER_S
-        if abs(ahead_s - candidate_s) > TOLERANCE_S or abs(candidate_s) > LARGEST_OFFSET_S:
-            return ServerClock(unstable=True)
-        if self.candidate_s is None:
-            return ServerClock(candidate_s, 1)
-        if candidate_s != self.candidate_s:
-            return ServerClock(unstable=True)
-        return ServerClock(candidate_s, min(self.sightings + 1, SIGHTINGS))
+        seen_s = round(ahead_s / QUARTER_S) * QUARTER_S
+        credible = abs(ahead_s - seen_s) <= TOLERANCE_S and abs(seen_s) <= LARGEST_OFFSET_S
+        if not credible or seen_s != (seen_s if self.candidate_s is None else self.candidate_s):
+            return replace(self, misses=self.misses + 1)
+        return ServerClock(seen_s, min(self.sightings + 1, SIGHTINGS))
 
     def utc(self, stamp: datetime | None) -> datetime | None:
         """`stamp` as an aware UTC time."""

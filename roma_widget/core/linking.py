@@ -44,7 +44,9 @@ class Forest:
 NO_FOREST = Forest(MappingProxyType({}))
 
 
-def same_structure(nodes: Mapping[str, Node], edges: Edges, last: Mapping[str, Node], last_edges: Edges) -> bool:
+def same_structure(
+    nodes: Mapping[str, Node], edges: Edges, last: Mapping[str, Node], last_edges: Edges
+) -> bool:
     """Can the last forest be kept? True when no task came, went, or names other links."""
     if edges != last_edges or len(nodes) != len(last):
         return False
@@ -100,12 +102,15 @@ def make_tasks(
     tasks: dict[str, Task] = {}
     for task_id, links in forest.links.items():
         node, before = nodes[task_id], last.get(task_id)
-        unmoved = forest is last_forest or last_forest.links.get(task_id) == links
-        if before is not None and not shift and unmoved and last_nodes.get(task_id) is node:
-            # a context source that came or went shows up as another set of tasks, and so as another forest
-            if forest is last_forest or before.context_ids == _existing(node.context_ids, nodes):
-                tasks[task_id] = before
-                continue
+        same_links = forest is last_forest or (
+            last_forest.links.get(task_id) == links
+            # a context source that came or went
+            and before is not None
+            and before.context_ids == _existing(node.context_ids, nodes)
+        )
+        if before is not None and same_links and not shift and last_nodes.get(task_id) is node:
+            tasks[task_id] = before
+            continue
         task = _make_task(node, links, nodes, clock, _first_start(node, before, clock, shift))
         tasks[task_id] = before if before is not None and task == before else task
     return MappingProxyType(tasks)
@@ -116,7 +121,9 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     if len(text) > 500:
         return ((2, 0, text),)
     parts = _NUMBER.split(text)
-    return tuple((1, int(part), part) if part.isdecimal() and part.isascii() else (0, 0, part) for part in parts)
+    return tuple(
+        (1, int(part), part) if part.isdecimal() and part.isascii() else (0, 0, part) for part in parts
+    )
 
 
 def _parents(nodes: Mapping[str, Node], problems: list[str]) -> dict[str, str | None]:
@@ -125,7 +132,8 @@ def _parents(nodes: Mapping[str, Node], problems: list[str]) -> dict[str, str | 
         parent_id = node.parent_id
         if parent_id is not None and parent_id not in nodes:
             problems.append(
-                f"task {shorten(task_id, 60)}: its parent {shorten(parent_id, 60)!r} does not exist; shown at the top level"
+                f"task {shorten(task_id, 60)}: its parent {shorten(parent_id, 60)!r} does not exist; "
+                "shown at the top level"
             )
             parent_id = None
         parents[task_id] = parent_id
@@ -195,4 +203,3 @@ def _started(node: Node) -> datetime | None:
 
 def _existing(ids: tuple[str, ...], nodes: Mapping[str, Node]) -> tuple[str, ...]:
     return tuple(task_id for task_id in ids if task_id in nodes)
-

@@ -155,3 +155,35 @@ class Snapshot:
     time: datetime | None = None
     outcome: Outcome = "unknown"
     reason: str | None = None
+
+
+ConnectionState = Literal["connecting", "live", "polling", "reconnecting", "failed", "closed", "archive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the monitor hears from its server.
+
+    `attempt` counts tries without any answer since the last one; `next_retry` is when the next comes; `error` is
+    one sentence on what went wrong last, also on what the server sent that could not be read; `reason` says why
+    the state is what it is where that is not obvious.
+    """
+
+    state: ConnectionState = "connecting"
+    reason: str | None = None
+    attempt: int = 0
+    next_retry: datetime | None = None
+    error: str | None = None
+    transport: str | None = None
+    reconnects: int = 0
+
+    def as_trait(self) -> dict[str, Any]:
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "attempt": self.attempt,
+            "next_retry": self.next_retry.isoformat() if self.next_retry else None,
+            "error": self.error,
+            "transport": self.transport,
+            "reconnects": self.reconnects,
+        }

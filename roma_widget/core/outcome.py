@@ -72,7 +72,9 @@ def iso(time: datetime | None) -> str | None:
     return time.isoformat() if time is not None else None
 
 
-def _ended(tasks: Mapping[str, Task], roots: list[Task], project: Project | None) -> tuple[Outcome, str | None]:
+def _ended(
+    tasks: Mapping[str, Task], roots: list[Task], project: Project | None
+) -> tuple[Outcome, str | None]:
     failed = [task.task_id for task in tasks.values() if task.status is Status.FAILED]
     if any(task.status is Status.FAILED for task in roots):
         return "failed", f"the root task {shorten(roots[0].task_id, 60)} failed"
@@ -81,7 +83,10 @@ def _ended(tasks: Mapping[str, Task], roots: list[Task], project: Project | None
     if all(task.status is Status.CANCELLED for task in roots):
         return "failed", "the run was cancelled"
     if failed:
-        return "with_failures", f"{len(failed)} failed: {', '.join(shorten(task_id, 60) for task_id in failed[:5])}"
+        return (
+            "with_failures",
+            f"{len(failed)} failed: {', '.join(shorten(task_id, 60) for task_id in failed[:5])}",
+        )
     if not all(task.status in FINAL for task in roots):
         return "unknown", "the server says that the run ended, but its root task did not"
     return "succeeded", None
@@ -89,12 +94,17 @@ def _ended(tasks: Mapping[str, Task], roots: list[Task], project: Project | None
 
 def _end(tasks: Mapping[str, Task], roots: list[Task]) -> datetime | None:
     of_roots = [task.completed for task in roots if task.completed is not None]
-    return max(of_roots or [task.completed for task in tasks.values() if task.completed is not None], default=None)
+    return max(
+        of_roots or [task.completed for task in tasks.values() if task.completed is not None], default=None
+    )
 
 
 def _blocked(tasks: Mapping[str, Task]) -> str | None:
     """Which task waits for which failed one, when nothing else can move."""
-    if any(task.status in WORKING or task.status in (Status.READY, Status.NEEDS_REPLAN) for task in tasks.values()):
+    if any(
+        task.status in WORKING or task.status in (Status.READY, Status.NEEDS_REPLAN)
+        for task in tasks.values()
+    ):
         return None
     for task in tasks.values():
         if task.status is not Status.PENDING:
@@ -107,7 +117,7 @@ def _blocked(tasks: Mapping[str, Task]) -> str | None:
 
 def _frozen(tasks: Mapping[str, Task], quiet_s: float) -> str:
     working = [task.task_id for task in tasks.values() if task.status in WORKING]
-    minutes = int(quiet_s // 60)
-    if working:
-        return f"Nothing has changed for {minutes} minutes; {shorten(working[0], 60)} still says {tasks[working[0]].status}."
-    return f"Nothing has changed for {minutes} minutes and no task runs."
+    still = f"Nothing has changed for {int(quiet_s // 60)} minutes"
+    if not working:
+        return f"{still} and no task runs."
+    return f"{still}; {shorten(working[0], 60)} still says {tasks[working[0]].status}."

@@ -109,7 +109,13 @@ def kind(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        text = f"{value:.6g}" if isinstance(value, float) else str(value)[:_SHOWN] if abs(value) < 10**40 else "a huge one"
+        text = (
+            f"{value:.6g}"
+            if isinstance(value, float)
+            else str(value)[:_SHOWN]
+            if abs(value) < 10**40
+            else "a huge one"
+        )
         return f"the number {text}"
     if isinstance(value, str):
         return f"the text {shorten(value, _SHOWN)!r}"

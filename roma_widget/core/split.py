@@ -83,7 +83,9 @@ def members(
             found.end = at + 1
             return found
         else:
-            raise Malformed(f"expected a comma or the end of the object at character {at}, got {text[at : at + 20]!r}")
+            raise Malformed(
+                f"expected a comma or the end of the object at character {at}, got {text[at : at + 20]!r}"
+            )
 
 
 def value_end(text: str, start: int) -> int:

@@ -92,7 +92,9 @@ class CurrentChanged:
     current_id: str | None
 
 
-Change = TaskAdded | TaskChanged | TaskRemoved | TasksReordered | ProjectChanged | ProjectRemoved | CurrentChanged
+Change = (
+    TaskAdded | TaskChanged | TaskRemoved | TasksReordered | ProjectChanged | ProjectRemoved | CurrentChanged
+)
 
 
 def apply(state: State, event: Event, now: float, *, live: bool = True) -> tuple[State, tuple[Change, ...]]:
@@ -107,7 +109,13 @@ def apply(state: State, event: Event, now: float, *, live: bool = True) -> tuple
         case ProjectsListed():
             return _apply_list(state, event)
         case ProjectStarted():
-            return _finish(state, [*_project_changes(state, _in_utc(event.project, state.clock)), *_current(state, event.project.project_id)])
+            return _finish(
+                state,
+                [
+                    *_project_changes(state, _in_utc(event.project, state.clock)),
+                    *_current(state, event.project.project_id),
+                ],
+            )
         case _:
             return state, ()
 
@@ -131,7 +139,9 @@ def replay(state: State, changes: Iterable[Change]) -> State:
                 projects[project_id] = replace(projects[project_id], tasks=ordered)
             case ProjectChanged(project):
                 known = projects.get(project.project_id)
-                projects[project.project_id] = replace(known, project=project) if known else ProjectState(project)
+                projects[project.project_id] = (
+                    replace(known, project=project) if known else ProjectState(project)
+                )
             case ProjectRemoved(project_id):
                 del projects[project_id]
             case CurrentChanged(now_current):
@@ -139,7 +149,9 @@ def replay(state: State, changes: Iterable[Change]) -> State:
     return replace(state, projects=MappingProxyType(projects), current_id=current_id)
 
 
-def _apply_graph(state: State, frame: GraphUpdate, now: float, live: bool) -> tuple[State, tuple[Change, ...]]:
+def _apply_graph(
+    state: State, frame: GraphUpdate, now: float, live: bool
+) -> tuple[State, tuple[Change, ...]]:
     if frame.is_empty and frame.source == "task_graph_update":
         return _finish(state, _current(state, None))
     project_id = frame.project_id or state.current_id
@@ -149,7 +161,9 @@ def _apply_graph(state: State, frame: GraphUpdate, now: float, live: bool) -> tu
     shift = (state.clock.offset or timedelta()) - (clock.offset or timedelta())
     known = state.projects.get(project_id)
     listed = frame.project if frame.project is not None and frame.project.project_id == project_id else None
-    project = _in_utc(listed, clock) if listed else known.project if known else Project(project_id, goal=frame.goal)
+    project = (
+        _in_utc(listed, clock) if listed else known.project if known else Project(project_id, goal=frame.goal)
+    )
     before = known or ProjectState(project)
     changes: list[Change] = [] if known and known.project == project else [ProjectChanged(project)]
     if frame.source == "task_graph_update":  # frames come for the current project only

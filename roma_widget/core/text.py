@@ -1,4 +1,4 @@
-"""How numbers, times, statuses and strangers' text are written for a person. Plain text only: no HTML, no colours.
+"""How numbers, times, statuses and strangers' text are written for a person. Plain text: no HTML, no colours.
 
 Unknown is `UNKNOWN`, never 0 or "". Nothing here knows what the text is put into; escaping is the caller's.
 """
@@ -23,28 +23,32 @@ MONTHS = (
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # Characters of common fonts that no system turns into emoji; U+FE0E asks for text where one might.
-_GLYPHS: Mapping[str, str] = MappingProxyType({
-    Status.PENDING: "○",
-    Status.READY: "▷",
-    Status.RUNNING: "▶\ufe0e",
-    Status.PLAN_DONE: "≺",
-    Status.AGGREGATING: "≻",
-    Status.DONE: "✓",
-    Status.FAILED: "✕",
-    Status.NEEDS_REPLAN: "↻",
-    Status.CANCELLED: "⊘",
-})
-_WORDS: Mapping[str, str] = MappingProxyType({
-    Status.PENDING: "pending",
-    Status.READY: "ready",
-    Status.RUNNING: "running",
-    Status.PLAN_DONE: "planned",
-    Status.AGGREGATING: "aggregating",
-    Status.DONE: "done",
-    Status.FAILED: "failed",
-    Status.NEEDS_REPLAN: "needs replan",
-    Status.CANCELLED: "cancelled",
-})
+_GLYPHS: Mapping[str, str] = MappingProxyType(
+    {
+        Status.PENDING: "○",
+        Status.READY: "▷",
+        Status.RUNNING: "▶\ufe0e",
+        Status.PLAN_DONE: "≺",
+        Status.AGGREGATING: "≻",
+        Status.DONE: "✓",
+        Status.FAILED: "✕",
+        Status.NEEDS_REPLAN: "↻",
+        Status.CANCELLED: "⊘",
+    }
+)
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        Status.PENDING: "pending",
+        Status.READY: "ready",
+        Status.RUNNING: "running",
+        Status.PLAN_DONE: "planned",
+        Status.AGGREGATING: "aggregating",
+        Status.DONE: "done",
+        Status.FAILED: "failed",
+        Status.NEEDS_REPLAN: "needs replan",
+        Status.CANCELLED: "cancelled",
+    }
+)
 
 
 def duration_text(seconds: float | None) -> str:
@@ -89,8 +93,8 @@ def date_text(time: datetime) -> str:
 def one_line(text: str, limit: int) -> str:
     """A stranger's text on one line of at most `limit` characters, the last an ellipsis where it was cut.
 
-    White space becomes single blanks; control characters and lone surrogates, which neither JSON nor UTF-8 can
-    carry safely, become U+FFFD. Example: `one_line("a\\n  b", 80) == "a b"`
+    White space becomes single blanks; control characters and lone surrogates, which neither JSON nor UTF-8
+    can carry safely, become U+FFFD. Example: `one_line("a\\n  b", 80) == "a b"`
     """
     start = text[: limit * 4 + 64]  # a megabyte of text costs no more than what is shown of it
     line = _UNPRINTABLE.sub("\ufffd", " ".join(start.split()))
@@ -100,7 +104,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def status_word(status: Status | str) -> str:
-    """The word for a status: "done", "planned", ...; the server's own word (at most 40 characters) if unknown."""
+    """The word for a status: "done", "planned", ...; the server's own (at most 40 characters) if unknown."""
     return _WORDS.get(status) or one_line(status, 40)
 
 

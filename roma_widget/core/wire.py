@@ -180,7 +180,11 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
         project = None
     elif "current_project" in top.decoded:
         project = _read_project(top.decoded["current_project"], "current_project", problems)
-    fields = Fields({key: _scalar(top, key) for key in ("project_id", "overall_project_goal", "timestamp")}, source, problems)
+    fields = Fields(
+        {key: _scalar(top, key) for key in ("project_id", "overall_project_goal", "timestamp")},
+        source,
+        problems,
+    )
     project_id = fields.identifier("project_id") or (project.project_id if project else None)
     return GraphUpdate(
         source=source,
@@ -195,7 +199,9 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
     )
 
 
-def read_project(payload: str, last: FrameTexts = NO_FRAME) -> tuple[Project | None, GraphUpdate | None, tuple[str, ...]]:
+def read_project(
+    payload: str, last: FrameTexts = NO_FRAME
+) -> tuple[Project | None, GraphUpdate | None, tuple[str, ...]]:
     """The body of `GET /api/projects/{id}`: the project, its saved frame (None while torn or absent), problems."""
     problems = Problems()
     try:
@@ -230,7 +236,9 @@ def read_executions(payload: str) -> tuple[str, ...] | None:
     running = values.get("running_executions") if values is not None else None
     if not isinstance(running, dict):
         return None
-    dead = {key for key, value in running.items() if isinstance(value, dict) and value.get("is_alive") is False}
+    dead = {
+        key for key, value in running.items() if isinstance(value, dict) and value.get("is_alive") is False
+    }
     return tuple(clean(key) for key in running if key not in dead)
 
 
@@ -318,7 +326,9 @@ def _context_ids(fields: Fields, path: str, problems: Problems) -> tuple[str, ..
         if not isinstance(source, dict):
             problems.add(f"{path}.input_context_sources[{place}]", f"expected an object, got {kind(source)}")
             continue
-        source_id = Fields(source, f"{path}.input_context_sources[{place}]", problems).identifier("source_task_id")
+        source_id = Fields(source, f"{path}.input_context_sources[{place}]", problems).identifier(
+            "source_task_id"
+        )
         if source_id is not None and source_id not in ids:
             ids.append(source_id)
     return tuple(ids)
@@ -337,7 +347,11 @@ def _read_edges(graphs: object, problems: Problems) -> tuple[tuple[str, str], ..
             problems.add(path, f"expected an object, got {kind(graph)}")
             continue
         for place, edge in enumerate(Fields(graph, path, problems).items("edges")):
-            if isinstance(edge, dict) and isinstance(edge.get("source"), str) and isinstance(edge.get("target"), str):
+            if (
+                isinstance(edge, dict)
+                and isinstance(edge.get("source"), str)
+                and isinstance(edge.get("target"), str)
+            ):
                 edges.add((clean(edge["source"]), clean(edge["target"])))
             else:
                 problems.add(f"{path}.edges[{place}]", f"expected source and target, got {kind(edge)}")
@@ -368,7 +382,8 @@ def _read_project(value: object, path: str, problems: Problems) -> Project | Non
 def _read_projects(name: str, values: dict[str, Any], problems: Problems) -> Event:
     fields = Fields(values, name, problems)
     found = (
-        _read_project(value, f"projects[{place}]", problems) for place, value in enumerate(fields.items("projects"))
+        _read_project(value, f"projects[{place}]", problems)
+        for place, value in enumerate(fields.items("projects"))
     )
     projects = tuple(project for project in found if project is not None)
     return ProjectsListed(projects, fields.identifier("current_project_id"), problems.sentences())
@@ -428,7 +443,11 @@ def _repeat(problems: Problems, lines: tuple[str, ...]) -> None:
 
 
 def _reason(error: ValueError | RecursionError) -> str:
-    return "nested too deep to read" if isinstance(error, RecursionError) else f"not JSON ({shorten(str(error), 80)})"
+    return (
+        "nested too deep to read"
+        if isinstance(error, RecursionError)
+        else f"not JSON ({shorten(str(error), 80)})"
+    )
 
 
 def read_packet(text: str, start: int) -> tuple[str, Payload | None]:

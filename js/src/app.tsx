@@ -1,0 +1,82 @@
+// The root only composes: header, notices, graph or outline, inspector. Called once per frame that something asked for;
+// parts whose inputs did not change are the same element as before, which Preact does not look into.
+
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { Graph } from "./graph/graph";
+import { Corner } from "./panels/corner";
+import { Header, ProgressBar } from "./panels/header";
+import { Inspector } from "./panels/inspector";
+import { NoTasks, Notices } from "./panels/notices";
+import { RunPanel } from "./panels/run";
+import { applyKey } from "./tree/keys";
+import { TreeGrid } from "./tree/treegrid";
+import type { View } from "./view";
+
+export function App({ view }: { view: View }) {
+  const { run, layout, selected, focused, second, shape } = view;
+  const { traits, link } = view.kernel;
+  const top = useMemo(
+    () => (
+      <>
+        <Header view={view} />
+        <ProgressBar view={view} />
+        <Notices view={view} />
+      </>
+    ),
+    [view, run, traits, link, second],
+  );
+  const tree = useMemo(
+    () => <TreeGrid view={view} visible={shape === "narrow"} />,
+    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive],
+  );
+  const task = selected === null ? undefined : view.task(selected);
+  return (
+    <>
+      {top}
+      {run.tasks.size === 0 ? (
+        <NoTasks view={view} />
+      ) : (
+        <div class="rw-body">
+          {shape === "narrow" ? tree : <GraphPane view={view}>{tree}</GraphPane>}
+          {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
+        </div>
+      )}
+      <div class="rw-clipped" role="log" aria-live="polite">
+        {view.announcement}
+      </div>
+    </>
+  );
+}
+
+function MemoRun({ view }: { view: View }) {
+  const { run, second } = view;
+  const { traits, link } = view.kernel;
+  return useMemo(() => <RunPanel view={view} />, [view, run, traits.progress, second, link.alive]);
+}
+
+function GraphPane({ view, children }: { view: View; children: preact.ComponentChildren }) {
+  const stage = useRef<HTMLDivElement>(null);
+  const pane = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (stage.current === null) return;
+    const controller = new AbortController();
+    const hasFocus = () => pane.current?.matches(":focus-within") ?? false;
+    view.graph = new Graph(view, stage.current, hasFocus, controller.signal);
+    view.schedule();
+    return () => {
+      controller.abort();
+      view.graph = null;
+    };
+  }, [view]);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.target !== stage.current || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (applyKey(view, event.key)) event.preventDefault();
+  };
+  return (
+    <div class="rw-graph-pane" ref={pane}>
+      <div class="roma-graph" ref={stage} tabIndex={-1} onKeyDown={onKey} />
+      {children}
+      <Corner view={view} />
+    </div>
+  );
+}

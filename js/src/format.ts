@@ -1,0 +1,65 @@
+// Numbers as people read them: durations, counts, sizes, clock times. Unknown is always "—".
+
+export const UNKNOWN = "—";
+
+/** `5.3 s`, `17 s`, `1:13`, `1:02:03`. */
+export function duration(ms: number | null): string {
+  if (ms === null || !Number.isFinite(ms)) return UNKNOWN;
+  const s = Math.max(0, ms) / 1000;
+  if (s < 0.995) return `${s.toFixed(2)} s`;
+  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 59.5) return `${Math.round(s)} s`;
+  return clock(Math.round(s));
+}
+
+/** A running total, always as a clock: `0:48`, `42:00`, `1:02:03`. */
+export function elapsed(ms: number | null): string {
+  return ms === null || !Number.isFinite(ms) ? UNKNOWN : clock(Math.floor(Math.max(0, ms) / 1000));
+}
+
+function clock(s: number): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const hours = Math.floor(s / 3600);
+  const minutes = Math.floor(s / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
+}
+
+/** `1,000` whatever the browser's language: the interface is in English. */
+export function count(n: number | null): string {
+  return n === null || !Number.isFinite(n) ? UNKNOWN : String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+export const plural = (n: number, one: string, many = `${one}s`): string =>
+  `${count(n)} ${n === 1 ? one : many}`;
+
+/** `850 B`, `1.5 kB`, `14 kB`, `2.4 MB`. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const [value, unit] = bytes < 999_500 ? [bytes / 1000, "kB"] : [bytes / 1e6, "MB"];
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
+/** The person's own time of day: `20:50:56`, with tenths `20:51:05.2`. */
+export function timeOfDay(epochMs: number | null, tenths = false): string {
+  if (epochMs === null) return UNKNOWN;
+  const date = new Date(epochMs);
+  if (Number.isNaN(date.getTime())) return UNKNOWN;
+  const two = (n: number) => String(n).padStart(2, "0");
+  const base = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return tenths ? `${base}.${Math.floor(date.getMilliseconds() / 100)}` : base;
+}
+
+/** Epoch ms of an ISO 8601 string, or null. */
+export function epoch(iso: string | null): number | null {
+  const ms = iso === null ? Number.NaN : Date.parse(iso);
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** JSON with two spaces; text that is not JSON after all comes back as it is. */
+export function prettyJson(source: string): string {
+  try {
+    return JSON.stringify(JSON.parse(source), null, 2);
+  } catch {
+    return source;
+  }
+}

@@ -1,0 +1,242 @@
+// The only user of the widget model: one Kernel per view. It says hello and bye, keeps the run in step with the
+// kernel's revisions, asks for a new snapshot when a message was lost, and knows whether the kernel is still there.
+
+import type { Action, BrowserMessage, Connection, KernelMessage, TaskDetail, Traits } from "./messages";
+import {
+  readConnection,
+  readIds,
+  readMessage,
+  readProgress,
+  readProject,
+  readTaskDetail,
+  readText,
+} from "./read";
+import { applyDelta, applySnapshot, EMPTY, type RunState } from "./state";
+
+/** No word for this long while a beat comes every 2 s: the kernel is gone. */
+export const GONE_AFTER_MS = 6_000;
+/** A hello that brought nothing is said again after these, the last one over and over. */
+const HELLO_BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
+/** The kernel takes 60 s of silence for a closed tab, so a view says that it is there. */
+const HERE_EVERY_MS = 20_000;
+const ANSWER_WITHIN_MS = 10_000;
+
+/** What we need of the widget model (a part of anywidget's). */
+export interface WidgetModel {
+  get(key: string): unknown;
+  on(event: string, handler: (...args: never[]) => void): void;
+  off(event: string, handler: (...args: never[]) => void): void;
+  send(content: unknown): void;
+}
+
+export interface Link {
+  readonly alive: boolean;
+  /** When the kernel last said something, epoch ms of this browser. */
+  readonly heard: number;
+  readonly round_trip_ms: number | null;
+  readonly age_ms: number | null;
+}
+
+type Part = "run" | "traits" | "link";
+
+const TRAITS = ["connection", "project", "progress", "selection", "address", "static_key"] as const;
+
+interface Waiting {
+  settle(message: KernelMessage & { type: "reply" }): void;
+  cancel(why: string): void;
+}
+
+export class Kernel {
+  run: RunState = EMPTY;
+  traits: Traits;
+  link: Link;
+  /** The server's clock when it was last told, and our own monotonic clock at that moment. */
+  serverClock: { readonly server_now: number; readonly at: number } | null = null;
+
+  readonly #model: WidgetModel;
+  readonly #changed: (part: Part) => void;
+  readonly #view = randomId();
+  readonly #waiting = new Map<string, Waiting>();
+  #asked = 0;
+  #helloCount = 0;
+  #helloNotBefore = 0;
+  #retryHello: ReturnType<typeof setTimeout> | undefined;
+  #gone: ReturnType<typeof setTimeout> | undefined;
+  #here: ReturnType<typeof setInterval> | undefined;
+
+  constructor(model: WidgetModel, changed: (part: Part) => void, signal: AbortSignal) {
+    this.#model = model;
+    this.#changed = changed;
+    this.traits = readTraits(model);
+    this.link = { alive: true, heard: Date.now(), round_trip_ms: null, age_ms: null };
+
+    const onMessage = (content: unknown, buffers?: readonly unknown[]) =>
+      this.#receive(content, buffers ?? []);
+    const onTrait = () => this.#readTraits();
+    model.on("msg:custom", onMessage);
+    for (const name of TRAITS) model.on(`change:${name}`, onTrait);
+    this.#here = setInterval(() => this.#send({ type: "here", view: this.#view }), HERE_EVERY_MS);
+    signal.addEventListener("abort", () => {
+      model.off("msg:custom", onMessage);
+      for (const name of TRAITS) model.off(`change:${name}`, onTrait);
+      clearInterval(this.#here);
+      clearTimeout(this.#retryHello);
+      clearTimeout(this.#gone);
+      for (const waiting of [...this.#waiting.values()]) waiting.cancel("the view was closed");
+      this.#send({ type: "bye", view: this.#view });
+    });
+    this.#expectWord();
+    this.#hello();
+  }
+
+  /** Sends a wish of the person; the answer is an error sentence or null. */
+  async do(action: Action): Promise<string | null> {
+    try {
+      const reply = await this.#request((rid) => ({ type: "do", rid, ...action }));
+      return reply.ok ? null : (reply.error ?? "The kernel refused and gave no reason.");
+    } catch (error) {
+      return sentence(error);
+    }
+  }
+
+  /** The whole texts of one task; throws an Error with one sentence. */
+  async ask(task: string): Promise<TaskDetail> {
+    const reply = await this.#request((rid) => ({ type: "ask", rid, what: "task", task }));
+    if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
+    const detail = readTaskDetail(reply.body);
+    if (detail === null) throw new Error("The kernel's answer could not be read.");
+    return detail;
+  }
+
+  #request(message: (rid: string) => BrowserMessage): Promise<KernelMessage & { type: "reply" }> {
+    const rid = `${this.#view}-${++this.#asked}`;
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(rid);
+      };
+      const cancel = (why: string) => {
+        done();
+        reject(new Error(`Asked the kernel; no answer: ${why}.`));
+      };
+      const timer = setTimeout(() => cancel(`nothing within ${ANSWER_WITHIN_MS / 1000} s`), ANSWER_WITHIN_MS);
+      this.#waiting.set(rid, {
+        settle: (reply) => {
+          done();
+          resolve(reply);
+        },
+        cancel,
+      });
+      this.#send(message(rid));
+    });
+  }
+
+  #receive(content: unknown, buffers: readonly unknown[]): void {
+    const message = readMessage(content, buffers);
+    if (message === null) return;
+    this.#heardKernel();
+    switch (message.type) {
+      case "snapshot":
+        this.#tellTime(message.server_now);
+        // Heard after our hello, whatever its rev: the hello is answered.
+        this.#helloAnswered();
+        if (message.rev === this.run.rev) return;
+        this.run = applySnapshot(message.rev, message.tasks);
+        return this.#changed("run");
+      case "delta":
+        this.#tellTime(message.server_now);
+        if (this.run.rev !== null && message.rev <= this.run.rev) return;
+        if (message.base !== this.run.rev) return this.#hello();
+        this.run = applyDelta(this.run, message.rev, message.delta);
+        return this.#changed("run");
+      case "beat":
+        this.#tellTime(message.server_now);
+        this.link = { ...this.link, round_trip_ms: message.round_trip_ms, age_ms: message.age_ms };
+        if (this.run.rev === null || message.rev > this.run.rev) this.#hello();
+        return this.#changed("link");
+      case "reply":
+        return this.#waiting.get(message.rid)?.settle(message);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Asks for a snapshot, at most once per back-off step however often a gap is seen. */
+  #hello(): void {
+    const now = performance.now();
+    if (now < this.#helloNotBefore) return;
+    const step = Math.min(this.#helloCount++, HELLO_BACKOFF_MS.length - 1);
+    const wait = HELLO_BACKOFF_MS[step] as number;
+    this.#helloNotBefore = now + wait;
+    // Until the first snapshot nobody else would notice that a hello got lost.
+    clearTimeout(this.#retryHello);
+    if (this.run.rev === null) this.#retryHello = setTimeout(() => this.#hello(), wait + 1);
+    this.#send({ type: "hello", view: this.#view, rev: this.run.rev });
+  }
+
+  #helloAnswered(): void {
+    this.#helloCount = 0;
+    this.#helloNotBefore = Math.min(this.#helloNotBefore, performance.now() + HELLO_BACKOFF_MS[0]);
+    clearTimeout(this.#retryHello);
+  }
+
+  #readTraits(): void {
+    this.traits = readTraits(this.#model);
+    this.#heardKernel();
+    this.#changed("traits");
+  }
+
+  #heardKernel(): void {
+    const wasAlive = this.link.alive;
+    this.link = { ...this.link, alive: true, heard: Date.now() };
+    this.#expectWord();
+    if (!wasAlive) this.#changed("link");
+  }
+
+  #expectWord(): void {
+    clearTimeout(this.#gone);
+    this.#gone = setTimeout(() => {
+      this.link = { ...this.link, alive: false, round_trip_ms: null };
+      for (const waiting of [...this.#waiting.values()]) waiting.cancel("the kernel is gone");
+      this.#changed("link");
+    }, GONE_AFTER_MS);
+  }
+
+  #tellTime(server_now: number | null): void {
+    this.serverClock = server_now === null ? null : { server_now, at: performance.now() };
+  }
+
+  #send(message: BrowserMessage): void {
+    try {
+      this.#model.send(message);
+    } catch {
+      // A closed comm throws; the missing beats tell the person within 6 s.
+    }
+  }
+}
+
+/** Whether elapsed times go on: somebody still supplies the state. */
+export const isFollowing = (connection: Connection): boolean =>
+  connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
+
+function readTraits(model: WidgetModel): Traits {
+  return {
+    connection: readConnection(model.get("connection")),
+    project: readProject(model.get("project")),
+    progress: readProgress(model.get("progress")),
+    selection: readIds(model.get("selection")),
+    address: readText(model.get("address")),
+    static_key: readText(model.get("static_key")),
+  };
+}
+
+const randomId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}

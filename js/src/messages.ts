@@ -1,0 +1,140 @@
+// What travels between the kernel and the browser: the typed twin of `roma_widget/widget/messages.py`
+// and of `docs/messages.md`. Only types live here; `read.ts` turns what arrives into them.
+
+export type ConnectionState =
+  | "connecting"
+  | "live"
+  | "polling"
+  | "reconnecting"
+  | "failed"
+  | "closed"
+  | "archive";
+
+export interface Connection {
+  readonly state: ConnectionState;
+  readonly reason: string | null;
+  readonly attempt: number | null;
+  /** ISO 8601, UTC. */
+  readonly next_retry: string | null;
+  readonly error: string | null;
+  readonly transport: string | null;
+  readonly reconnects: number;
+}
+
+export interface Project {
+  readonly id: string;
+  readonly title: string | null;
+  readonly goal: string | null;
+  readonly status: string | null;
+}
+
+export type Outcome = "running" | "succeeded" | "with_failures" | "failed" | "stalled" | "unknown";
+
+export interface Progress {
+  readonly total: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly fraction: number | null;
+  readonly started: string | null;
+  readonly ended: string | null;
+  readonly by_status: ReadonlyMap<string, number>;
+  readonly outcome: Outcome;
+  readonly reason: string | null;
+}
+
+/** The small whole state: every synced trait. */
+export interface Traits {
+  readonly connection: Connection;
+  readonly project: Project | null;
+  readonly progress: Progress;
+  readonly selection: readonly string[];
+  readonly address: string | null;
+  readonly static_key: string | null;
+}
+
+/** One task; times are epoch milliseconds. */
+export interface Task {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly index: number;
+  readonly goal: string;
+  /** The server's own word. */
+  readonly status: string;
+  readonly type: string | null;
+  readonly node: string | null;
+  readonly agent: string | null;
+  readonly model: string | null;
+  readonly layer: number | null;
+  readonly depends_on: readonly string[];
+  readonly context: readonly string[];
+  readonly created: number | null;
+  readonly started: number | null;
+  readonly updated: number | null;
+  readonly completed: number | null;
+  readonly error: string | null;
+  readonly summary: string | null;
+}
+
+export type TaskChange = Partial<Omit<Task, "id">>;
+
+export interface Delta {
+  readonly changed: ReadonlyMap<string, TaskChange>;
+  readonly removed: readonly string[];
+}
+
+/** Kernel to browser, after `read.ts` has looked at it. */
+export type KernelMessage =
+  | {
+      readonly type: "snapshot";
+      readonly rev: number;
+      readonly server_now: number | null;
+      readonly tasks: readonly Task[];
+    }
+  | {
+      readonly type: "delta";
+      readonly rev: number;
+      readonly base: number;
+      readonly server_now: number | null;
+      readonly delta: Delta;
+    }
+  | {
+      readonly type: "beat";
+      readonly rev: number;
+      readonly age_ms: number | null;
+      readonly server_now: number | null;
+      readonly round_trip_ms: number | null;
+    }
+  | {
+      readonly type: "reply";
+      readonly rid: string;
+      readonly ok: boolean;
+      readonly error: string | null;
+      readonly body: unknown;
+    };
+
+/** What a person can ask the kernel to do. */
+export type Action =
+  | { readonly action: "select"; readonly tasks: readonly string[] }
+  | { readonly action: "connect_anyway" }
+  | { readonly action: "retry" };
+
+/** Browser to kernel. */
+export type BrowserMessage =
+  | { readonly type: "hello"; readonly view: string; readonly rev: number | null }
+  | { readonly type: "here"; readonly view: string }
+  | { readonly type: "bye"; readonly view: string }
+  | ({ readonly type: "do"; readonly rid: string } & Action)
+  | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string };
+
+/** The answer to `ask task`: the whole texts of one task. */
+export interface TaskDetail {
+  readonly task: string;
+  readonly goal: string | null;
+  readonly error: string | null;
+  readonly result: string | null;
+  readonly result_kind: "text" | "json" | null;
+  readonly objective: string | null;
+  readonly input: string | null;
+}

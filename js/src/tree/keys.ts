@@ -1,0 +1,74 @@
+// The keyboard: what each key does on the treegrid (and on the graph, which hands its keys over).
+
+import { hasChildren } from "../state";
+import type { View } from "../view";
+
+const PAGE = 10;
+
+/** Applies a key; true when it meant something. */
+export function applyKey(view: View, key: string): boolean {
+  const { layout } = view;
+  if (layout.count === 0) return false;
+  const { tree } = layout;
+  const at = view.focused === null ? undefined : tree.at.get(view.focused);
+  const here = at === undefined ? -1 : (layout.place[at] as number);
+  const place = Math.max(0, here);
+  const node = layout.node[place] as number;
+  const id = tree.ids[node] as string;
+  const isParent = hasChildren(tree, node);
+  switch (key) {
+    case "ArrowDown":
+      return goTo(view, here < 0 ? 0 : place + 1);
+    case "ArrowUp":
+      return goTo(view, place - 1);
+    case "PageDown":
+      return goTo(view, place + PAGE);
+    case "PageUp":
+      return goTo(view, place - PAGE);
+    case "Home":
+      return goTo(view, 0);
+    case "End":
+      return goTo(view, layout.count - 1);
+    case "ArrowRight":
+      if (!isParent) return true;
+      if (layout.folded[place] === 1) return setFold(view, id, false);
+      return goTo(view, place + 1);
+    case "ArrowLeft": {
+      if (isParent && layout.folded[place] !== 1) return setFold(view, id, true);
+      const up = tree.parent[node] as number;
+      return up < 0 ? true : goTo(view, layout.place[up] as number);
+    }
+    case "Enter":
+    case " ":
+      view.select(id);
+      view.graph?.reveal(id);
+      return true;
+    case "Escape":
+      view.select(null);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function goTo(view: View, place: number): true {
+  const { layout } = view;
+  const there = Math.max(0, Math.min(layout.count - 1, place));
+  const id = layout.tree.ids[layout.node[there] as number] as string;
+  view.focused = id;
+  view.focusRing = true;
+  view.wantsFocus = true;
+  view.graph?.stopFollowing();
+  view.graph?.reveal(id);
+  view.schedule();
+  return true;
+}
+
+function setFold(view: View, id: string, folded: boolean): true {
+  view.focused = id;
+  view.focusRing = true;
+  view.wantsFocus = true;
+  view.fold(id, folded);
+  view.graph?.reveal(id);
+  return true;
+}

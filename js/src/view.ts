@@ -1,0 +1,312 @@
+// One mounted view: what it knows (kernel, run, layout), what the person chose (selection, folds, focus) and the one
+// frame loop that draws it. Panels read it, the graph reads it, nobody else writes it.
+
+import { Folding } from "./fold";
+import { epoch } from "./format";
+import type { Graph } from "./graph/graph";
+import { isFollowing, Kernel, type WidgetModel } from "./kernel";
+import type { Layout } from "./layout";
+import type { Task, TaskDetail } from "./messages";
+import { childrenOf, type RunState } from "./state";
+import { isOver } from "./status";
+import { type Tally, tallyUp } from "./tally";
+
+/** wide: inspector beside the graph; stacked: under it; narrow: the outline instead of the graph. */
+export type Shape = "wide" | "stacked" | "narrow";
+
+export type DetailState =
+  | { readonly kind: "loading" }
+  | { readonly kind: "loaded"; readonly detail: TaskDetail }
+  | { readonly kind: "failed"; readonly why: string };
+
+export class View {
+  readonly root: HTMLElement;
+  readonly kernel: Kernel;
+  readonly signal: AbortSignal;
+  readonly folding = new Folding();
+  tally: Tally;
+  layout: Layout;
+  /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
+  selected: string | null = null;
+  /** The task that the treegrid's keyboard stands on, and whether to show a ring for it. */
+  focused: string | null = null;
+  focusRing = false;
+  shape: Shape = "wide";
+  /** The drawing of the graph, while there is one (not in the outline). */
+  graph: Graph | null = null;
+  /** Counts the seconds in which something on the screen ticks: what shows times depends on it. */
+  second = 0;
+  /** The keyboard moved: the row of `focused` takes the focus after the next frame. */
+  wantsFocus = false;
+  /** Tells what failed since the view opened, for the live region. */
+  announcement = "";
+  /** Re-drawn on each frame that something asked for. */
+  onFrame: () => void = () => {};
+
+  readonly #details = new Map<string, { stamp: string; state: DetailState }>();
+  #run: RunState;
+  #frame = 0;
+  #traitSelection: readonly string[] = [];
+  /** Selections on their way to the kernel, oldest first. */
+  #selecting: { readonly id: string | null }[] = [];
+  #projectId: string | null = null;
+  #failed: ReadonlySet<string> | null = null;
+
+  constructor(model: WidgetModel, root: HTMLElement, signal: AbortSignal) {
+    this.root = root;
+    this.signal = signal;
+    this.kernel = new Kernel(model, (part) => this.#kernelChanged(part), signal);
+    this.#run = this.kernel.run;
+    this.tally = tallyUp(this.#run);
+    this.layout = this.folding.layOut(this.#run.tree, this.tally);
+    this.#takeSelection();
+    const ticker = setInterval(() => {
+      if (!this.isRunning() && this.kernel.traits.connection.next_retry === null) return;
+      this.second++;
+      this.schedule();
+    }, 1000);
+    signal.addEventListener("abort", () => {
+      clearInterval(ticker);
+      cancelAnimationFrame(this.#frame);
+    });
+  }
+
+  get run(): RunState {
+    return this.#run;
+  }
+
+  task(id: string): Task | undefined {
+    return this.#run.tasks.get(id);
+  }
+
+  /** Asks for a frame; many wishes make one frame. */
+  readonly schedule = (): void => {
+    if (this.#frame !== 0 || this.signal.aborted) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.onFrame();
+      const { rev } = this.#run;
+      // Said in the frame after: what tests and people measure is paint, not intent.
+      requestAnimationFrame(() => {
+        if (rev !== null && !this.signal.aborted) this.root.dataset.revision = String(rev);
+      });
+    });
+  };
+
+  /** Whether times of what is active go on growing. */
+  isRunning(): boolean {
+    const { link, traits } = this.kernel;
+    return link.alive && isFollowing(traits.connection);
+  }
+
+  /** The server's clock now, epoch ms, or null where it was never told. */
+  now(): number | null {
+    const clock = this.kernel.serverClock;
+    if (clock === null) return null;
+    return this.isRunning() ? clock.server_now + (performance.now() - clock.at) : clock.server_now;
+  }
+
+  /** How long a task took, or has been taking. */
+  durationOf(task: Task): number | null {
+    if (task.started === null) return null;
+    if (task.completed !== null) return task.completed - task.started;
+    if (isOver(task.status)) return task.updated === null ? null : task.updated - task.started;
+    const now = this.now();
+    return now === null ? null : now - task.started;
+  }
+
+  elapsed(): number | null {
+    const { started, ended } = this.kernel.traits.progress;
+    const from = epoch(started);
+    const to = epoch(ended) ?? this.now();
+    return from === null || to === null ? null : to - from;
+  }
+
+  /** Buttons that need the kernel are off without it. */
+  get canAct(): boolean {
+    return this.kernel.link.alive;
+  }
+
+  /** The person selects (or clears, with null): shown at once, the kernel's trait has the last word. */
+  select(id: string | null): void {
+    if (this.selected === id) return;
+    this.selected = id;
+    if (id !== null) this.focused = id;
+    const asked = { id };
+    this.#selecting.push(asked);
+    void this.kernel.do({ action: "select", tasks: id === null ? [] : [id] }).then(() => {
+      this.#selecting = this.#selecting.filter((other) => other !== asked);
+    });
+    this.graph?.stopFollowing();
+    this.schedule();
+  }
+
+  /** Closes the inspector; the keyboard goes back to the task it stood on. */
+  deselect(): void {
+    this.select(null);
+    this.wantsFocus = true;
+  }
+
+  /** Selects from a list or link: the task may be far away or folded. */
+  goTo(id: string): void {
+    if (this.task(id) === undefined) return;
+    this.select(id);
+    this.reveal(id);
+  }
+
+  /** Unfolds what hides a task and brings it into sight. */
+  reveal(id: string): void {
+    const { tree } = this.#run;
+    const at = tree.at.get(id);
+    if (at === undefined) return;
+    if (this.layout.place[at] === -1) {
+      for (let up = tree.parent[at] as number; up >= 0; up = tree.parent[up] as number) {
+        this.folding.choose(tree.ids[up] as string, false);
+      }
+      this.#layOut();
+    }
+    this.focused = id;
+    this.graph?.reveal(id);
+    this.schedule();
+  }
+
+  fold(id: string, folded: boolean): void {
+    this.folding.choose(id, folded);
+    this.#layOut();
+    const focusAt = this.focused === null ? undefined : this.#run.tree.at.get(this.focused);
+    if (focusAt !== undefined && this.layout.place[focusAt] === -1) this.focused = id;
+    this.schedule();
+  }
+
+  isFolded(id: string): boolean {
+    const at = this.#run.tree.at.get(id);
+    const place = at === undefined ? -1 : (this.layout.place[at] as number);
+    return place >= 0 && this.layout.folded[place] === 1;
+  }
+
+  childIds(id: string): string[] {
+    const { tree } = this.#run;
+    const at = tree.at.get(id);
+    return at === undefined ? [] : childrenOf(tree, at).map((child) => tree.ids[child] as string);
+  }
+
+  /** The ids from the root down to `id`. */
+  pathTo(id: string): string[] {
+    const { tree } = this.#run;
+    const path: string[] = [];
+    for (let at = tree.at.get(id) ?? -1; at >= 0; at = tree.parent[at] as number)
+      path.push(tree.ids[at] as string);
+    return path.reverse();
+  }
+
+  /** The whole texts of a task, asked for once per state of the task. */
+  detailOf(task: Task): DetailState {
+    const stamp = `${task.status} ${task.completed} ${task.error === null}`;
+    const known = this.#details.get(task.id);
+    if (known !== undefined && known.stamp === stamp) return known.state;
+    // While the new text travels the old one stays, so that a change of status does not make the panel flicker.
+    const state: DetailState = known?.state.kind === "loaded" ? known.state : { kind: "loading" };
+    const entry = { stamp, state };
+    this.#details.delete(task.id);
+    this.#details.set(task.id, entry);
+    if (this.#details.size > 50) this.#details.delete(this.#details.keys().next().value as string);
+    this.kernel.ask(task.id).then(
+      (detail) => this.#detailCame(entry, { kind: "loaded", detail }),
+      (error: unknown) =>
+        this.#detailCame(entry, {
+          kind: "failed",
+          why: error instanceof Error ? error.message : String(error),
+        }),
+    );
+    return state;
+  }
+
+  /** Asks again after a failure. */
+  forgetDetail(id: string): void {
+    this.#details.delete(id);
+    this.schedule();
+  }
+
+  #detailCame(entry: { state: DetailState }, state: DetailState): void {
+    entry.state = state;
+    this.schedule();
+  }
+
+  #kernelChanged(part: "run" | "traits" | "link"): void {
+    // The kernel may speak while our constructor still runs.
+    if (this.layout === undefined) return;
+    if (part === "run") this.#takeRun();
+    if (part === "traits") this.#takeTraits();
+    this.schedule();
+  }
+
+  #takeRun(): void {
+    const before = this.#run;
+    const run = this.kernel.run;
+    this.#run = run;
+    this.tally = tallyUp(run);
+    if (run.tree !== before.tree || this.folding.isStale(this.layout, this.tally)) this.#layOut();
+    if (this.focused !== null && !run.tasks.has(this.focused)) this.focused = null;
+    this.#announceFailures();
+    // Python may have selected a task before its snapshot arrived.
+    if (!sameIds(this.kernel.traits.selection, this.#traitSelection)) this.#takeSelection();
+  }
+
+  #takeTraits(): void {
+    const projectId = this.kernel.traits.project?.id ?? null;
+    if (projectId !== this.#projectId) {
+      if (this.#projectId !== null) {
+        this.folding.reset();
+        this.#details.clear();
+        this.#failed = null;
+        this.graph?.fitOnNextRun();
+      }
+      this.#projectId = projectId;
+    }
+    if (!sameIds(this.kernel.traits.selection, this.#traitSelection)) this.#takeSelection();
+  }
+
+  #takeSelection(): void {
+    const ids = this.kernel.traits.selection;
+    // The echo of an earlier click must not undo the click after it.
+    const isEcho = this.#selecting.slice(0, -1).some((asked) => (asked.id ?? undefined) === ids[0]);
+    if (isEcho) return;
+    const id = ids.find((wanted) => this.#run.tasks.has(wanted)) ?? null;
+    // A selection of tasks we have not heard of yet is taken when they come.
+    if (id === null && ids.length > 0) return;
+    this.#traitSelection = ids;
+    if (id === this.selected) return;
+    this.selected = id;
+    if (id === null) return;
+    this.graph?.stopFollowing();
+    this.reveal(id);
+  }
+
+  #layOut(): void {
+    this.layout = this.folding.layOut(this.#run.tree, this.tally);
+    if (this.selected === null) return;
+    // A sub-tree that finishes does not fold over the task somebody is reading.
+    const at = this.#run.tree.at.get(this.selected);
+    if (at === undefined || this.layout.place[at] !== -1) return;
+    const path = this.pathTo(this.selected).slice(0, -1);
+    if (path.some((id) => this.folding.chosen(id) === true)) return;
+    for (const id of path) this.folding.choose(id, false);
+    this.layout = this.folding.layOut(this.#run.tree, this.tally);
+  }
+
+  #announceFailures(): void {
+    const failed = new Set<string>();
+    for (const task of this.#run.tasks.values()) if (task.status === "FAILED") failed.add(task.id);
+    const before = this.#failed;
+    this.#failed = failed;
+    if (before === null) return;
+    const fresh = [...failed].filter((id) => !before.has(id));
+    if (fresh.length === 0) return;
+    const goal = this.task(fresh[0] as string)?.goal ?? "";
+    this.announcement =
+      fresh.length === 1 ? `Failed: ${goal}` : `${fresh.length} tasks failed, first: ${goal}`;
+  }
+}
+
+const sameIds = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((id, i) => id === b[i]);
