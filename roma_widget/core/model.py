@@ -38,14 +38,17 @@ WAITING = frozenset({Status.PENDING, Status.READY, Status.PLAN_DONE, Status.NEED
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as the server lists it. `status` is the server's word and not the outcome: see `Snapshot`."""
+    """A project as the server lists it. `status` is the server's word and not the outcome: see `Snapshot`.
+
+    `updated` moves with every frame, also when nothing else does, and so does not count in `==`.
+    """
 
     project_id: str
     title: str | None = None
     goal: str | None = None
     status: str | None = None
     created: datetime | None = None
-    updated: datetime | None = None
+    updated: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

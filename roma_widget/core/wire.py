@@ -381,10 +381,11 @@ def _read_project(value: object, path: str, problems: Problems) -> Project | Non
 
 def _read_projects(name: str, values: dict[str, Any], problems: Problems) -> Event:
     fields = Fields(values, name, problems)
-    found = (
-        _read_project(value, f"projects[{place}]", problems)
-        for place, value in enumerate(fields.items("projects"))
-    )
+    found = []
+    for place, value in enumerate(fields.items("projects")):
+        if value is None:
+            problems.add(f"projects[{place}]", "expected an object, got null")
+        found.append(_read_project(value, f"projects[{place}]", problems))
     projects = tuple(project for project in found if project is not None)
     return ProjectsListed(projects, fields.identifier("current_project_id"), problems.sentences())
 

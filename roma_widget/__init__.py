@@ -1,0 +1,69 @@
+"""Watch, inspect and answer recursive ROMA agent runs from a notebook.
+
+    import roma_widget as roma
+    m = roma.connect("http://127.0.0.1:5000")   # or roma.demo()
+    m
+
+The public names, and nothing else; they are loaded when first used.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.model import Project, Snapshot, Status, Task
+    from .errors import (
+        ConnectError,
+        NotLive,
+        RomaError,
+        RunStalled,
+        ServerError,
+        UnknownProject,
+        UnknownTask,
+        WaitTimeout,
+    )
+    from .opening import connect, demo
+    from .widget.monitor import Monitor
+
+__all__ = [
+    "ConnectError",
+    "Monitor",
+    "NotLive",
+    "Project",
+    "RomaError",
+    "RunStalled",
+    "ServerError",
+    "Snapshot",
+    "Status",
+    "Task",
+    "UnknownProject",
+    "UnknownTask",
+    "WaitTimeout",
+    "connect",
+    "demo",
+]
+
+_HOMES = {
+    "connect": "opening",
+    "demo": "opening",
+    "Monitor": "widget.monitor",
+    "Project": "core.model",
+    "Snapshot": "core.model",
+    "Status": "core.model",
+    "Task": "core.model",
+}
+
+__version__ = version("roma-widget")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,4 @@
+from roma_widget.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

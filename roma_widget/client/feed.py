@@ -1,0 +1,427 @@
+"""Keeps a server heard: connects where that does no harm, follows over HTTP where it might, comes back by itself.
+
+A feed belongs to one server and has any number of sinks. It runs on the loop of `roma-io` and owns the socket.
+The rules (docs/architecture.md, "Do no harm"): before each attempt it asks over HTTP whether joining is safe. While
+a run is in progress on a server that does not declare itself safe, no socket is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import quote
+
+import aiohttp
+
+from ..core import reconnect, wire
+from ..core.model import Connection
+from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from .rest import Assessment, Rest, Unreachable
+from .socket import UNREADABLE, Link, LinkError
+
+FIRST_FRAME_S = 1.0
+_log = logging.getLogger("roma_widget.feed")
+
+
+class Sink(Protocol):
+    """Whoever listens to a feed; called on the loop, must not block or raise."""
+
+    wanted_project: str | None
+
+    def on_event(self, event: wire.Event, *, live: bool) -> None: ...
+
+    def on_connection(self, connection: Connection) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOptions:
+    root: str
+    token: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    transports: tuple[str, ...] = ("websocket", "polling")
+    timeout_s: float = 20.0
+    always_join: bool = False
+
+    def all_headers(self) -> dict[str, str]:
+        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**bearer, **dict(self.headers)}
+
+
+@dataclass(slots=True)
+class LinkNumbers:
+    """What was received, in all and lately; read by `m.link()` and the browser's beat."""
+
+    frames: int = 0
+    skipped_frames: int = 0
+    bytes_received: int = 0
+    heard_at: float | None = None
+    round_trip_s: float | None = None
+
+
+class Feed:
+    """See the module. Create, `subscribe`, then `start` on the loop; `close` frees everything."""
+
+    def __init__(self, options: FeedOptions) -> None:
+        self.options = options
+        self.connection = Connection()
+        self.numbers = LinkNumbers()
+        self._sinks: list[Sink] = []
+        self._task: asyncio.Task[None] | None = None
+        self._link: Link | None = None
+        self._wake = asyncio.Event()
+        self._forced = False
+        self._had_link = False
+        self._queue: deque[tuple[str, wire.Payload | None]] = deque()
+        self._arrived = asyncio.Event()
+        self._texts = wire.NO_FRAME
+        self._polled_texts: dict[str, FrameTexts] = {}
+        self._listed: ProjectsListed | None = None
+        self._frames: dict[str | None, GraphUpdate] = {}
+        self._problems: tuple[str, ...] = ()
+
+    @property
+    def open_link_bytes(self) -> int:
+        """Bytes that came over the socket that is open now; those of earlier ones are in `numbers`."""
+        return self._link.bytes_received if self._link is not None else 0
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="roma-feed")
+
+    def subscribe(self, sink: Sink) -> None:
+        """Add a listener; what is known already is told at once."""
+        self._sinks.append(sink)
+        sink.on_connection(self.connection)
+        if self._listed is not None:
+            sink.on_event(self._listed, live=False)
+        for frame in self._frames.values():
+            sink.on_event(frame, live=False)
+        self._wake.set()
+
+    def unsubscribe(self, sink: Sink) -> bool:
+        """Remove a listener; True when none is left."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+        return not self._sinks
+
+    def reconnect(self, *, force: bool = False) -> None:
+        """Try again now; `force` opens the socket whatever runs."""
+        self._forced = self._forced or force
+        self._wake.set()
+
+    async def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._tell(Connection("closed", reconnects=self.connection.reconnects))
+
+    async def _run(self) -> None:
+        http = aiohttp.ClientSession(headers=self.options.all_headers(), cookie_jar=aiohttp.DummyCookieJar())
+        reader = asyncio.get_running_loop().create_task(self._read_events(), name="roma-feed-reader")
+        try:
+            await self._keep_heard(Rest(self.options.root, http, self.options.timeout_s))
+        except Exception as error:  # a bug of ours must be seen in the widget, not only in a log
+            _log.exception("the feed of %s stopped", self.options.root)
+            self._tell(
+                replace(
+                    self.connection,
+                    state="failed",
+                    error=f"roma-widget has a bug and stopped listening: {error!r}",
+                )
+            )
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            if self._link is not None:
+                await self._link.close()
+            await http.close()
+
+    async def _keep_heard(self, rest: Rest) -> None:
+        unanswered = 0
+        failed_handshakes = 0
+        while True:
+            try:
+                assessment = await rest.assess()
+            except Unreachable as error:
+                unanswered += 1
+                await self._wait_for_an_answer(unanswered, str(error))
+                continue
+            unanswered = 0
+            self.numbers.round_trip_s = assessment.round_trip_s
+            if not (assessment.safe or self.options.always_join or self._forced):
+                await self._follow(rest, assessment.reason, None)
+                continue
+            try:
+                await self._live(rest, assessment)
+                failed_handshakes = 0
+            except LinkError as error:
+                failed_handshakes += 1
+                await self._after_failed_handshake(rest, assessment, error, failed_handshakes)
+
+    async def _wait_for_an_answer(self, attempt: int, sentence: str) -> None:
+        delay_s = reconnect.reconnect_delay_s(attempt, random.random())
+        given_up = delay_s is None
+        delay_s = reconnect.PROBE_S if delay_s is None else delay_s
+        self._tell(
+            Connection(
+                "failed" if given_up else "reconnecting",
+                attempt=attempt,
+                next_retry=datetime.now(UTC) + timedelta(seconds=delay_s),
+                error=sentence,
+                reconnects=self.connection.reconnects,
+            )
+        )
+        await self._pause(delay_s)
+
+    async def _after_failed_handshake(
+        self, rest: Rest, assessment: Assessment, error: LinkError, failures: int
+    ) -> None:
+        self._forced = False
+        if error.mismatch and not assessment.is_roma:
+            self._tell(replace(self.connection, state="failed", error=str(error), transport=None))
+            await self._pause(reconnect.PROBE_S)
+            return
+        delay_s = (
+            reconnect.reconnect_delay_s(min(failures, reconnect.MAX_ATTEMPTS - 1), random.random())
+            or reconnect.PROBE_S
+        )
+        if assessment.is_roma:
+            await self._follow(rest, f"The socket does not open. {error}", delay_s)
+        else:
+            self._tell(replace(self.connection, state="reconnecting", error=str(error), transport=None))
+            await self._pause(delay_s)
+
+    async def _live(self, rest: Rest, assessment: Assessment) -> None:
+        """Open a socket and stay until it ends. Raises `LinkError` when none opens."""
+        link = await self._open_link()
+        self._link = link
+        self._forced = False
+        watch = asyncio.get_running_loop().create_task(self._watch(rest), name="roma-feed-watch")
+        try:
+            self._tell(
+                Connection(
+                    "live", transport=link.transport, reconnects=self.connection.reconnects + self._had_link
+                )
+            )
+            self._had_link = True
+            await self._catch_up(link, declared=assessment.declared)
+            sentence = await link.ended
+            self._tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            self.numbers.bytes_received += link.bytes_received
+            self._link = None
+            await link.close()
+
+    async def _open_link(self) -> Link:
+        refusals: list[LinkError] = []
+        for transport in self.options.transports:
+            link = Link(
+                self.options.root,
+                transport,
+                token=self.options.token,
+                headers=self.options.all_headers(),
+                timeout_s=self.options.timeout_s,
+                on_event=self._enqueue,
+            )
+            try:
+                await link.open()
+                return link
+            except LinkError as error:
+                refusals.append(error)
+            except asyncio.CancelledError:
+                await link.close()
+                raise
+        raise LinkError(str(refusals[-1]), mismatch=all(error.mismatch for error in refusals))
+
+    async def _catch_up(self, link: Link, *, declared: bool) -> None:
+        """The state at the time of joining, asked for in the way that harms no run."""
+        try:
+            if declared:
+                await link.request("request_initial_state")
+                return
+            frames_before = self.numbers.frames
+            await asyncio.sleep(FIRST_FRAME_S)
+            current_id = self._listed.current_id if self._listed is not None else None
+            if current_id is not None and self.numbers.frames == frames_before:
+                await link.request("restore_project_state", {"project_id": current_id})
+        except LinkError as error:
+            if not link.ended.done():
+                self._tell(replace(self.connection, error=str(error)))
+
+    async def _watch(self, rest: Rest) -> None:
+        """Beside the socket, follow over HTTP the projects that somebody wants and no frame comes for."""
+        delay_s = reconnect.POLL_FIRST_S
+        while True:
+            changed = False
+            current_id = self._listed.current_id if self._listed is not None else None
+            for project_id in self._wanted(exclude=current_id):
+                try:
+                    changed = await self._poll_project(rest, project_id) or changed
+                except Unreachable as error:
+                    _log.debug("watching %s: %s", project_id, error)
+            delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
+            await asyncio.sleep(delay_s)
+
+    async def _follow(self, rest: Rest, reason: str | None, for_s: float | None) -> None:
+        """Follow over HTTP until a socket may be opened, or `for_s` is over, or the server is silent."""
+        until = None if for_s is None else time.monotonic() + for_s
+        delay_s = reconnect.POLL_FIRST_S
+        while True:
+            try:
+                changed = await self._poll(rest)
+            except Unreachable:
+                return  # asked again, counted and said by `_keep_heard`
+            self._tell(
+                replace(
+                    self.connection,
+                    state="polling",
+                    reason=reason,
+                    attempt=0,
+                    next_retry=None,
+                    error=self._complaint(),
+                    transport=None,
+                )
+            )
+            delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
+            if until is not None:
+                delay_s = min(delay_s, max(0.05, until - time.monotonic()))
+            await self._pause(delay_s)
+            if self._forced or (until is not None and time.monotonic() >= until):
+                return
+            if until is None:
+                try:
+                    assessment = await rest.assess()
+                except Unreachable:
+                    return
+                self.numbers.round_trip_s = assessment.round_trip_s
+                if assessment.safe:
+                    await self._last_look(rest)
+                    return
+                reason = assessment.reason
+
+    async def _last_look(self, rest: Rest) -> None:
+        try:
+            await self._poll(rest)
+        except Unreachable:
+            return  # the next assessment says it
+
+    async def _poll(self, rest: Rest) -> bool:
+        """One look at everything wanted; True when something was new."""
+        answer = await rest.get("/api/projects")
+        if answer.status != 200:
+            self._problems = (f"GET /api/projects answered HTTP {answer.status}.",)
+            return False
+        listed = wire.read_projects(answer.body)
+        changed = listed != self._listed
+        self._handle(listed, live=False)
+        current_id = listed.current_id if isinstance(listed, ProjectsListed) else None
+        for project_id in {*self._wanted(), *([current_id] if current_id else [])}:
+            changed = await self._poll_project(rest, project_id) or changed
+        return changed
+
+    async def _poll_project(self, rest: Rest, project_id: str) -> bool:
+        answer = await rest.get(f"/api/projects/{quote(project_id, safe='')}")
+        if answer.status != 200:
+            self._problems = (f"The server knows no project {project_id!r} (HTTP {answer.status}).",)
+            self._tell(replace(self.connection, error=self._complaint()))
+            return False
+        last = self._polled_texts.get(project_id, wire.NO_FRAME)
+        project, frame, problems = wire.read_project(answer.body, last)
+        self.numbers.bytes_received += len(answer.body)
+        if frame is None or (not frame.nodes and last.nodes):
+            # one poll in a hundred reads a file that is being written: the last good state stays
+            self._problems = problems
+            return False
+        frame = replace(frame, project_id=project_id, project=project or frame.project)
+        changed: bool = frame.nodes is not last.nodes or frame.project != last.project
+        self._polled_texts[project_id] = replace(frame.texts, project=frame.project)
+        self._handle(frame, live=False)
+        return changed
+
+    def _wanted(self, exclude: str | None = None) -> Iterable[str]:
+        wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
+        return sorted(wanted - {exclude})
+
+    def _enqueue(self, name: str, payload: wire.Payload | None) -> None:
+        """Called by the socket for each event; a frame that waits behind a newer one is skipped."""
+        if name == "task_graph_update" and self._queue and self._queue[-1][0] == name:
+            self._queue.pop()
+            self.numbers.skipped_frames += 1
+        self._queue.append((name, payload))
+        self._arrived.set()
+
+    async def _read_events(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                name, payload = self._queue.popleft()
+                self._read(name, payload)
+                await asyncio.sleep(0)  # let the socket bring what is newer before the next is read
+
+    def _read(self, name: str, payload: wire.Payload | None) -> None:
+        if name == UNREADABLE:
+            self._handle(wire.Unreadable("message", (payload.text if payload else "unreadable",)), live=True)
+            return
+        try:
+            event = wire.read_event(name, payload, self._texts)
+        except Exception as error:  # hostile input found a hole in the reader: say it, go on
+            _log.exception("reading %s", name[:80])
+            event = wire.Unreadable(name[:80], (f"{name[:80]}: could not be read ({type(error).__name__})",))
+        self._handle(event, live=True)
+
+    def _handle(self, event: wire.Event, *, live: bool) -> None:
+        self.numbers.heard_at = time.monotonic()
+        match event:
+            case GraphUpdate():
+                self.numbers.frames += 1
+                self._frames[event.project_id] = event
+                if live:
+                    self._texts = event.texts
+            case ProjectsListed():
+                self._listed = event
+            case wire.ServerRefused():
+                self._problems = (f"The server said {event.event}: {event.message}",)
+            case _:
+                pass
+        if event.problems or isinstance(event, GraphUpdate):
+            self._problems = event.problems
+        complaint = self._complaint()
+        if complaint != self.connection.error and self.connection.state in ("live", "polling"):
+            self._tell(replace(self.connection, error=complaint))
+        for sink in tuple(self._sinks):
+            sink.on_event(event, live=live)
+
+    def _complaint(self) -> str | None:
+        if not self._problems:
+            return None
+        more = len(self._problems) - 2
+        return " ".join(
+            [f"{line.rstrip('.')}." for line in self._problems[:2]]
+            + ([f"And {more} more."] if more > 0 else [])
+        )
+
+    async def _pause(self, delay_s: float) -> None:
+        """Sleep, unless somebody wants another try now."""
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    def _tell(self, connection: Connection) -> None:
+        if connection == self.connection:
+            return
+        self.connection = connection
+        for sink in tuple(self._sinks):
+            sink.on_connection(connection)

@@ -1,0 +1,109 @@
+"""The HTTP side of a ROMA server: whether joining is safe, and a run's saved state. One sentence per failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import aiohttp
+
+from ..core import wire
+
+LARGEST_BODY = 256 * 1024 * 1024
+_CHUNK = 256 * 1024
+
+RUN_IN_PROGRESS = (
+    "A run is in progress, and opening a socket now could freeze it on ROMA v1. "
+    "The socket opens by itself when the run has ended."
+)
+
+
+class Unreachable(Exception):
+    """No HTTP answer came back; the message is one sentence for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """May a socket be opened now? `reason` says why not. `declared` means that the server itself says so."""
+
+    safe: bool
+    declared: bool
+    reason: str | None
+    round_trip_s: float
+    is_roma: bool = True
+
+
+class Rest:
+    """Requests to one server. The `http` session belongs to the caller."""
+
+    def __init__(self, root: str, http: aiohttp.ClientSession, timeout_s: float) -> None:
+        self.root = root
+        self._http = http
+        self._timeout_s = timeout_s
+        self.bytes_received = 0
+
+    async def get(self, path: str) -> Answer:
+        """GET `path`. Raises `Unreachable` when nothing that is HTTP comes back in time."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                async with self._http.get(self.root + path, allow_redirects=False) as response:
+                    body = await self._read(response)
+                    return Answer(response.status, body.decode("utf-8", "replace"), time.monotonic() - began)
+        except TimeoutError:
+            raise Unreachable(f"{self.root} did not answer within {self._timeout_s:g} s.") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(_sentence(self.root, error)) from error
+
+    async def assess(self) -> Assessment:
+        """Ask whether a socket may be opened without harm to a run. Raises `Unreachable`."""
+        health = await self.get("/api/health")
+        if health.status == 200 and wire.read_health(health.body):
+            return Assessment(True, True, None, health.took_s)
+        executions = await self.get("/api/executions")
+        if executions.status == 200:
+            running = wire.read_executions(executions.body)
+            if running is not None:
+                return Assessment(not running, False, RUN_IN_PROGRESS if running else None, health.took_s)
+        if health.status == executions.status == 404:
+            return Assessment(True, False, None, health.took_s, is_roma=False)
+        reason = (
+            f"GET /api/executions gave no usable answer (HTTP {executions.status}), so nobody knows whether a run is "
+            "in progress, which opening a socket could freeze."
+        )
+        return Assessment(False, False, reason, health.took_s)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        parts = []
+        size = 0
+        async for part in response.content.iter_chunked(_CHUNK):
+            size += len(part)
+            self.bytes_received += len(part)
+            if size > LARGEST_BODY:
+                raise ValueError(f"the body is larger than {LARGEST_BODY // 2**20} MiB")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _sentence(root: str, error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"No host of this name was found: {root}."
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return f"{root} does not speak TLS as it should: {error}."
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionRefusedError):
+            return f"Nothing listens at {root} (connection refused)."
+        return f"{root} cannot be reached: {error.os_error.strerror or error.os_error}."
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        return f"{root} closed the connection without an answer."
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{root} answered, but not in HTTP."
+    return f"{root} cannot be asked: {str(error) or type(error).__name__}."

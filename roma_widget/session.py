@@ -1,0 +1,313 @@
+"""One watched project on one server: wires feed -> state -> monitors, and owns their shared life.
+
+Everything here runs on the loop of `roma-io`, except `snapshot`, which is swapped whole and read from anywhere.
+Monitors of the same (server, token, project) share one session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from .client.feed import Feed
+from .core import wire
+from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
+from .core.outcome import Verdict, iso, judge, progress
+from .core.state import ProjectState, State, apply
+from .errors import ConnectError, NotLive, RunStalled, WaitTimeout
+from .widget.messages import Publication, publication
+
+PUBLISH_EVERY_S = 0.1
+TICK_S = 1.0
+BEATS_EVERY_TICKS = 2
+MOST_PROJECTS_LISTED = 500
+_log = logging.getLogger("roma_widget.session")
+
+Until = str | Callable[[Snapshot], object]
+
+
+class Viewer(Protocol):
+    """A monitor, as the session sees it. Called on `roma-io`."""
+
+    def show(self, news: Publication, facts: dict[str, Any]) -> None: ...
+
+    def show_connection(self, connection: Connection) -> None: ...
+
+    def beat(
+        self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None
+    ) -> None: ...
+
+
+class Session:
+    """See the module. `on_empty` is called when the last owner has left."""
+
+    def __init__(
+        self, feed: Feed, wanted_project: str | None, on_empty: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.wanted_project = wanted_project
+        self.snapshot = Snapshot()
+        self.facts: dict[str, Any] = _facts(State(), None, self.snapshot, Verdict("unknown"))
+        self.connection = feed.connection
+        self._feed = feed
+        self._on_empty = on_empty
+        self._state = State()
+        self._verdict = Verdict("unknown")
+        self._shown_id: str | None = wanted_project
+        self._heard: dict[str, float] = {}
+        self._viewers: list[Viewer] = []
+        self._owners: dict[Viewer, str | None] = {}
+        self._published_at = 0.0
+        self._scheduled: asyncio.TimerHandle | None = None
+        self._news = asyncio.Condition()
+        self._closed = False
+        self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
+        feed.subscribe(self)
+
+    # -- monitors
+
+    def attach(self, viewer: Viewer, cell_id: str | None) -> None:
+        """Add a monitor. One that the same cell made before no longer keeps the session open: running the cell
+        again is how notebooks are used, and ipywidgets never lets go of the old one."""
+        if cell_id is not None:
+            for other in [other for other, cell in self._owners.items() if cell == cell_id]:
+                del self._owners[other]
+        self._viewers.append(viewer)
+        self._owners[viewer] = cell_id
+        viewer.show_connection(self.connection)
+        viewer.show(publication(Snapshot(), self.snapshot, self._server_now_ms()), self.facts)
+
+    async def detach(self, viewer: Viewer) -> None:
+        """Remove a monitor; the session ends with its last owner."""
+        if viewer in self._viewers:
+            self._viewers.remove(viewer)
+        self._owners.pop(viewer, None)
+        if not self._owners:
+            await self.close()
+
+    async def close(self) -> None:
+        """End the session; monitors that are left say `closed`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ticker.cancel()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
+        await self._wake()
+        await self._on_empty()
+
+    def reconnect(self, *, force: bool = False) -> None:
+        self._feed.reconnect(force=force)
+
+    def link(self) -> dict[str, Any]:
+        """Counters of the connection, as of now."""
+        numbers = self._feed.numbers
+        return {
+            "round_trip_s": numbers.round_trip_s,
+            "age_s": None if numbers.heard_at is None else time.monotonic() - numbers.heard_at,
+            "frames": numbers.frames,
+            "skipped_frames": numbers.skipped_frames,
+            "bytes_received": numbers.bytes_received + self._feed.open_link_bytes,
+            "reconnects": self.connection.reconnects,
+        }
+
+    # -- from the feed
+
+    def on_event(self, event: wire.Event, *, live: bool) -> None:
+        if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
+            self._heard[event.project_id] = time.monotonic()
+        self._state, changes = apply(self._state, event, time.time(), live=live)
+        if changes:
+            self._schedule()
+
+    def on_connection(self, connection: Connection) -> None:
+        if self._closed and connection.state != "closed":
+            return
+        self.connection = connection
+        for viewer in tuple(self._viewers):
+            viewer.show_connection(connection)
+        self._wake_soon()
+
+    # -- publishing
+
+    def _schedule(self) -> None:
+        if self._scheduled is None and not self._closed:
+            delay_s = max(0.0, self._published_at + PUBLISH_EVERY_S - time.monotonic())
+            self._scheduled = asyncio.get_running_loop().call_later(delay_s, self._publish)
+
+    def _publish(self) -> None:
+        self._scheduled = None
+        self._published_at = time.monotonic()
+        shown = self._shown()
+        verdict = self._judge(shown)
+        tasks = shown.tasks if shown else {}
+        after = Snapshot(
+            tasks=tasks,
+            project=shown.project if shown else None,
+            revision=self.snapshot.revision,
+            time=shown.time if shown else None,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+        )
+        facts = _facts(self._state, shown, after, verdict)
+        if after.tasks == self.snapshot.tasks and facts == self.facts:
+            return
+        self._verdict = verdict
+        after = replace(after, revision=self.snapshot.revision + 1)
+        news = publication(self.snapshot, after, self._server_now_ms())
+        self.snapshot, self.facts = after, facts
+        for viewer in tuple(self._viewers):
+            viewer.show(news, facts)
+        self._wake_soon()
+
+    def _shown(self) -> ProjectState | None:
+        """The wanted project, or the server's current one, or the last shown while there is none."""
+        if self.wanted_project is None and self._state.current_id is not None:
+            self._shown_id = self._state.current_id
+        return self._state.projects.get(self._shown_id) if self._shown_id is not None else None
+
+    def _judge(self, shown: ProjectState | None) -> Verdict:
+        if shown is None:
+            return Verdict("unknown")
+        return judge(shown.tasks, shown.project, max(0.0, time.time() - shown.changed_at))
+
+    def _server_now_ms(self) -> float | None:
+        shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
+        if shown is None or shown.time is None:
+            return None
+        heard = self._heard.get(shown.project.project_id, time.monotonic())
+        return shown.time.timestamp() * 1000 + (time.monotonic() - heard) * 1000
+
+    async def _tick(self) -> None:
+        """Time passes also when nothing comes: verdicts change, views want a sign of life."""
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            if self._judge(self._shown()) != self._verdict:
+                self._publish()
+            if ticks % BEATS_EVERY_TICKS == 0:
+                self._beat()
+            await self._wake()
+
+    def _beat(self) -> None:
+        numbers = self._feed.numbers
+        age_ms = None if numbers.heard_at is None else (time.monotonic() - numbers.heard_at) * 1000
+        round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
+        for viewer in tuple(self._viewers):
+            viewer.beat(age_ms, self._server_now_ms(), round_trip_ms)
+
+    # -- waiting
+
+    async def wait(self, until: Until, timeout: float | None, stall_timeout: float | None) -> Any:
+        """See `Monitor.wait`."""
+        what = "the condition to hold" if callable(until) else _AWAITED[until]
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._wait(until, stall_timeout)
+        except TimeoutError:
+            raise WaitTimeout(f"Waited {timeout:g} s for {what}; {self.describe()}.") from None
+
+    async def _wait(self, until: Until, stall_timeout: float | None) -> Any:
+        stalled_since: float | None = None
+        while True:
+            if callable(until):
+                # a person's code: off the loop, which must never be held up
+                value = await asyncio.to_thread(until, self.snapshot)
+                if value:
+                    return value
+            elif until == "connected" and self.connection.state in ("live", "polling"):
+                return True
+            elif until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
+                return self.snapshot.outcome
+            self._raise_if_hopeless()
+            if self.snapshot.outcome != "stalled":
+                stalled_since = None
+            elif stall_timeout is not None:
+                stalled_since = stalled_since or time.monotonic()
+                if time.monotonic() - stalled_since >= stall_timeout:
+                    raise RunStalled(
+                        f"The run has stalled: {self.snapshot.reason or 'nothing moves'} ({self.describe()})"
+                    )
+            async with self._news:
+                await self._news.wait()
+
+    def _raise_if_hopeless(self) -> None:
+        if self.connection.state == "failed":
+            raise ConnectError(self.connection.error or "The server cannot be reached.")
+        if self.connection.state == "closed":
+            raise NotLive(
+                "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
+            )
+
+    def describe(self) -> str:
+        """How things stand, in a clause."""
+        numbers = self.facts["progress"]
+        run = (
+            f"the run is {numbers['outcome'].replace('_', ' ')}"
+            if numbers["total"]
+            else "there is no task yet"
+        )
+        counts = f" ({numbers['done']} of {numbers['total']} done, {numbers['failed']} failed, {numbers['running']} running)"
+        error = f": {self.connection.error}" if self.connection.error else ""
+        return f"{run}{counts if numbers['total'] else ''}, the connection is {self.connection.state}{error}".rstrip(
+            "."
+        )
+
+    def _wake_soon(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._wake())
+        _background.add(task)
+        task.add_done_callback(_background.discard)
+
+    async def _wake(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+_AWAITED = {"connected": "a connection", "done": "the run to end"}
+_background: set[asyncio.Task[None]] = set()
+
+
+def _facts(state: State, shown: ProjectState | None, snapshot: Snapshot, verdict: Verdict) -> dict[str, Any]:
+    """The small traits: everything about the run that is not a task."""
+    project = shown.project if shown else None
+    newest = sorted(state.projects.values(), key=_created, reverse=True)[:MOST_PROJECTS_LISTED]
+    return {
+        "projects": [
+            _project_entry(entry.project, entry.project.project_id == state.current_id) for entry in newest
+        ],
+        "project": {}
+        if project is None
+        else {
+            "id": project.project_id,
+            "title": project.title,
+            "goal": project.goal,
+            "status": project.status,
+        },
+        "progress": progress(snapshot.tasks, verdict),
+    }
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZERO = timedelta()
+
+
+def _created(entry: ProjectState) -> tuple[timedelta, str]:
+    created = entry.project.created
+    return (created - _EPOCH if created else _ZERO, entry.project.project_id)
+
+
+def _project_entry(project: Project, is_current: bool) -> dict[str, Any]:
+    return {
+        "id": project.project_id,
+        "title": project.title,
+        "status": project.status,
+        "created": iso(project.created),
+        "updated": iso(project.updated),
+        "is_current": is_current,
+    }

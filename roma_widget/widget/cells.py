@@ -1,0 +1,53 @@
+"""Which notebook cell is running, as far as the kernel knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CellWatch:
+    """Counts the cells that run now. One per process, registered with the shell when first needed."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._shell: Any = None
+
+    def busy(self) -> bool:
+        return self._running > 0
+
+    def register(self) -> None:
+        shell = _shell()
+        if shell is None or shell is self._shell:
+            return
+        self._shell = shell
+        self._running = 1  # whoever registers does so from a cell
+        shell.events.register("pre_run_cell", self._began)
+        shell.events.register("post_run_cell", self._ended)
+
+    def _began(self, _info: object = None) -> None:
+        self._running = 1
+
+    def _ended(self, _result: object = None) -> None:
+        self._running = 0
+
+
+cell_watch = CellWatch()
+
+
+def current_cell() -> str | None:
+    """The id of the cell whose code runs, as JupyterLab and Notebook 7 tell it; None elsewhere."""
+    kernel = getattr(_shell(), "kernel", None)
+    if kernel is None:
+        return None
+    parent = kernel.get_parent("shell")
+    metadata = parent.get("metadata", {}) if isinstance(parent, dict) else {}
+    cell_id = metadata.get("cellId")
+    return cell_id if isinstance(cell_id, str) else None
+
+
+def _shell() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()

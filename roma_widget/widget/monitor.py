@@ -1,0 +1,356 @@
+"""The widget: traits that mirror a run, methods that turn it into data, and the two outputs a display makes.
+
+Only `roma-io` sets the traits, `selection` apart. A monitor holds no socket and no state of its own: a session
+(given by whoever opens the monitor) does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import anywidget
+import traitlets
+
+from ..analysis import frames, graphs
+from ..analysis.figures import Figures
+from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
+from ..core.reading import shorten
+from ..errors import NotLive, RomaError, UnknownTask
+from .cells import cell_watch
+from .fallback import static_html
+from .messages import Channel, Publication
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+PICTURE_EVERY_S = 30.0
+_log = logging.getLogger("roma_widget.widget")
+_MIRRORED = frozenset({"connection", "projects", "project", "progress", "selection", "revision"})
+_WAITS_FOR = ("connected", "done")
+
+
+class Session(Protocol):
+    """What a monitor needs of its session."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    def reconnect(self, *, force: bool = False) -> None: ...
+
+    def link(self) -> dict[str, Any]: ...
+
+    async def wait(self, until: Any, timeout: float | None, stall_timeout: float | None) -> Any: ...
+
+
+class Io(Protocol):
+    """The thread that owns the session."""
+
+    def post(self, call: Callable[..., object], *arguments: object) -> None: ...
+
+    def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]: ...
+
+    def result(self, work: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any: ...
+
+
+def _asset(name: str) -> str:
+    asset = files("roma_widget") / "static" / name
+    if not asset.is_file():
+        raise RomaError(f"roma_widget/static/{name} is missing: build the front end with `make build`.")
+    return asset.read_text(encoding="utf-8")
+
+
+def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str) -> Any:
+    """A trait that only `roma-io` sets and that the browser is told."""
+    return kind(read_only=True, help=text).tag(sync=True)
+
+
+class Monitor(anywidget.AnyWidget):
+    """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
+
+    Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
+    `m.graph()`. It is a context manager; `close()` ends it.
+    """
+
+    connection: Any = _mirrored(
+        traitlets.Dict, "How the monitor hears from the server: state, reason, attempt, next_retry, error, …"
+    )
+    projects: Any = _mirrored(
+        traitlets.List, "The server's projects, newest first (500 at most): id, title, status, created, …"
+    )
+    project: Any = _mirrored(
+        traitlets.Dict, "The shown project: id, title, goal, status; {} while there is none."
+    )
+    progress: Any = _mirrored(
+        traitlets.Dict,
+        "Counts and outcome of the shown run. `running` counts RUNNING and AGGREGATING, `waiting` what has not begun "
+        "or waits for its sub-tasks; `fraction` is the share of the known tasks that ended.",
+    )
+    selection: Any = traitlets.List(
+        traitlets.Unicode(), help="Ids of the selected tasks. Set it to select and reveal them in every view."
+    ).tag(sync=True)
+    revision: Any = _mirrored(traitlets.Int, "Grows with each published change.")
+    address: Any = _mirrored(traitlets.Unicode, "host:port of the server.")
+    static_key: Any = _mirrored(traitlets.Unicode, "Names the static picture beside the live view.")
+    snapshot: Any = traitlets.Any(read_only=True, help="The immutable `Snapshot` last published.")
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        io: Io,
+        address: str,
+        on_close: Callable[[Monitor], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._session = session
+        self._io = io
+        self._on_close = on_close
+        self._is_detached = False
+        self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
+        self._picture: Any = None
+        self._pictured_at = 0.0
+        self._pictured: tuple[int, str] | None = None
+        cell_watch.register()
+        # before the comm opens, so that the browser starts from these
+        super().__init__(_esm=_asset("widget.js"), _css=_asset("widget.css"))
+        self._put("address", address)
+        self._put("static_key", f"roma-{uuid.uuid4().hex[:12]}")
+        self._put("snapshot", Snapshot())
+        _deliver_during_cells(self.comm)
+        self.on_msg(self._hear_from_browser)
+
+    # -- data
+
+    def tasks(self) -> pandas.DataFrame:
+        """Every task of the shown run as a DataFrame indexed by `task_id`, in plan order.
+
+        Times are `datetime64[us, UTC]`, `duration_s` seconds; what the server did not say is NA. Example:
+        `m.tasks().query("status == 'FAILED'")[["goal", "error"]]`
+        """
+        return frames.tasks(self.snapshot)
+
+    def graph(self, kind: str | None = None) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
+        """The run as a networkx MultiDiGraph with edge keys "child", "depends_on" and "context".
+
+        With one `kind` a DiGraph of these edges alone. Raises ValueError for an unknown kind. Example:
+        `networkx.descendants(m.graph("child"), "root.1")`
+        """
+        return graphs.graph(self.snapshot, kind)
+
+    @property
+    def figures(self) -> Figures:
+        """Plotly figures of the run as it stands: `m.figures.timeline()`."""
+        return Figures(lambda: self.snapshot)
+
+    def task(self, task_id: str) -> Task:
+        """One task, frozen as it stands; its `.parent`, `.children` and `.context` are tasks, too.
+
+        Raises UnknownTask. Example: `m.task("root.1").children[0].goal`
+        """
+        tasks: Mapping[str, Task] = self.snapshot.tasks
+        if task_id not in tasks:
+            there = ", ".join(shorten(known, 30) for known in list(tasks)[:5]) or "none yet"
+            raise UnknownTask(
+                f"There is no task {shorten(str(task_id), 80)!r} in the shown run "
+                f"of {len(tasks)} tasks ({there}…)."
+            )
+        return tasks[task_id].within(tasks)
+
+    def link(self) -> dict[str, Any]:
+        """Counters of the connection as of now: round_trip_s, age_s, frames, skipped_frames, bytes_received, reconnects."""
+        return self._session.link()
+
+    # -- waiting and acting
+
+    def wait(
+        self, until: Any = "done", timeout: float | None = None, stall_timeout: float | None = 60.0
+    ) -> Any:
+        """Wait until the run is `"done"` (returns its outcome), `"connected"`, or a predicate of Snapshot holds.
+
+        `timeout` in seconds, None waits for ever; `stall_timeout` is how long a run may count as stalled. Can be
+        interrupted. Raises WaitTimeout, RunStalled, ConnectError (the server cannot be reached) or NotLive
+        (disconnected). Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
+        """
+        return self._io.result(self._session.wait(_checked(until), timeout, stall_timeout))
+
+    async def wait_async(
+        self, until: Any = "done", timeout: float | None = None, stall_timeout: float | None = 60.0
+    ) -> Any:
+        """`wait` for use with `await`; the kernel stays free for other work."""
+        return await asyncio.wrap_future(
+            self._io.submit(self._session.wait(_checked(until), timeout, stall_timeout))
+        )
+
+    def reconnect(self, force: bool = False) -> None:
+        """Try to connect now. `force` opens a socket also while a run is in progress, which can freeze that run."""
+        if self._is_detached:
+            raise NotLive("This monitor is disconnected; make a new one with roma.connect(…).")
+        self._io.post(lambda: self._session.reconnect(force=force))
+
+    def disconnect(self) -> None:
+        """Stop listening. The view stays and says so; the data stays readable."""
+        if not self._is_detached:
+            self._is_detached = True
+            self._io.result(self._leave(), timeout_s=10)
+
+    def close(self) -> None:
+        """Disconnect and remove the view."""
+        self.disconnect()
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        numbers = self.progress
+        goal = self.project.get("goal")
+        run = f"{shorten(goal, 60)!r} " if goal else ""
+        counts = (
+            f"{numbers['outcome'].replace('_', ' ')}: {numbers['done']} of {numbers['total']} done, "
+            f"{numbers['failed']} failed, {numbers['running']} running"
+            if numbers.get("total")
+            else "no tasks yet"
+        )
+        state = self.connection.get("state", "connecting")
+        return f"<Monitor {self.address} {state}; {run}{counts}; revision {self.revision}>"
+
+    # -- from the session, on roma-io
+
+    def show(self, news: Publication, facts: dict[str, Any]) -> None:
+        self._put("snapshot", news.snapshot)
+        for name, value in facts.items():
+            self._put(name, value)
+        self._put("revision", news.snapshot.revision)
+        self._channel.publish(news)
+        self._refresh_picture()
+
+    def show_connection(self, connection: Connection) -> None:
+        self._put("connection", connection.as_trait())
+
+    def beat(self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None) -> None:
+        self._channel.beat(age_ms, server_now_ms, round_trip_ms)
+        self._refresh_picture()
+
+    # -- from the browser, on roma-io (messages.Person)
+
+    def select(self, tasks: list[str]) -> None:
+        unknown = [task_id for task_id in tasks if task_id not in self.snapshot.tasks]
+        if unknown:
+            raise UnknownTask(f"There is no task {shorten(unknown[0], 80)!r} any more.")
+        self._put("selection", tasks)
+
+    def connect_anyway(self) -> None:
+        self._session.reconnect(force=True)
+
+    def retry(self) -> None:
+        self._session.reconnect()
+
+    # -- insides
+
+    @traitlets.validate("selection")
+    def _check_selection(self, proposal: dict[str, Any]) -> list[str]:
+        for task_id in proposal["value"]:
+            self.task(task_id)
+        return list(proposal["value"])
+
+    def notify_change(self, change: Any) -> None:
+        """Without an open view nobody needs the comm message; a view gets all traits with its first hello."""
+        if (
+            change["name"] in _MIRRORED
+            and getattr(self, "_channel", None) is not None
+            and not self._channel.is_open
+        ):
+            traitlets.HasTraits.notify_change(self, change)
+        else:
+            super().notify_change(change)
+
+    def _put(self, name: str, value: Any) -> None:
+        if getattr(self, name) == value:
+            return
+        try:
+            self.set_trait(name, value)
+        except Exception:  # a person's trait observer raised: theirs must not stop ours
+            _log.exception("an observer of %r raised", name)
+
+    def _hear_from_browser(self, _widget: object, content: object, _buffers: object) -> None:
+        self._io.post(self._receive, content)
+
+    def _receive(self, content: object) -> None:
+        if self._channel.receive(content):
+            self.send_state(list(_MIRRORED))
+
+    def _send_to_browser(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if self.comm is not None:
+            self.send(content, buffers)
+
+    async def _leave(self) -> None:
+        self.show_connection(Connection("closed", reconnects=self.connection.get("reconnects", 0)))
+        await self._on_close(self)
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """Two outputs: the live view, and a picture without scripts that survives where the view cannot."""
+        from IPython.display import HTML, display
+
+        bundle: Any = self._repr_mimebundle_()
+        if isinstance(bundle, tuple):
+            bundle = bundle[0]
+        if bundle is None:
+            print(repr(self))
+            return
+        display({**bundle, "text/plain": repr(self)}, raw=True)
+        self._picture = display(HTML(self._static_html()), display_id=True)
+        self._pictured = self._picture_key()
+        self._pictured_at = time.monotonic()
+
+    def _picture_key(self) -> tuple[int, str]:
+        return (self.snapshot.revision, self.snapshot.outcome)
+
+    def _refresh_picture(self) -> None:
+        """At once when the run has come to its end, else at most every half a minute."""
+        if self._picture is None or self._pictured == self._picture_key():
+            return
+        ended_now = self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN and (
+            self._pictured is None or self._pictured[1] != self.snapshot.outcome
+        )
+        if not ended_now and time.monotonic() - self._pictured_at < PICTURE_EVERY_S:
+            return
+        from IPython.display import HTML
+
+        self._pictured = self._picture_key()
+        self._pictured_at = time.monotonic()
+        try:
+            self._picture.update(HTML(self._static_html()))
+        except Exception:  # a picture is a courtesy; the mirror goes on
+            _log.exception("the static picture could not be refreshed")
+
+    def _static_html(self) -> str:
+        return static_html(self.snapshot, key=self.static_key, now=datetime.now(UTC))
+
+
+def _checked(until: Any) -> Any:
+    if callable(until) or until in _WAITS_FOR:
+        return until
+    raise ValueError(
+        f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
+    )
+
+
+def _deliver_during_cells(comm: Any) -> None:
+    """Let clicks arrive while a cell runs.
+
+    ipykernel 7 routes a comm's messages to the subshell of the comm's last parent message; after a publish from a
+    cell or a thread that is the busy main shell, and a click waits for the cell's end. Measured: 7.0 s became 30 ms.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default

@@ -1,0 +1,42 @@
+"""What every test may ask for, and what holds for the whole session; fixtures of one part stand beside its tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import chromium as browser
+import pytest
+
+HERE = Path(__file__).resolve().parent
+OWN_FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels and Jupyter servers of the tests neither read nor write the folders of the person who runs them."""
+    own = tempfile.TemporaryDirectory(prefix="roma-widget-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(own.cleanup)
+    for name in OWN_FOLDERS:
+        os.environ[name] = str(Path(own.name) / name.lower())
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The clone."""
+    return HERE.parent
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The recordings of real ROMA servers: `*.jsonl.xz`."""
+    return HERE / "captures"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the Chromium to drive."""
+    path = browser.find()
+    if path is None:
+        pytest.fail(f"{browser.PURPOSE}: `make test` installs one.")
+    return path
