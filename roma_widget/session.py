@@ -52,7 +52,7 @@ class Session:
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
         self.facts: dict[str, Any] = _facts(State(), None, self.snapshot, Verdict("unknown"))
-        self.connection = feed.connection
+        self.connection = self._told = feed.connection
         self._feed = feed
         self._on_empty = on_empty
         self._state = State()
@@ -128,6 +128,19 @@ class Session:
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
             return
+        self._told = connection
+        self._show_connection()
+
+    def _show_connection(self) -> None:
+        """The feed's word, with what is wrong in how the shown tasks are linked where it has no complaint."""
+        shown = self._shown()
+        problems = shown.forest.problems if shown else ()
+        connection = self._told
+        if connection.error is None and problems:
+            more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+            connection = replace(connection, error=f"{problems[0][:1].upper()}{problems[0][1:]}.{more}")
+        if connection == self.connection:
+            return
         self.connection = connection
         for viewer in tuple(self._viewers):
             viewer.show_connection(connection)
@@ -159,6 +172,7 @@ class Session:
             return
         self._verdict = verdict
         after = replace(after, revision=self.snapshot.revision + 1)
+        self._show_connection()
         news = publication(self.snapshot, after, self._server_now_ms())
         self.snapshot, self.facts = after, facts
         for viewer in tuple(self._viewers):

@@ -70,7 +70,7 @@ class ReplayServer:
         self._transport: Transport | None = None
         self._pacer: Pacer | None = None
         self._player: asyncio.Task[None] | None = None
-        self._socket_requests: set[asyncio.Task[Any]] = set()
+        self._socket_requests: dict[asyncio.Task[Any], asyncio.WriteTransport | None] = {}
         self._jumped = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -140,11 +140,19 @@ class ReplayServer:
         self._subscribers.clear()
         await transport.close()
         await self._runner.cleanup()
-        if self._socket_requests:  # cancelled by now; they need a few turns of the loop to be gone
-            await asyncio.wait(self._socket_requests, timeout=_GOODBYE_S)
+        await self._abort_the_stuck()
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+
+    async def _abort_the_stuck(self) -> None:
+        """Cuts clients that do not read: closing a connection politely waits until they have taken all."""
+        requests = dict(self._socket_requests)
+        for connection in requests.values():
+            if connection is not None:
+                connection.abort()
+        if requests:
+            await asyncio.wait(requests, timeout=_GOODBYE_S)
 
     async def advance_to(self, at_s: float) -> None:
         """Jumps to the recorded second `at_s`: what lies before is broadcast now, the rest as it is due."""
@@ -243,8 +251,8 @@ class ReplayServer:
             self.connections_total += 1
         task = asyncio.current_task()
         if task is not None and task not in self._socket_requests:
-            self._socket_requests.add(task)
-            task.add_done_callback(self._socket_requests.discard)
+            task.add_done_callback(self._socket_requests.pop)
+            self._socket_requests[task] = request.transport
         return await handler(request)
 
     def _address(self) -> tuple[Any, ...]:

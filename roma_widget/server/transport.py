@@ -2,24 +2,22 @@
 
 Why insides: `emit` encodes a frame again for every call and queues it without bound. Here a packet is made
 once from JSON text and given to Engine.IO as it is (which caches the encoded text), and a client's queue can
-be waited for. python-socketio has no types, so it is imported as a value.
+be waited for. python-socketio has no types: what comes from it is `Any` and stays here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import socketio
 from aiohttp import web
-
-socketio: Any = importlib.import_module("socketio")
-engineio: Any = importlib.import_module("engineio")
-eio_packet: Any = importlib.import_module("engineio.packet")
+from engineio import packet as engineio_packet
+from engineio.exceptions import SocketIsClosedError
 
 SOCKET_PATH = "/socket.io/"
 _EVENT = "2"  # the Socket.IO packet type
@@ -51,7 +49,7 @@ class Transport:
     def packet(self, event: str, payload: bytes) -> Any:
         """An event with the JSON text `payload` as its only argument, to be sent to any number of clients."""
         text = f'{_EVENT}["{event}",{payload.decode()}]'
-        return eio_packet.Packet(eio_packet.MESSAGE, text)
+        return engineio_packet.Packet(engineio_packet.MESSAGE, text)
 
     async def send(self, sid: str, packet: Any) -> bool:
         """Queues `packet`; False when the client is gone."""
@@ -60,7 +58,7 @@ class Transport:
             return False
         try:
             await socket.send(packet)
-        except engineio.exceptions.SocketIsClosedError:
+        except SocketIsClosedError:
             return False
         return True
 

@@ -21,7 +21,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|Users)/\w[\w.-]*/|(?<![\w.~/-])
 REGISTRY_HOST = re.compile(
     r"https?://(?:[\w.-]*[.@:-])?(?:registry|mirrors?|artifactory|nexus|simple)\b", re.IGNORECASE
 )
-INDEX_OPTION = re.compile(r"^\s*(?:--(?:extra-)?index-url|--find-links|registry\s*=\s*[\"']?https?:)", re.MULTILINE)
+INDEX_OPTION = re.compile(
+    r"^\s*(?:--(?:extra-)?index-url|--find-links|registry\s*=\s*[\"']?https?:)", re.MULTILINE
+)
 
 
 def texts(root: Path) -> dict[str, str]:

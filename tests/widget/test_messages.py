@@ -1,0 +1,215 @@
+"""The kernel's side of docs/messages.md: who is told what, and that a lost message is made good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from roma_widget.core.model import Snapshot, Status, Task
+from roma_widget.widget.messages import SILENCE_S, Channel, publication
+
+
+class Kernel:
+    """A channel with everything around it written down."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.selected: list[list[str]] = []
+        self.forced = 0
+        self.now = 0.0
+        self.busy = False
+        self.channel = Channel(
+            lambda content, buffers: self.sent.append((content, buffers)),
+            self,
+            lambda: self.now,
+            lambda: self.busy,
+        )
+        self.snapshot = Snapshot()
+
+    def select(self, tasks: list[str]) -> None:
+        if "gone" in tasks:
+            raise KeyError("There is no task 'gone' any more.")
+        self.selected.append(tasks)
+
+    def connect_anyway(self) -> None:
+        self.forced += 1
+
+    def retry(self) -> None: ...
+
+    def publish(self, *tasks: Task) -> None:
+        after = Snapshot(tasks={task.task_id: task for task in tasks}, revision=self.snapshot.revision + 1)
+        news = publication(self.snapshot, after, 1000.0)
+        self.snapshot = after
+        self.channel.publish(news)
+
+    def said(self) -> list[tuple[str, int | None]]:
+        return [(content["type"], content.get("rev")) for content, _ in self.sent]
+
+    def body(self, place: int = -1) -> Any:
+        return json.loads(self.sent[place][1][0])
+
+
+ROOT = Task("root", "Write a report", Status.RUNNING, child_ids=("root.1",))
+CHILD = Task("root.1", "Find facts", Status.PENDING, parent_id="root", depth=1)
+
+
+def hello(view: str = "v") -> dict[str, Any]:
+    return {"type": "hello", "view": view, "rev": None}
+
+
+def test_nothing_is_sent_while_no_view_is_open() -> None:
+    kernel = Kernel()
+    kernel.publish(ROOT)
+    kernel.channel.beat(1.0, 1.0, 1.0)
+    assert kernel.sent == []
+
+
+def test_hello_gets_everything_and_then_only_what_changes() -> None:
+    kernel = Kernel()
+    kernel.publish(ROOT, CHILD)
+    assert kernel.channel.receive(hello()) is True
+    assert kernel.said() == [("snapshot", 1)]
+    assert [task["id"] for task in kernel.body()["tasks"]] == ["root", "root.1"]
+    kernel.publish(ROOT, replace(CHILD, status=Status.RUNNING))
+    assert kernel.said()[1:] == [("delta", 2)]
+    assert kernel.sent[1][0]["base"] == 1
+    assert kernel.body() == {"changed": {"root.1": {"status": "RUNNING"}}, "removed": []}
+
+
+def test_a_new_task_comes_whole_and_a_removed_one_by_its_id() -> None:
+    kernel = Kernel()
+    kernel.publish(ROOT, CHILD)
+    kernel.channel.receive(hello())
+    kernel.publish(ROOT, Task("root.2", "Write", Status.READY, parent_id="root", plan_index=1))
+    assert kernel.body()["removed"] == ["root.1"]
+    assert kernel.body()["changed"]["root.2"]["goal"] == "Write"
+
+
+def test_a_browser_that_missed_a_delta_says_hello_and_is_whole_again() -> None:
+    kernel = Kernel()
+    kernel.channel.receive(hello())
+    kernel.publish(ROOT)
+    kernel.publish(ROOT, CHILD)
+    kernel.channel.receive({"type": "hello", "view": "v", "rev": 1})
+    assert kernel.said()[-1] == ("snapshot", 2)
+    kernel.publish(ROOT)
+    assert kernel.said()[-1] == ("delta", 3)
+
+
+def test_the_beat_tells_the_revision_and_the_age() -> None:
+    kernel = Kernel()
+    kernel.publish(ROOT)
+    kernel.channel.receive(hello())
+    kernel.channel.beat(120.0, 5000.0, 12.5)
+    content, buffers = kernel.sent[-1]
+    assert (content["type"], content["rev"], content["age_ms"], content["server_now"]) == (
+        "beat",
+        1,
+        120.0,
+        5000.0,
+    )
+    assert buffers == []
+
+
+def test_a_view_closes_with_bye_or_after_a_silence() -> None:
+    kernel = Kernel()
+    kernel.channel.receive(hello("one"))
+    kernel.channel.receive(hello("two"))
+    kernel.channel.receive({"type": "bye", "view": "one"})
+    assert kernel.channel.is_open
+    kernel.now += SILENCE_S - 1
+    kernel.channel.receive({"type": "here", "view": "two"})
+    kernel.now += SILENCE_S - 1
+    kernel.channel.beat(None, None, None)
+    assert kernel.channel.is_open
+    kernel.now += 2
+    kernel.channel.beat(None, None, None)
+    assert not kernel.channel.is_open
+
+
+def test_silence_while_a_cell_runs_means_nothing_because_messages_may_wait_for_its_end() -> None:
+    kernel = Kernel()
+    kernel.channel.receive(hello())
+    kernel.busy = True
+    kernel.now += 10 * SILENCE_S
+    kernel.channel.beat(None, None, None)
+    kernel.busy = False
+    kernel.now += SILENCE_S - 1
+    kernel.channel.beat(None, None, None)
+    assert kernel.channel.is_open
+
+
+def test_a_view_that_was_forgotten_opens_again_with_its_next_sign_of_life() -> None:
+    kernel = Kernel()
+    assert kernel.channel.receive({"type": "here", "view": "v"}) is True
+    assert kernel.said() == [("snapshot", 0)]
+
+
+def test_a_person_selects_and_is_told_when_that_cannot_be() -> None:
+    kernel = Kernel()
+    kernel.channel.receive({"type": "do", "rid": "1", "action": "select", "tasks": ["root"]})
+    kernel.channel.receive({"type": "do", "rid": "2", "action": "select", "tasks": ["gone"]})
+    assert kernel.selected == [["root"]]
+    assert [(content["rid"], content["ok"]) for content, _ in kernel.sent] == [("1", True), ("2", False)]
+    assert "gone" in kernel.sent[1][0]["error"]
+
+
+def test_whole_texts_come_on_demand() -> None:
+    kernel = Kernel()
+    text = "x" * 5000
+    kernel.publish(replace(ROOT, error=text, raw_json=json.dumps({"full_result": {"output_text": text}})))
+    kernel.channel.receive({"type": "ask", "rid": "1", "what": "task", "task": "root"})
+    assert kernel.sent[-1][0]["ok"] is True
+    assert kernel.body()["result"] == text
+    assert kernel.body()["result_kind"] == "text"
+    kernel.channel.receive({"type": "ask", "rid": "2", "what": "task", "task": "gone"})
+    assert kernel.sent[-1][0]["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [(None, None), ("text", "text"), ({"sub_tasks": []}, "json"), ({"output_text": 3}, "json")],
+)
+def test_a_result_has_four_shapes(result: object, kind: str | None) -> None:
+    kernel = Kernel()
+    kernel.publish(replace(ROOT, raw_json=json.dumps({"full_result": result})))
+    kernel.channel.receive({"type": "ask", "rid": "1", "what": "task", "task": "root"})
+    assert kernel.body()["result_kind"] == kind
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        3,
+        [],
+        {},
+        {"type": "hello"},
+        {"type": "hello", "view": 3},
+        {"type": "nope", "rid": "9"},
+        {"type": "do", "rid": "9", "action": "explode"},
+        {"type": "do", "rid": "9"},
+        {"type": "do", "rid": 9, "action": "select"},
+        {"type": "ask", "rid": "9", "what": "all", "task": "root"},
+    ],
+)
+def test_messages_that_make_no_sense_harm_nothing_and_are_answered_where_they_can_be(content: Any) -> None:
+    kernel = Kernel()
+    assert kernel.channel.receive(content) is False
+    assert not kernel.channel.is_open
+    expects_reply = isinstance(content, dict) and content.get("rid") == "9"
+    assert [(sent["type"], sent["ok"]) for sent, _ in kernel.sent] == (
+        [("reply", False)] if expects_reply else []
+    )
+
+
+def test_long_texts_are_cut_in_the_records() -> None:
+    kernel = Kernel()
+    kernel.publish(replace(ROOT, goal="g" * 10_000))
+    kernel.channel.receive(hello())
+    goal = kernel.body()["tasks"][0]["goal"]
+    assert len(goal) == 500
+    assert goal.endswith("…")
