@@ -7,6 +7,7 @@ Only `roma-io` sets the traits, `selection` apart. A monitor holds no socket and
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 import uuid
@@ -330,7 +331,8 @@ class Monitor(anywidget.AnyWidget):
         self._pictured = self._picture_key()
         self._pictured_at = time.monotonic()
         try:
-            self._picture.update(HTML(self._static_html()))
+            # An empty context, so that the message counts as the running cell's: nbclient drops those of earlier cells.
+            contextvars.Context().run(self._picture.update, HTML(self._static_html()))
         except Exception:  # a picture is a courtesy; the mirror goes on
             _log.exception("the static picture could not be refreshed")
 

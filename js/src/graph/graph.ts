@@ -1,10 +1,11 @@
 // The graph: one canvas, one pool of cards, one camera. It draws what the view knows, when the view has a frame, and
 // turns gestures into the view's own verbs. What each zoom draws lives in blocks.ts, bars.ts and cards.ts.
 
-import { type Layout, placeAt, visibleAncestor } from "../layout";
+import { type Layout, visibleAncestor } from "../layout";
 import type { Task } from "../messages";
 import { hasChildren } from "../state";
 import type { View } from "../view";
+import { anchorOf, placeUnder } from "./anchor";
 import { drawBars } from "./bars";
 import { drawBlocks } from "./blocks";
 import {
@@ -12,7 +13,6 @@ import {
   type Camera,
   clampCamera,
   fitZoom,
-  HOME,
   type Level,
   MARGIN,
   MAX_ZOOM,
@@ -23,13 +23,13 @@ import {
 } from "./camera";
 import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
 import { drawContext, drawDependencies, drawSubTaskEdges } from "./edges";
+import { Flight } from "./flight";
 import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
 import { type Context, contextOf, type Lane, siblingLanes } from "./relations";
 import { boxOf, eachInView, idAt, type Scene } from "./scene";
 
-const MOTION_MS = 150;
 const MIN_ZOOM = 0.004;
 /** A graph lower than this has no room for a legend. */
 export const LEGEND_FROM_HEIGHT = 430;
@@ -38,7 +38,6 @@ const LEGEND_GUESS_PX = 96;
 
 export class Graph {
   readonly element: HTMLElement;
-  camera: Camera = HOME;
   level: Level = "cards";
   following = true;
   /** What the legend explains. */
@@ -58,7 +57,7 @@ export class Graph {
   #context: { tasks: unknown; id: string; context: Context | null } | null = null;
   #fitNext = true;
   #hoverAt: { x: number; y: number } | null = null;
-  #motion: { from: Camera; to: Camera; start: number } | null = null;
+  readonly #flight = new Flight();
   #map: { canvas: HTMLCanvasElement; window: HTMLElement } | null = null;
   #mapDrawn: unknown = null;
   #followed: unknown = null;
@@ -106,6 +105,10 @@ export class Graph {
 
   // What the rest of the widget asks for
 
+  get camera(): Camera {
+    return this.#flight.camera;
+  }
+
   stopFollowing(): void {
     this.following = false;
   }
@@ -127,12 +130,11 @@ export class Graph {
 
   zoomBy(factor: number, x = this.#w / 2, y = this.#h / 2): void {
     this.stopFollowing();
-    this.#motion = null;
     const zoom = Math.max(
       Math.min(this.#fitted().zoom, MIN_ZOOM),
       Math.min(MAX_ZOOM, this.camera.zoom * factor),
     );
-    this.camera = this.#clamped(zoomAt(this.camera, zoom, x, y));
+    this.#flight.place(this.#clamped(zoomAt(this.camera, zoom, x, y)));
     this.#view.schedule();
   }
 
@@ -144,7 +146,7 @@ export class Graph {
     const at = layout.tree.at.get(id);
     const place = at === undefined ? -1 : visibleAncestor(layout, at);
     if (place < 0 || this.#w === 0) return;
-    const target = this.#motion?.to ?? this.camera;
+    const { target } = this.#flight;
     const box = boxOf({ camera: target, scale: scaleOf(target.zoom), layout } as Scene, place);
     let dx = into(box.x, box.w, MARGIN, this.#w - MARGIN);
     let dy = into(box.y, box.h, MARGIN, this.#h - MARGIN);
@@ -178,12 +180,13 @@ export class Graph {
     const { depth, row } = mapToLayout(this.#view.layout, x, y);
     const scale = scaleOf(this.camera.zoom);
     this.stopFollowing();
-    this.#motion = null;
-    this.camera = this.#clamped({
-      zoom: this.camera.zoom,
-      x: this.#w / 2 - depth * scale.columnPitch,
-      y: this.#h / 2 - row * scale.rowPitch,
-    });
+    this.#flight.place(
+      this.#clamped({
+        zoom: this.camera.zoom,
+        x: this.#w / 2 - depth * scale.columnPitch,
+        y: this.#h / 2 - row * scale.rowPitch,
+      }),
+    );
     this.#view.schedule();
   }
 
@@ -197,12 +200,11 @@ export class Graph {
       // The corner panel comes one frame after the graph, and "fit" has to know it.
       if (this.#map === null) return this.#view.schedule();
       this.#fitNext = false;
-      this.camera = this.#fitted();
-      this.#motion = null;
+      this.#flight.place(this.#fitted());
       if (this.#view.selected !== null) this.reveal(this.#view.selected);
     }
     this.#follow();
-    this.#step();
+    this.#flight.step();
     const scene = this.#scene();
     const ctx = this.#ctx;
     ctx.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
@@ -217,7 +219,7 @@ export class Graph {
     this.#drawMap(layout, run);
     // The corner panel was written before this frame moved: what it says must not lag behind.
     const said = `${this.camera.zoom} ${this.level} ${this.following} ${this.shows.dependencies} ${this.shows.context}`;
-    if (this.#motion !== null || said !== this.#said) this.#view.schedule();
+    if (this.#flight.moving || said !== this.#said) this.#view.schedule();
     this.#said = said;
   }
 
@@ -397,51 +399,17 @@ export class Graph {
     const before = this.#layout;
     if (before === layout) return;
     if (before !== null && before.count > 0 && layout.count > 0 && !this.#fitNext) {
-      const anchor = this.#anchor(before);
+      const hovered =
+        this.#hoverAt === null ? -1 : this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y, before);
+      const anchor = anchorOf(before, this.camera, this.#w, this.#h, hovered, this.#view.selected);
       const at = anchor < 0 ? undefined : layout.tree.at.get(idAt(before, anchor));
       const place = at === undefined ? -1 : visibleAncestor(layout, at);
       if (place >= 0) {
         const rows = (layout.row[place] as number) - (before.row[anchor] as number);
-        const dy = -rows * scaleOf(this.camera.zoom).rowPitch;
-        this.camera = { ...this.camera, y: this.camera.y + dy };
-        if (this.#motion !== null) this.#motion.to = { ...this.#motion.to, y: this.#motion.to.y + dy };
+        this.#flight.shift(-rows * scaleOf(this.camera.zoom).rowPitch);
       }
     }
     this.#layout = layout;
-  }
-
-  #anchor(layout: Layout): number {
-    const scene = {
-      camera: this.camera,
-      scale: scaleOf(this.camera.zoom),
-      layout,
-      w: this.#w,
-      h: this.#h,
-    } as Scene;
-    if (this.#hoverAt !== null) {
-      const place = this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y, layout);
-      if (place >= 0) return place;
-    }
-    const inSight = (place: number) => {
-      const box = boxOf(scene, place);
-      return box.x + box.w > 0 && box.x < this.#w && box.y + box.h > 0 && box.y < this.#h;
-    };
-    const selected = this.#view.selected === null ? undefined : layout.tree.at.get(this.#view.selected);
-    const place = selected === undefined ? -1 : (layout.place[selected] as number);
-    if (place >= 0 && inSight(place)) return place;
-    // The run's top in sight means the person looks at the run from its top; else at what is in the middle.
-    if (this.camera.y >= 0) return 0;
-    let best = -1;
-    let least = Number.POSITIVE_INFINITY;
-    eachInView(scene, false, (candidate) => {
-      const box = boxOf(scene, candidate);
-      const away = Math.abs(box.y + box.h / 2 - this.#h / 2);
-      if (away < least) {
-        least = away;
-        best = candidate;
-      }
-    });
-    return best;
   }
 
   /** While following: the newest running task stays in view. */
@@ -473,50 +441,20 @@ export class Graph {
 
   #moveBy(dx: number, dy: number): void {
     this.stopFollowing();
-    this.#motion = null;
     this.#hoverAt = null;
-    this.camera = this.#clamped({ ...this.camera, x: this.camera.x + dx, y: this.camera.y + dy });
+    this.#flight.place(this.#clamped({ ...this.camera, x: this.camera.x + dx, y: this.camera.y + dy }));
     this.#view.schedule();
   }
 
   #moveTo(camera: Camera): void {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || !this.#visible;
-    if (still) this.camera = camera;
-    this.#motion = still ? null : { from: this.camera, to: camera, start: performance.now() };
+    this.#flight.goTo(camera, this.#visible);
     this.#view.schedule();
-  }
-
-  #step(): void {
-    if (this.#motion === null) return;
-    const { from, to, start } = this.#motion;
-    const t = Math.min(1, (performance.now() - start) / MOTION_MS);
-    const eased = 1 - (1 - t) ** 3;
-    const mix = (a: number, b: number) => a + (b - a) * eased;
-    if (t >= 1) {
-      this.camera = to;
-      this.#motion = null;
-      return;
-    }
-    this.camera = {
-      zoom: from.zoom * (to.zoom / from.zoom) ** eased,
-      x: mix(from.x, to.x),
-      y: mix(from.y, to.y),
-    };
   }
 
   // The person
 
   #placeUnder(x: number, y: number, layout = this.#view.layout): number {
-    const { camera } = this;
-    const scale = scaleOf(camera.zoom);
-    const depth = Math.floor((x - camera.x) / scale.columnPitch);
-    const row = Math.floor((y - camera.y) / scale.rowPitch);
-    if (x - camera.x - depth * scale.columnPitch > scale.cardW) return -1;
-    // Between two cards is nobody, but rows of a few px leave no room to miss.
-    if (scale.rowPitch > 8 && y - camera.y - row * scale.rowPitch > scale.cardH) return -1;
-    const place = placeAt(layout, depth, row);
-    if (place >= 0 || scale.rowPitch > 3) return place;
-    return placeAt(layout, depth, row + 1);
+    return placeUnder(layout, this.camera, x, y);
   }
 
   #idUnder(x: number, y: number, target: Element): string | null {

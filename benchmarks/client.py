@@ -1,0 +1,196 @@
+"""Child process: one client, which says on demand what it received and what that cost.
+
+`python -m benchmarks.client VARIANT URL`. The variants are what the project is compared with, and itself:
+`bare` drops every frame undecoded, `naive` mirrors whole frames in one trait, `roma` is a monitor that nobody looks
+at, `roma_view` one with an open view, `roma_bytes` the same with its messages counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import psutil
+
+
+class Client(Protocol):
+    def numbers(self) -> dict[str, Any]: ...
+
+
+def our_options(http: Any) -> dict[str, Any]:
+    """The options of `roma_widget.client.socket`, for a socket to this machine."""
+    from roma_widget.client.socket import LARGEST_FRAME
+
+    return {
+        "reconnection": False,
+        "handle_sigint": False,
+        "http_session": http,
+        "websocket_extra_options": {"max_msg_size": LARGEST_FRAME, "compress": 0},
+    }
+
+
+class Plain:
+    """A socket.io client on a thread of its own. `take` gets each frame."""
+
+    def __init__(self, url: str, take: Callable[[Any], None], serializer: Any = None) -> None:
+        self._url = url
+        self._take = take
+        self._serializer = serializer
+        self._frames = 0
+        self._ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
+        if not self._ready.wait(20):
+            raise RuntimeError("no connection within 20 s")
+
+    def numbers(self) -> dict[str, Any]:
+        return {"frames": self._frames}
+
+    async def _run(self) -> None:
+        import aiohttp
+        import socketio
+
+        options = {} if self._serializer is None else {"serializer": self._serializer}
+        async with aiohttp.ClientSession() as http:
+            client = socketio.AsyncClient(**our_options(http), **options)
+            client.on("task_graph_update", self._hear)
+            await client.connect(self._url, transports=["websocket"])
+            self._ready.set()
+            await client.wait()
+
+    def _hear(self, frame: Any) -> None:
+        self._take(frame)
+        self._frames += 1
+
+
+def bare(url: str) -> Client:
+    from socketio import packet
+
+    class Dropped(packet.Packet):  # type: ignore[misc]
+        def decode(self, encoded_packet: Any) -> int:
+            if not isinstance(encoded_packet, str) or not encoded_packet.startswith("2["):
+                return int(super().decode(encoded_packet))
+            self.packet_type, self.namespace, self.id = packet.EVENT, None, None
+            self.data = ["task_graph_update", None]
+            return 0
+
+    return Plain(url, lambda _frame: None, Dropped)
+
+
+def naive(url: str) -> Client:
+    import anywidget
+    import traitlets
+
+    class Mirror(anywidget.AnyWidget):
+        _esm = "export default { render() {} }"
+        frame = traitlets.Dict().tag(sync=True)
+
+    mirror = Mirror()
+
+    def take(frame: Any) -> None:
+        mirror.frame = frame
+
+    return Plain(url, take)  # the library reads with json.loads
+
+
+class Roma:
+    """A real monitor, as `connect` gives it."""
+
+    def __init__(self, url: str, *, view: bool = False, count: bool = False) -> None:
+        import roma_widget
+
+        self.monitor = roma_widget.connect(url)
+        self.updates: list[list[float]] = []
+        if count:
+            self.monitor.observe(self._new_update, "snapshot")
+            self.monitor.comm.publish_msg = self._count
+        self.monitor.wait("connected", timeout=20)
+        if view:
+            hello = {"type": "hello", "view": "v-1", "rev": None}
+            self.monitor._io.post(self.monitor._receive, hello)
+
+    def numbers(self) -> dict[str, Any]:
+        link = self.monitor.link()
+        return {
+            "frames": link["frames"] + link["skipped_frames"],
+            "skipped": link["skipped_frames"],
+            "revision": self.monitor.revision,
+            "updates": self.updates,
+        }
+
+    def tables(self) -> dict[str, Any]:
+        """Seconds that each table takes of what is shown now."""
+        import networkx  # noqa: F401 - loaded when first used, which is not what is measured
+        import pandas as pd  # noqa: F401
+
+        def median_s(make: Callable[[], object]) -> float:
+            taken = []
+            for _ in range(9):
+                began = time.perf_counter()
+                make()
+                taken.append(time.perf_counter() - began)
+            return statistics.median(taken)
+
+        monitor = self.monitor
+        monitor.wait(lambda snapshot: snapshot.tasks, timeout=20)
+        return {
+            "n": len(monitor.tasks()),
+            "tasks": median_s(monitor.tasks),
+            "graph": median_s(monitor.graph),
+            "children": median_s(lambda: monitor.graph("child")),
+        }
+
+    def _new_update(self, change: Any) -> None:
+        self.updates.append([0, changed_bytes(change["old"].tasks, change["new"].tasks)])
+
+    def _count(self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None) -> None:
+        if self.updates:
+            content = json.dumps({"comm_id": "c" * 32, "data": data}, separators=(",", ":"))
+            self.updates[-1][0] += len(content) + sum(map(len, buffers or ()))
+
+
+def changed_bytes(before: Any, after: Any) -> int:
+    """JSON bytes of the fields of the server's own dicts that differ."""
+    size = 0
+    for task_id, task in after.items():
+        known = before.get(task_id)
+        if known is None or known.raw_json != task.raw_json:
+            old = known.raw if known else {}
+            size += sum(
+                len(json.dumps(value)) for name, value in task.raw.items() if old.get(name, old) != value
+            )
+    return size
+
+
+VARIANTS: dict[str, Callable[[str], Client]] = {
+    "bare": bare,
+    "naive": naive,
+    "roma": Roma,
+    "roma_view": lambda url: Roma(url, view=True),
+    "roma_bytes": lambda url: Roma(url, view=True, count=True),
+}
+
+
+def main() -> None:
+    client = VARIANTS[sys.argv[1]](sys.argv[2])
+    process = psutil.Process()
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        if json.loads(line).get("what") == "tables" and isinstance(client, Roma):
+            answer = client.tables()
+        else:
+            answer = {
+                "cpu_s": time.process_time(),
+                "rss": process.memory_info().rss,
+                **client.numbers(),
+            }
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

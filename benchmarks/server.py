@@ -1,0 +1,84 @@
+"""Child process: a server that plays the same frames to whoever is connected, each time it is told to.
+
+`python -m benchmarks.server SOURCE` (JSON of `generate.Source`). See `children.py` for how it is spoken to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from aiohttp import web
+
+from roma_widget.server.capture import FRAME
+from roma_widget.server.transport import Transport
+
+from .generate import Source
+
+ANOTHER_S = 0.02
+"""What lies between a frame that repeats the last and the next one."""
+NEW_S = 0.12
+"""The same after a frame with something new: a publication (ten a second at most) for each."""
+
+
+class FrameServer:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._sids: set[str] = set()
+        app = web.Application()
+        app.router.add_get("/api/health", self._health)
+        self._transport = Transport(app)
+        self._transport.on("connect", self._connected)
+        self._transport.on("disconnect", self._gone)
+        self._transport.on("request_initial_state", self._nothing)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    async def start(self) -> str:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        await self._transport.close()
+        await self._runner.cleanup()
+
+    async def play(self, new_s: float = NEW_S, another_s: float = ANOTHER_S) -> dict[str, Any]:
+        """Send every frame; tells when each was sent, and how much that was."""
+        sent_at = []
+        size = 0
+        for frame in self.source.play():
+            packet = self._transport.packet(FRAME, frame.payload)
+            size += len(frame.payload)
+            sent_at.append(time.time())
+            for sid in tuple(self._sids):
+                await self._transport.send(sid, packet)
+                await self._transport.drained(sid)
+            await asyncio.sleep(new_s if frame.is_new else another_s)
+        return {"sent_at": sent_at, "bytes": size, "frames": len(sent_at), "last_bytes": len(frame.payload)}
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "healthy", "safe_to_join": True})
+
+    async def _connected(self, sid: str, environ: object, auth: object = None) -> None:
+        self._sids.add(sid)
+
+    async def _gone(self, sid: str, reason: object = None) -> None:
+        self._sids.discard(sid)
+
+    async def _nothing(self, sid: str, *arguments: object) -> None:
+        pass
+
+
+async def main() -> None:
+    server = FrameServer(Source(**json.loads(sys.argv[1])))
+    print(json.dumps({"url": await server.start()}), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        print(json.dumps(await server.play(**json.loads(line))), flush=True)
+    await server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
