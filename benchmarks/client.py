@@ -42,6 +42,7 @@ class Plain:
         self._url = url
         self._take = take
         self._serializer = serializer
+        self.widget: Any = None
         self._frames = 0
         self._ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
@@ -82,12 +83,26 @@ def bare(url: str) -> Client:
     return Plain(url, lambda _frame: None, Dropped)
 
 
-def naive(url: str) -> Client:
+NAIVE_FRONT_END = """export default { render({ model, el }) {
+  const show = () => {
+    const nodes = model.get("frame").all_nodes ?? {}
+    const counts = {}
+    for (const { status } of Object.values(nodes)) counts[status] = (counts[status] ?? 0) + 1
+    el.textContent = JSON.stringify(counts)
+    const mark = nodes.root?.goal ?? ""
+    requestAnimationFrame(() => requestAnimationFrame(() => { el.dataset.revision = mark }))
+  }
+  model.on("change:frame", show)
+  show()
+} }"""
+
+
+def naive(url: str) -> Plain:
     import anywidget
     import traitlets
 
     class Mirror(anywidget.AnyWidget):
-        _esm = "export default { render() {} }"
+        _esm = NAIVE_FRONT_END
         frame = traitlets.Dict().tag(sync=True)
 
     mirror = Mirror()
@@ -95,7 +110,9 @@ def naive(url: str) -> Client:
     def take(frame: Any) -> None:
         mirror.frame = frame
 
-    return Plain(url, take)  # the library reads with json.loads
+    plain = Plain(url, take)  # the library reads with json.loads
+    plain.widget = mirror
+    return plain
 
 
 class Roma:

@@ -55,8 +55,9 @@ class Source:
     def _recorded(self, name: str) -> Iterator[Frame]:
         last = b""
         for broadcast in read_capture(CAPTURES / f"{name}.jsonl.xz").frames:
-            content = _CLOCKS.sub(b"", broadcast.payload)
-            yield Frame(broadcast.payload, content != last)
+            payload = compact_json(json.loads(broadcast.payload))  # escaped, as python-socketio sends it
+            content = _CLOCKS.sub(b"", payload)
+            yield Frame(payload, content != last)
             last = content
 
     def _made_up(self) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote
@@ -22,11 +22,15 @@ import aiohttp
 
 from ..core import reconnect, wire
 from ..core.model import Connection
+from ..core.reading import shorten
 from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
 from .rest import Assessment, Rest, Unreachable
 from .socket import UNREADABLE, Link, LinkError
 
 FIRST_FRAME_S = 1.0
+STEADY_S = 10.0
+"""A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
+LONGEST_NAME = 200
 _log = logging.getLogger("roma_widget.feed")
 
 
@@ -43,8 +47,8 @@ class Sink(Protocol):
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
     root: str
-    token: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    token: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     transports: tuple[str, ...] = ("websocket", "polling")
     timeout_s: float = 20.0
     always_join: bool = False
@@ -78,12 +82,14 @@ class Feed:
         self._wake = asyncio.Event()
         self._forced = False
         self._had_link = False
+        self._brief_links = 0
         self._queue: deque[tuple[str, wire.Payload | None]] = deque()
         self._arrived = asyncio.Event()
         self._texts = wire.NO_FRAME
         self._polled_texts: dict[str, FrameTexts] = {}
+        self._current_id: str | None = None
         self._listed: ProjectsListed | None = None
-        self._frames: dict[str | None, GraphUpdate] = {}
+        self._latest: dict[object, wire.Event] = {}
         self._problems: tuple[str, ...] = ()
 
     @property
@@ -98,10 +104,8 @@ class Feed:
         """Add a listener; what is known already is told at once."""
         self._sinks.append(sink)
         sink.on_connection(self.connection)
-        if self._listed is not None:
-            sink.on_event(self._listed, live=False)
-        for frame in self._frames.values():
-            sink.on_event(frame, live=False)
+        for event in tuple(self._latest.values()):  # in the order they came: the last says what is current
+            self._pass_on(sink, event, live=False)
         self._wake.set()
 
     def unsubscribe(self, sink: Sink) -> bool:
@@ -111,8 +115,8 @@ class Feed:
         return not self._sinks
 
     def reconnect(self, *, force: bool = False) -> None:
-        """Try again now; `force` opens the socket whatever runs."""
-        self._forced = self._forced or force
+        """Try again now; `force` opens the socket whatever runs, once: not again when an open one is lost."""
+        self._forced = (self._forced or force) and self._link is None
         self._wake.set()
 
     async def close(self) -> None:
@@ -156,7 +160,11 @@ class Feed:
             unanswered = 0
             self.numbers.round_trip_s = assessment.round_trip_s
             if not (assessment.safe or self.options.always_join or self._forced):
-                await self._follow(rest, assessment.reason, None)
+                if assessment.is_roma:
+                    await self._follow(rest, assessment.reason, None)
+                else:
+                    self._tell(replace(self.connection, state="failed", error=assessment.reason))
+                    await self._pause(reconnect.PROBE_S)
                 continue
             try:
                 await self._live(rest, assessment)
@@ -193,17 +201,29 @@ class Feed:
             or reconnect.PROBE_S
         )
         if assessment.is_roma:
-            await self._follow(rest, f"The socket does not open. {error}", delay_s)
+            what = "stay open" if self._brief_links else "open"
+            await self._follow(rest, f"The socket does not {what}. {error}", delay_s)
         else:
-            self._tell(replace(self.connection, state="reconnecting", error=str(error), transport=None))
+            self._tell(
+                replace(
+                    self.connection,
+                    state="reconnecting",
+                    next_retry=datetime.now(UTC) + timedelta(seconds=delay_s),
+                    error=str(error),
+                    transport=None,
+                )
+            )
             await self._pause(delay_s)
 
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
-        """Open a socket and stay until it ends. Raises `LinkError` when none opens."""
+        """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
+        texts_before = self._texts
         link = await self._open_link()
         self._link = link
         self._forced = False
-        watch = asyncio.get_running_loop().create_task(self._watch(rest), name="roma-feed-watch")
+        opened = time.monotonic()
+        loop = asyncio.get_running_loop()
+        beside = [loop.create_task(self._watch(rest), name="roma-feed-watch")]
         try:
             self._tell(
                 Connection(
@@ -211,12 +231,17 @@ class Feed:
                 )
             )
             self._had_link = True
-            await self._catch_up(link, declared=assessment.declared)
+            catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
+            beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
             sentence = await link.ended
             self._tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
+            self._brief_links = self._brief_links + 1 if time.monotonic() - opened < STEADY_S else 0
+            if self._brief_links > 1:
+                raise LinkError(sentence)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             self.numbers.bytes_received += link.bytes_received
             self._link = None
             await link.close()
@@ -242,17 +267,16 @@ class Feed:
                 raise
         raise LinkError(str(refusals[-1]), mismatch=all(error.mismatch for error in refusals))
 
-    async def _catch_up(self, link: Link, *, declared: bool) -> None:
+    async def _catch_up(self, link: Link, texts_before: FrameTexts, *, declared: bool) -> None:
         """The state at the time of joining, asked for in the way that harms no run."""
         try:
             if declared:
                 await link.request("request_initial_state")
                 return
-            frames_before = self.numbers.frames
             await asyncio.sleep(FIRST_FRAME_S)
-            current_id = self._listed.current_id if self._listed is not None else None
-            if current_id is not None and self.numbers.frames == frames_before:
-                await link.request("restore_project_state", {"project_id": current_id})
+            # frames read over HTTP do not count: they are of other projects
+            if self._current_id is not None and self._texts is texts_before:
+                await link.request("restore_project_state", {"project_id": self._current_id})
         except LinkError as error:
             if not link.ended.done():
                 self._tell(replace(self.connection, error=str(error)))
@@ -262,8 +286,7 @@ class Feed:
         delay_s = reconnect.POLL_FIRST_S
         while True:
             changed = False
-            current_id = self._listed.current_id if self._listed is not None else None
-            for project_id in self._wanted(exclude=current_id):
+            for project_id in self._wanted(exclude=self._current_id):
                 try:
                     changed = await self._poll_project(rest, project_id) or changed
                 except Unreachable as error:
@@ -278,8 +301,17 @@ class Feed:
         while True:
             try:
                 changed = await self._poll(rest)
-            except Unreachable:
-                return  # asked again, counted and said by `_keep_heard`
+            except Unreachable as error:
+                # counted by `_keep_heard`, unless the server answers other questions
+                sentence = str(error)
+                self._tell(
+                    replace(
+                        self.connection, state="reconnecting", reason=reason, error=sentence, transport=None
+                    )
+                )
+                left_s = reconnect.POLL_FIRST_S if until is None else until - time.monotonic()
+                await self._pause(max(0.05, left_s))
+                return
             self._tell(
                 replace(
                     self.connection,
@@ -315,15 +347,12 @@ class Feed:
             return  # the next assessment says it
 
     async def _poll(self, rest: Rest) -> bool:
-        """One look at everything wanted; True when something was new."""
-        answer = await rest.get("/api/projects")
-        if answer.status != 200:
-            self._problems = (f"GET /api/projects answered HTTP {answer.status}.",)
-            return False
-        listed = wire.read_projects(answer.body)
+        """One look at everything wanted; True when something was new. Raises `Unreachable`."""
+        listed = await rest.projects()
         changed = listed != self._listed
+        self._problems = ()
         self._handle(listed, live=False)
-        current_id = listed.current_id if isinstance(listed, ProjectsListed) else None
+        current_id = listed.current_id
         for project_id in {*self._wanted(), *([current_id] if current_id else [])}:
             changed = await self._poll_project(rest, project_id) or changed
         return changed
@@ -331,7 +360,8 @@ class Feed:
     async def _poll_project(self, rest: Rest, project_id: str) -> bool:
         answer = await rest.get(f"/api/projects/{quote(project_id, safe='')}")
         if answer.status != 200:
-            self._problems = (f"The server knows no project {project_id!r} (HTTP {answer.status}).",)
+            named = shorten(project_id, 60)
+            self._problems = (f"The server knows no project {named!r} (HTTP {answer.status}).",)
             self._tell(replace(self.connection, error=self._complaint()))
             return False
         last = self._polled_texts.get(project_id, wire.NO_FRAME)
@@ -372,11 +402,15 @@ class Feed:
         if name == UNREADABLE:
             self._handle(wire.Unreadable("message", (payload.text if payload else "unreadable",)), live=True)
             return
+        if len(name) > LONGEST_NAME:
+            sentence = f"an event with a name of {len(name):,} characters was skipped"
+            self._handle(wire.Unreadable(shorten(name, 80), (sentence,)), live=True)
+            return
         try:
             event = wire.read_event(name, payload, self._texts)
         except Exception as error:  # hostile input found a hole in the reader: say it, go on
-            _log.exception("reading %s", name[:80])
-            event = wire.Unreadable(name[:80], (f"{name[:80]}: could not be read ({type(error).__name__})",))
+            _log.exception("reading %s", name)
+            event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
         self._handle(event, live=True)
 
     def _handle(self, event: wire.Event, *, live: bool) -> None:
@@ -384,11 +418,15 @@ class Feed:
         match event:
             case GraphUpdate():
                 self.numbers.frames += 1
-                self._frames[event.project_id] = event
+                self._remember(("frame", event.project_id), event)
                 if live:
                     self._texts = event.texts
+                if event.source == "task_graph_update":  # frames come for the current project only
+                    self._current_id = event.project_id
             case ProjectsListed():
+                self._remember("list", event)
                 self._listed = event
+                self._current_id = event.current_id
             case wire.ServerRefused():
                 self._problems = (f"The server said {event.event}: {event.message}",)
             case _:
@@ -399,7 +437,19 @@ class Feed:
         if complaint != self.connection.error and self.connection.state in ("live", "polling"):
             self._tell(replace(self.connection, error=complaint))
         for sink in tuple(self._sinks):
+            self._pass_on(sink, event, live=live)
+
+    def _remember(self, key: object, event: wire.Event) -> None:
+        self._latest.pop(key, None)
+        self._latest[key] = event
+
+    def _pass_on(self, sink: Sink, event: wire.Event, *, live: bool) -> None:
+        try:
             sink.on_event(event, live=live)
+        except Exception as error:  # a bug of ours must not end the listening without a word
+            _log.exception("handing on an event")
+            sentence = f"roma-widget has a bug and skipped an event: {shorten(repr(error), 200)}"
+            self._tell(replace(self.connection, error=sentence))
 
     def _complaint(self) -> str | None:
         if not self._problems:
@@ -420,6 +470,9 @@ class Feed:
         self._wake.clear()
 
     def _tell(self, connection: Connection) -> None:
+        token = self.options.token
+        if token and connection.error and token in connection.error:  # a server may quote it
+            connection = replace(connection, error=connection.error.replace(token, "…"))
         if connection == self.connection:
             return
         self.connection = connection

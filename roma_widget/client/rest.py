@@ -20,7 +20,7 @@ RUN_IN_PROGRESS = (
 
 
 class Unreachable(Exception):
-    """No HTTP answer came back; the message is one sentence for the person."""
+    """No HTTP answer of use came back; the message is one sentence for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,27 @@ class Rest:
                 return Assessment(not running, False, RUN_IN_PROGRESS if running else None, health.took_s)
         if health.status == executions.status == 404:
             return Assessment(True, False, None, health.took_s, is_roma=False)
+        if health.status == executions.status == 200 and wire.read_health(health.body) is None:
+            reason = (
+                f"{self.root} is no ROMA server: it answers GET /api/health and GET /api/executions with something "
+                "else than JSON."
+            )
+            return Assessment(False, False, reason, health.took_s, is_roma=False)
         reason = (
             f"GET /api/executions gave no usable answer (HTTP {executions.status}), so nobody knows whether a run is "
             "in progress, which opening a socket could freeze."
         )
         return Assessment(False, False, reason, health.took_s)
+
+    async def projects(self) -> wire.ProjectsListed:
+        """The server's list of projects. Raises `Unreachable` when it gives none."""
+        answer = await self.get("/api/projects")
+        if answer.status != 200:
+            raise Unreachable(f"{self.root} gives no list of projects (HTTP {answer.status}).")
+        listed = wire.read_projects(answer.body)
+        if isinstance(listed, wire.Unreadable):
+            raise Unreachable(f"{self.root} gives no list of projects ({listed.problems[0]}).")
+        return listed
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         parts = []

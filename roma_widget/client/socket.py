@@ -1,9 +1,10 @@
 """One socket.io connection from its handshake to its end; a new one for each attempt.
 
 Events come out undecoded (`wire.Payload` points into the frame's text). What the library does in its own way and
-we cannot use: it decodes every frame (hence `_LazyPacket`), its websocket handshake has no deadline, a list of
-transports that starts with websocket never falls back (so the caller tries them one by one), and a failed
-connect leaks its HTTP session (so it is ours).
+we cannot use: it decodes every frame (hence `_LazyPacket`), what it cannot read dies unheard in a task (hence
+`_Client`), its websocket handshake has no deadline, a list of transports that starts with websocket never falls
+back (so the caller tries them one by one), a failed connect leaks its HTTP session (so it is ours), and it sends
+`headers` with the first request of a polling connection only (so they are the session's).
 """
 
 from __future__ import annotations
@@ -17,16 +18,28 @@ from typing import Any
 import aiohttp
 import engineio
 import socketio
+from engineio.base_client import connected_clients
 from socketio import packet as socketio_packet
 
 from ..core import wire
 from ..core.address import is_loopback
+from ..core.reading import shorten
 from ..core.split import Malformed
 
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
 WINDOW_BITS = 15
 
+UNREADABLE = "\0unreadable"
+"""The name under which a packet that could not be read is passed on; its payload is a sentence."""
+
+_RESERVED = frozenset({*socketio.AsyncClient.reserved_events, UNREADABLE})
+_BINARY = ("5", "6")  # the packet types of events and acknowledgements with attachments
+_CLOSE_CODES = {
+    1002: "it broke the websocket protocol",
+    1007: "it sent text that is not UTF-8",
+    1009: f"it sent a frame of more than {LARGEST_FRAME // 2**20} MiB",
+}
 _HEAD = re.compile(r"2(?:/[^,\[]*,)?(\d*)(?=\[)")
 _log = logging.getLogger("roma_widget.socket")
 _library_log = logging.getLogger("roma_widget.socketio")
@@ -47,20 +60,39 @@ class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
     """Leaves an event's arguments as text. Given as `serializer=`: `json=` would change every client there is."""
 
     def decode(self, encoded_packet: Any) -> int:
-        match = _HEAD.match(encoded_packet) if isinstance(encoded_packet, str) else None
+        if not isinstance(encoded_packet, str) or encoded_packet.startswith(_BINARY):
+            # an attachment that never comes would make the library take the next frame for it
+            raise Malformed("binary data, which no ROMA server sends")
+        match = _HEAD.match(encoded_packet)
         if match is None:
             return int(super().decode(encoded_packet))
         self.packet_type = socketio_packet.EVENT
         self.namespace = None
         self.id = int(match[1]) if match[1] else None
-        try:
-            self.data = list(wire.read_packet(encoded_packet, match.end()))
-        except Malformed as error:
-            self.data = [UNREADABLE, wire.Payload(str(error))]
+        self.data = list(wire.read_packet(encoded_packet, match.end()))
+        if self.data[0] in _RESERVED:
+            raise Malformed(f"an event named {self.data[0]!r}, which socket.io keeps for itself")
         return 0
 
 
-UNREADABLE = "\0unreadable"
+class _Client(socketio.AsyncClient):  # type: ignore[misc]
+    """Passes on what the library would let die in a task of its own."""
+
+    async def _handle_eio_message(self, data: Any) -> None:
+        try:
+            await super()._handle_eio_message(data)
+        except Malformed as error:
+            await self._trigger_event(UNREADABLE, "/", wire.Payload(f"a packet was skipped: {error}"))
+        except Exception:  # whatever the library trips over
+            text = f" ({shorten(data[:50], 40)!r})" if isinstance(data, str) else ""
+            sentence = f"a packet was skipped: it is not in socket.io's form{text}"
+            await self._trigger_event(UNREADABLE, "/", wire.Payload(sentence))
+
+    async def _handle_disconnect(self, namespace: str | None) -> None:
+        if self.connected:
+            await super()._handle_disconnect(namespace)
+        else:  # the library overlooks a goodbye that comes right behind the welcome
+            await self._handle_error(namespace, "it said goodbye at once")
 
 
 class Link:
@@ -85,21 +117,27 @@ class Link:
         self._timeout_s = timeout_s
         self._on_event = on_event
         self._http: aiohttp.ClientSession | None = None
-        self._client: socketio.AsyncClient | None = None
+        self._client: _Client | None = None
+        self._refused: str | None = None
+        self._websockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def open(self) -> None:
         """Shake hands. Raises `LinkError`, and then nothing is left open."""
         # a class attribute of the library, 16 by default: a burst of frames over polling would end the connection
         payload = engineio.payload.Payload
         payload.max_decode_packets = max(payload.max_decode_packets, PACKETS_PER_POLL)
-        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        client = self._client = socketio.AsyncClient(
+        self._http = aiohttp.ClientSession(
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            ws_response_class=self._make_websocket,  # type: ignore[arg-type]
+        )
+        client = self._client = _Client(
             reconnection=False,
             handle_sigint=False,
             logger=_library_log,
             engineio_logger=_library_log,
             serializer=_LazyPacket,
-            request_timeout=self._timeout_s,
+            request_timeout=self._timeout_s + 1.0,  # ours comes first: the library says "refused" for both
             http_session=self._http,
             websocket_extra_options={
                 "max_msg_size": LARGEST_FRAME,
@@ -110,11 +148,11 @@ class Link:
         # before connecting: projects_list arrives before the connect acknowledgement
         client.on("*", self._hear)
         client.on("disconnect", self._lost)
+        client.on("connect_error", self._refuse)
         try:
             async with asyncio.timeout(self._timeout_s):
                 await client.connect(
                     self.root,
-                    headers=dict(self._headers),
                     auth={"token": self._token} if self._token else None,
                     transports=[self.transport],
                     wait_timeout=self._timeout_s,
@@ -122,22 +160,41 @@ class Link:
         except TimeoutError:
             await self.close()
             raise LinkError(
-                f"The {self.transport} handshake with {self.root} got no answer within {self._timeout_s:g} s."
+                self._refused
+                or f"The {self.transport} handshake with {self.root} got no answer within {self._timeout_s:g} s."
             ) from None
         except Exception as error:  # whatever the library lets out of a failed handshake
             await self.close()
+            if self._refused is not None and not isinstance(
+                error.__cause__, engineio.exceptions.ConnectionError
+            ):
+                raise LinkError(self._refused) from error
             raise _refusal(self.root, self.transport, error) from error
+        reading = client.eio.read_loop_task
+        if reading is None:  # gone before it was there
+            self._lost()
+        else:
+            reading.add_done_callback(self._stopped_reading)
 
     async def request(self, event: str, *arguments: object) -> None:
         """Emit `event` and wait for the acknowledgement: the server got it. Raises `LinkError`."""
         if self._client is None or not self._client.connected:
             raise LinkError(f"{event} was not sent: the connection is gone.")
+        asking = asyncio.ensure_future(
+            self._client.call(event, arguments if arguments else None, timeout=self._timeout_s)
+        )
         try:
-            await self._client.call(event, arguments if arguments else None, timeout=self._timeout_s)
+            # the library would wait out the time also when the connection is lost meanwhile
+            await asyncio.wait({asking, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise LinkError(f"{event} was not acknowledged: the connection is gone.")
+            asking.result()
         except (socketio.exceptions.SocketIOError, TimeoutError) as error:
             raise LinkError(
                 f"{self.root} did not acknowledge {event} within {self._timeout_s:g} s."
             ) from error
+        finally:
+            asking.cancel()
 
     async def close(self) -> None:
         """Close the socket and everything under it; safe to call twice."""
@@ -151,10 +208,23 @@ class Link:
             for task in (client.eio.read_loop_task, client.eio.write_loop_task):
                 if task is not None and not task.done():
                     task.cancel()
+            if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
+                connected_clients.remove(client.eio)
+        for websocket in self._websockets:
+            try:  # the library drops one that did not say hello as it should
+                async with asyncio.timeout(0.2):
+                    await websocket.close()
+            except TimeoutError:
+                _log.debug("%s does not take a goodbye", self.root)
         http, self._http = self._http, None
         if http is not None:
             await http.close()
         self._end("closed by us")
+
+    def _make_websocket(self, *arguments: Any, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        websocket = aiohttp.ClientWebSocketResponse(*arguments, **options)
+        self._websockets.append(websocket)
+        return websocket
 
     def _hear(self, name: str, *arguments: object) -> None:
         payload = arguments[0] if arguments and isinstance(arguments[0], wire.Payload) else None
@@ -163,7 +233,20 @@ class Link:
         self._on_event(name, payload)
 
     def _lost(self, reason: str = "") -> None:
-        self._end(f"The connection to {self.root} was lost ({reason or 'no reason given'}).")
+        socket = self._client.eio.ws if self._client is not None else None
+        why = _CLOSE_CODES.get(socket.close_code) if socket is not None else None
+        self._end(f"The connection to {self.root} was lost ({why or reason or 'no reason given'}).")
+
+    def _refuse(self, why: object = None) -> None:
+        """The server's own no, to the handshake or later."""
+        message = why.get("message") if isinstance(why, dict) else why
+        self._refused = f"{self.root} refused the connection ({shorten(str(message), 200)})."
+        self._end(self._refused)
+
+    def _stopped_reading(self, reading: asyncio.Task[None]) -> None:
+        """Whatever ended the library's reader, nothing is heard any more."""
+        error = None if reading.cancelled() else reading.exception()
+        self._lost(f"what came could not be read: {type(error).__name__}" if error else "transport error")
 
     def _end(self, sentence: str) -> None:
         if not self.ended.done():

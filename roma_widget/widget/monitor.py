@@ -102,6 +102,9 @@ class Monitor(anywidget.AnyWidget):
     address: Any = _mirrored(traitlets.Unicode, "host:port of the server.")
     static_key: Any = _mirrored(traitlets.Unicode, "Names the static picture beside the live view.")
     snapshot: Any = traitlets.Any(read_only=True, help="The immutable `Snapshot` last published.")
+    # anywidget makes a trait of `_css` only where the class has one.
+    _esm: Any = traitlets.Unicode().tag(sync=True)
+    _css: Any = traitlets.Unicode().tag(sync=True)
 
     def __init__(
         self,

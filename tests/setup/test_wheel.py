@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -37,17 +36,18 @@ def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("--wheel", clone, tmp_path_factory.mktemp("wheel"))
 
 
-def build(kind: str, source: Path, out: Path, *, path: str | None = None) -> Path:
-    environment = dict(os.environ) if path is None else {**os.environ, "PATH": path}
-    run([sys.executable, "-m", "build", kind, "--outdir", str(out), str(source)], environment)
+def build(kind: str, source: Path, out: Path) -> Path:
+    run([sys.executable, "-m", "build", kind, "--outdir", str(out), str(source)])
     (built,) = out.iterdir()
     return built
 
 
-def run(command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+def run(
+    command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done
 
 
 def names(wheel: Path) -> set[str]:
@@ -108,18 +108,30 @@ package = files("roma_widget")
 bundle = [package / "static" / name for name in ("widget.js", "widget.css")]
 print(json.dumps({"file": roma_widget.__file__, "bytes": [len(part.read_bytes()) for part in bundle]}))
 """
-    found = json.loads(run([str(scripts / "python"), "-c", look], cwd=tmp_path))
+    found = json.loads(run([str(scripts / "python"), "-c", look], cwd=tmp_path).stdout)
     assert Path(found["file"]).is_relative_to(tmp_path / "venv")
     assert all(size > 0 for size in found["bytes"])
-    assert "usage" in run([str(scripts / "roma-widget"), "--help"], cwd=tmp_path).lower()
+    assert "usage" in run([str(scripts / "roma-widget"), "--help"], cwd=tmp_path).stdout.lower()
 
 
 def test_a_wheel_comes_out_of_the_sdist_without_node(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
-    source = tmp_path / "roma_widget-0.1.0"
-    assert (source / "js" / "src" / "index.ts").exists()
-    shutil.rmtree(source / "js" / "node_modules", ignore_errors=True)
-    without_node = str(Path(sys.executable).parent)
-    again = build("--wheel", source, tmp_path / "out", path=without_node)
+        held = set(archive.getnames())
+    assert "roma_widget-0.1.0/js/src/index.ts" in held
+    assert not {name for name in held if "/node_modules" in name or "/tests" in name}
+    no_node = tmp_path / "bin"
+    no_node.mkdir()
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--verbose",
+        "--no-deps",
+        "--wheel-dir",
+        str(tmp_path / "out"),
+    ]
+    said = run([*pip, str(sdist)], {**os.environ, "PATH": str(no_node)}).stderr
+    assert "the bundle is up to date" in said
+    (again,) = (tmp_path / "out").iterdir()
     assert names(again) == names(wheel)

@@ -1,0 +1,93 @@
+"""From the moment a server sends a frame to the moment the browser has painted it: JupyterLab, idle kernel."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .children import server
+from .generate import CAPTURES, Source
+from .table import Row
+
+CLONE = CAPTURES.parent.parent
+INPUTS = {
+    "1,000 tasks": Source(frames=16, repeated=0.0, marked=True),
+    "m_midrun_connect": Source(capture="m_midrun_connect", frames=16, marked=True),
+}
+EVERY_S = 0.6
+MOST_MS = 300.0
+
+CELLS = {
+    "roma": """import roma_widget as roma
+m = roma.connect({url!r})
+seen = []
+m.observe(lambda change: seen.append((change.new.revision, mark(change.new))), "snapshot")
+mark = lambda snapshot: snapshot.tasks["root"].goal if "root" in snapshot.tasks else ""
+m""",
+    "naive": """import sys
+sys.path.insert(0, {clone!r})
+from benchmarks.client import naive
+m = naive({url!r}).widget
+m""",
+}
+# both front ends write what they show to `data-revision` in the frame after the one that painted it
+_RECORD = """() => {
+    window.painted = []
+    new MutationObserver((records) => {
+        for (const { target } of records) window.painted.push([target.dataset.revision, Date.now()])
+    }).observe(document.body, { attributes: true, subtree: true, attributeFilter: ["data-revision"] })
+}"""
+
+
+def measure() -> Iterator[Row]:
+    sys.path[:0] = [str(CLONE / "tests"), str(CLONE / "scripts")]  # the driver of the browser tests
+    import chromium
+    from browser.lab import chromium_browser, lab_server
+
+    executable = chromium.find()
+    if executable is None:
+        raise RuntimeError(f"{chromium.PURPOSE}: `make test` installs one.")
+    with (
+        tempfile.TemporaryDirectory() as own,
+        lab_server(Path(own)) as lab,
+        chromium_browser(executable) as browser,
+    ):
+        for name, source in INPUTS.items():
+            for variant in CELLS:
+                delays_ms, count = _delays_ms(lab, browser, source, variant)
+                bound = MOST_MS if variant == "roma" else None
+                yield Row(f"pixels {name}: {variant}, median", statistics.median(delays_ms), "ms", bound)
+                yield Row(f"pixels {name}: {variant}, slowest", max(delays_ms), "ms")
+                yield Row(
+                    f"pixels {name}: {variant}, frames painted of {count}", len(delays_ms), "", None
+                )
+
+
+def _delays_ms(lab: Any, browser: Any, source: Source, variant: str) -> tuple[list[float], int]:
+    """Of every frame that was painted, and how many were sent."""
+    from browser.lab import notebook_of, opened
+
+    with server(source) as frames:
+        cell = CELLS[variant].format(url=frames.first["url"], clone=str(CLONE))
+        with opened(browser, lab, notebook_of(cell)) as notebook:
+            notebook.run_all()
+            if variant == "roma":
+                notebook.execute("m.wait('connected', timeout=20)")
+                notebook.root.wait_for()
+            notebook.page.evaluate(_RECORD)
+            sent_at: list[float] = frames.ask(new_s=EVERY_S)["sent_at"]
+            notebook.page.wait_for_timeout(1500)
+            painted: list[tuple[str, int]] = notebook.page.evaluate("() => window.painted")
+            if variant == "roma":
+                revisions = dict(notebook.value("seen"))
+                painted = [(revisions.get(int(revision), ""), at_ms) for revision, at_ms in painted]
+    first_seen: dict[str, int] = {}
+    for mark, at_ms in painted:
+        first_seen.setdefault(mark, at_ms)
+    marks = [f"frame {number}" for number in range(len(sent_at))]
+    delays = [first_seen[mark] - at * 1000 for mark, at in zip(marks, sent_at, strict=True) if mark in first_seen]
+    return delays, len(sent_at)

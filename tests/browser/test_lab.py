@@ -1,0 +1,311 @@
+"""What a person sees and does in a real JupyterLab: the view lives, keeps up, survives, and says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from browser.lab import DARK, OpenInLab, OpenNotebook, notebook_of
+from roma_widget.server.child import ChildServer, start_replay_child
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+AT_ONCE = 0.0  # a replay's speed: as fast as possible
+TASK, OTHER_TASK = "root.1.3", "root.2.2.1"
+
+
+@pytest.fixture
+def ended_run(captures: Path) -> Iterator[ChildServer]:
+    """A server that has played its recording to the end."""
+    server = start_replay_child(captures / "a_complete.jsonl.xz", speed=AT_ONCE)
+    yield server
+    server.close()
+
+
+def connect_cell(server: ChildServer) -> str:
+    return f"import roma_widget as roma\nm = roma.connect({server.url!r})\nm"
+
+
+def shows_ended_run(open_in_lab: OpenInLab, server: ChildServer, *more_cells: str) -> OpenNotebook:
+    lab = open_in_lab(notebook_of(connect_cell(server), *more_cells))
+    lab.run_cell(0)
+    lab.execute("m.wait(timeout=30)")
+    lab.until_like_the_kernel()
+    return lab
+
+
+# -- the run
+
+
+def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
+    open_in_lab: OpenInLab, live_run: dict[str, Any], final_statuses: dict[str, str]
+) -> None:
+    lab = open_in_lab(live_run)
+    lab.start_all()
+    early = lab.until_revision(above=0)
+    seen = lab.until_revision(above=early)
+    lab.finish()
+    lab.until_like_the_kernel()
+    assert lab.statuses() == final_statuses
+    assert lab.revision() > seen
+    assert lab.root.get_attribute("data-state") == "live"
+    assert lab.root.evaluate("(root) => root.getBoundingClientRect().height") in (
+        680,
+        860,
+    )  # its styles are there
+    assert lab.root.get_by_role("progressbar").get_attribute("aria-valuenow") == str(len(final_statuses))
+    assert lab.page_errors == []
+
+    # ... and it is saved small, with a picture of all tasks in it.
+    path = lab.save()
+    saved = json.loads(path.read_text("utf-8"))
+    pictures = [
+        "".join(output["data"]["text/html"])
+        for cell in saved["cells"]
+        for output in cell.get("outputs", [])
+        if "data-static" in "".join(output.get("data", {}).get("text/html", ""))
+    ]
+    assert [all(task in picture for task in final_statuses) for picture in pictures] == [True]
+    assert "widgets" not in saved["metadata"]
+    print(f"saved notebook {path.stat().st_size:,} B, static picture {len(pictures[0].encode()):,} B")
+    assert path.stat().st_size < 400_000
+    assert len(pictures[0].encode()) <= 100_000
+
+
+def test_a_reload_during_the_run_brings_the_view_back_and_it_goes_on(open_in_lab: OpenInLab) -> None:
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1)\nm"))
+    lab.run_cell(0)
+    before = lab.until_revision(above=2)
+    tasks_before = set(lab.statuses())
+    lab.save()
+    lab.reload()
+    after = lab.until_revision(above=0)
+    assert after >= before
+    assert set(lab.statuses()) >= tasks_before > set()
+    lab.until_revision(above=after)
+    lab.until_revision(above=lab.revision())
+    assert lab.root.count() == 1
+    assert lab.root.get_attribute("data-state") == "live"
+    assert lab.value("m.progress['outcome']") == "running"
+    assert lab.picture.is_hidden()
+    assert lab.page_errors == []
+
+
+def test_every_third_delta_lost_and_yet_the_browser_ends_up_where_the_kernel_is(
+    open_in_lab: OpenInLab, final_statuses: dict[str, str]
+) -> None:
+    lossy = """
+import roma_widget as roma
+m = roma.demo(speed=6)
+send, deltas, lost = m.send, [], []
+def lossy(content, buffers=None):
+    if content["type"] == "delta":
+        deltas.append(content["rev"])
+        if len(deltas) % 3 == 0:
+            return lost.append(content["rev"])
+    send(content, buffers)
+m.send = lossy
+m
+"""
+    lab = open_in_lab(notebook_of(lossy))
+    lab.run_cell(0)
+    lab.execute("m.wait(timeout=60)")
+    lab.until_like_the_kernel()
+    assert lab.statuses() == final_statuses
+    deltas, lost = lab.value("[len(deltas), len(lost)]")
+    print(f"{lost} of {deltas} deltas lost")
+    assert lost >= 5
+    assert lab.page_errors == []
+
+
+# -- selecting
+
+
+IN_SIGHT = """(id) => {
+    const card = document.querySelector(`.rw-card[data-card="${id}"]`)?.getBoundingClientRect()
+    const graph = document.querySelector('.roma-graph').getBoundingClientRect()
+    return card !== undefined && card.left >= graph.left && card.right <= graph.right
+        && card.top >= graph.top && card.bottom <= graph.bottom
+}"""
+
+
+def test_a_click_on_a_card_selects_in_python_and_python_selects_in_the_browser(
+    open_in_lab: OpenInLab, ended_run: ChildServer, last_tasks: dict[str, Any]
+) -> None:
+    lab = shows_ended_run(open_in_lab, ended_run)
+    lab.card(TASK).click()
+    inspector = lab.root.get_by_role("region", name="Task")
+    inspector.wait_for()
+    assert lab.row(TASK).get_attribute("aria-selected") == "true"
+    lab.until("() => !document.querySelector('.roma-widget').textContent.includes('Asking the kernel')")
+    assert lab.value("m.selection") == [TASK]
+    told = last_tasks[TASK]
+    text = " ".join(inspector.inner_text().split())
+    assert told["goal"] in text
+    assert " ".join(told["full_result"]["output_text"].split())[:300] in text
+
+    for _ in range(3):
+        lab.root.get_by_role("button", name="Zoom in").click()
+    lab.until(f"() => !({IN_SIGHT})({OTHER_TASK!r})")
+    lab.execute(f"m.selection = [{OTHER_TASK!r}]")
+    lab.page.wait_for_selector(f'[data-task-id="{OTHER_TASK}"][aria-selected="true"]', state="attached")
+    assert lab.row(TASK).get_attribute("aria-selected") == "false"
+    lab.until(IN_SIGHT, OTHER_TASK)
+    assert last_tasks[OTHER_TASK]["goal"] in inspector.inner_text()
+    assert lab.page_errors == []
+
+
+def test_a_click_arrives_while_a_cell_runs(open_in_lab: OpenInLab, ended_run: ChildServer) -> None:
+    busy = """
+import time
+heard = []
+m.observe(lambda change: heard.append([time.monotonic(), change["new"]]), "selection")
+time.sleep(8)
+ended = time.monotonic()
+"""
+    lab = shows_ended_run(open_in_lab, ended_run, busy)
+    lab.start_cell(1)
+    lab.until("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    lab.page.wait_for_timeout(1000)  # well into the cell
+    clicked = time.monotonic()  # the clock of the machine, so of the kernel, too
+    lab.card(TASK).click()
+    lab.finish()
+    heard, ended = lab.value("[heard, ended]")
+    (arrived, selection), *more = heard
+    print(f"click to Python {(arrived - clicked) * 1000:.0f} ms, cell's end {ended - clicked:.1f} s after it")
+    assert (selection, more) == ([TASK], [])
+    assert ended - clicked > 5
+    assert arrived - clicked < 2
+
+
+# -- the notebook's own ways
+
+
+def test_fifty_runs_of_the_connect_cell_cost_what_one_does(
+    open_in_lab: OpenInLab, ended_run: ChildServer, final_statuses: dict[str, str]
+) -> None:
+    measure = """
+import gc, psutil
+def measure():
+    gc.collect()
+    me = psutil.Process()
+    server = [c for c in me.net_connections("tcp") if c.raddr and c.raddr.port == PORT]
+    return [me.num_threads(), len(server), me.num_fds(), len(me.children()), me.memory_info().rss]
+""".replace("PORT", ended_run.url.rsplit(":", 1)[1])
+    lab = shows_ended_run(open_in_lab, ended_run)
+    lab.execute(measure)
+    one = lab.value("measure()")
+    started = time.monotonic()
+    for _ in range(49):
+        lab.run_cell(0)
+    took_s = time.monotonic() - started
+    lab.execute("m.wait('connected', timeout=30)")
+    lab.until_like_the_kernel()
+    fifty = lab.value("measure()")
+    grown = fifty[-1] - one[-1]
+    print(f"threads, sockets to the server, files, children: {one[:-1]} -> {fifty[:-1]}")
+    print(f"memory {one[-1] / 1e6:.1f} MB -> {fifty[-1] / 1e6:.1f} MB in 49 runs of {took_s / 49:.2f} s")
+    # Less is possible: an idle HTTP connection is closed after a while.
+    assert fifty[0] == one[0]
+    assert 1 <= fifty[1] <= one[1]
+    assert fifty[2] <= one[2] + 3
+    assert fifty[3] == one[3]
+    assert grown < 10e6
+    assert lab.statuses() == final_statuses
+    lab.card(TASK).click()
+    lab.page.wait_for_selector(f'[data-task-id="{TASK}"][aria-selected="true"]', state="attached")
+    assert lab.value("m.selection") == [TASK]
+    assert lab.page_errors == []
+
+
+def test_after_a_restart_of_the_kernel_and_a_reload_the_static_picture_shows_all_tasks(
+    open_in_lab: OpenInLab, ended_run: ChildServer, final_statuses: dict[str, str]
+) -> None:
+    lab = shows_ended_run(open_in_lab, ended_run)
+    assert lab.root.is_visible()
+    assert lab.picture.count() == 1
+    assert lab.picture.is_hidden()
+    lab.save()
+    (session,) = lab.server.ask("GET", "/api/sessions")
+    lab.server.ask("POST", f"/api/kernels/{session['kernel']['id']}/restart")
+    lab.reload()
+    lab.picture.wait_for()
+    text = lab.picture.inner_text().split()
+    assert [task for task in final_statuses if task not in text] == []
+    assert lab.root.count() == 0
+
+
+def test_a_killed_kernel_is_noticed_and_takes_the_demo_server_with_it(open_in_lab: OpenInLab) -> None:
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1)\nm"))
+    lab.run_cell(0)
+    lab.until_revision(above=2)
+    tasks = lab.statuses()
+    pid = lab.value("__import__('os').getpid()")
+    (child,) = psutil.Process(pid).children()
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    gone, alive = psutil.wait_procs([child], timeout=5)
+    child_s = time.monotonic() - killed
+    assert alive == []
+    lab.until("() => document.querySelector('.roma-widget')?.dataset.kernel === 'gone'", timeout_s=15)
+    noticed_s = time.monotonic() - killed
+    print(f"demo server gone after {child_s:.2f} s, view knows after {noticed_s:.1f} s")
+    assert noticed_s < 8.5
+    assert lab.root.get_by_text("Kernel gone.").is_visible()
+    assert lab.statuses().keys() >= tasks.keys()
+
+
+# -- the looks
+
+CONTRAST = """(element) => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
+    canvas.canvas.width = canvas.canvas.height = 1
+    const over = (colours) => {  // bottom first
+        canvas.clearRect(0, 0, 1, 1)
+        for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1) }
+        return canvas.getImageData(0, 0, 1, 1).data
+    }
+    const grounds = []
+    for (let at = element; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor)
+    const luminance = (rgba) => [...rgba].slice(0, 3).map((v) => v / 255)
+        .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+    const ground = luminance(over(grounds)), ink = luminance(over([...grounds, getComputedStyle(element).color]))
+    return {ground, contrast: (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05)}
+}"""
+TEXTS = (
+    ".rw-title",
+    ".rw-progress-text",
+    ".rw-card-goal",
+    ".rw-card-id",
+    ".rw-inspector-title",
+    ".rw-count-word",
+)
+
+
+def test_a_switch_to_the_dark_theme_keeps_every_text_readable(
+    open_in_lab: OpenInLab, ended_run: ChildServer
+) -> None:
+    lab = shows_ended_run(open_in_lab, ended_run)
+
+    def looks() -> dict[str, dict[str, float]]:
+        return {text: lab.root.locator(text).first.evaluate(CONTRAST) for text in TEXTS}
+
+    light = looks()
+    lab.command("apputils:change-theme", theme=DARK)
+    lab.until("() => document.body.dataset.jpThemeLight === 'false'")
+    dark = looks()
+    print(*(f"{text} {light[text]['contrast']:.1f} {dark[text]['contrast']:.1f}" for text in TEXTS), sep="\n")
+    for text in TEXTS:
+        assert light[text]["ground"] > 0.8
+        assert dark[text]["ground"] < 0.1
+        assert min(light[text]["contrast"], dark[text]["contrast"]) >= 4.5
+    lab.until_like_the_kernel()
