@@ -18,10 +18,11 @@ from roma_widget.server.transport import Transport
 
 from .generate import Source
 
-ANOTHER_S = 0.02
-"""What lies between a frame that repeats the last and the next one."""
 NEW_S = 0.12
-"""The same after a frame with something new: a publication (ten a second at most) for each."""
+"""What lies between a frame with something new and the next one: ten publications a second are the most."""
+TURN_S = 0.012
+TURN_S_PER_MB = 0.005
+"""How long a client has before the next one gets the same frame, so that they do not fight for the processors."""
 
 
 class FrameServer:
@@ -45,18 +46,20 @@ class FrameServer:
         await self._transport.close()
         await self._runner.cleanup()
 
-    async def play(self, new_s: float = NEW_S, another_s: float = ANOTHER_S) -> dict[str, Any]:
-        """Send every frame; tells when each was sent, and how much that was."""
+    async def play(self, new_s: float = NEW_S) -> dict[str, Any]:
+        """Send every frame to each client in turn; tells when each was sent first, and how much that was."""
         sent_at = []
         size = 0
-        for frame in self.source.play():
+        for number, frame in enumerate(self.source.play()):
             packet = self._transport.packet(FRAME, frame.payload)
             size += len(frame.payload)
             sent_at.append(time.time())
-            for sid in tuple(self._sids):
+            for sid in _rotated(sorted(self._sids), number):
                 await self._transport.send(sid, packet)
                 await self._transport.drained(sid)
-            await asyncio.sleep(new_s if frame.is_new else another_s)
+                await asyncio.sleep(TURN_S + TURN_S_PER_MB * len(frame.payload) / 1e6)
+            if frame.is_new:
+                await asyncio.sleep(max(0.0, sent_at[-1] + new_s - time.time()))
         return {"sent_at": sent_at, "bytes": size, "frames": len(sent_at), "last_bytes": len(frame.payload)}
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -70,6 +73,11 @@ class FrameServer:
 
     async def _nothing(self, sid: str, *arguments: object) -> None:
         pass
+
+
+def _rotated(sids: list[str], by: int) -> list[str]:
+    start = by % len(sids) if sids else 0
+    return sids[start:] + sids[:start]
 
 
 async def main() -> None:

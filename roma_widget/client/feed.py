@@ -151,6 +151,7 @@ class Feed:
         unanswered = 0
         failed_handshakes = 0
         while True:
+            self._wake.clear()  # whoever wanted a try gets it now
             try:
                 assessment = await rest.assess()
             except Unreachable as error:

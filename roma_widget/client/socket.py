@@ -10,6 +10,7 @@ back (so the caller tries them one by one), a failed connect leaks its HTTP sess
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Callable
@@ -202,6 +203,9 @@ class Link:
         if client is not None:
             try:
                 async with asyncio.timeout(2.0):
+                    with contextlib.suppress(TimeoutError):
+                        # behind a request that is under way the library would not send a goodbye
+                        await asyncio.wait_for(client.eio.queue.join(), 1.0)
                     await client.disconnect()
             except Exception as error:  # a link that is already broken may fail to say goodbye
                 _log.debug("closing the link to %s: %s", self.root, error)

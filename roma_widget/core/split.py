@@ -19,6 +19,7 @@ from typing import Any
 
 _KEY = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 _SPACE = re.compile(r"\s*")
+_NEXT = re.compile(r"\s*([,}])")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _SCALAR_END = re.compile(r"[\s,}\]]")
 _decoder = json.JSONDecoder(strict=False)
@@ -55,8 +56,8 @@ def members(
 ) -> Members:
     """Split the object that begins at `start`.
 
-    `descend` names members to split one level deeper, with what is known of each; `leave` names members whose
-    text is kept but never decoded. Raises `Malformed`.
+    `descend` names members to split one level deeper where they are not as `known`, with what is known of each;
+    `leave` names members whose text is kept but never decoded. Raises `Malformed`.
     """
     found = Members()
     at = _skip(text, start)
@@ -75,17 +76,22 @@ def members(
         if key in found.texts or key in found.nested:
             found.duplicates.append(key)
             _forget(found, key)
-        at = _value(text, at, key, known, descend or {}, leave, found)
-        at = _skip(text, at)
-        if text.startswith(",", at):
-            at += 1
-        elif text.startswith("}", at):
-            found.end = at + 1
-            return found
+        last = known.get(key)
+        if last is not None and text.startswith(last, at) and _whole(text, at + len(last), last):
+            found.texts[key] = last
+            at += len(last)
         else:
+            at = _value(text, at, key, descend or {}, leave, found)
+        next_match = _NEXT.match(text, at)
+        if next_match is None:
+            at = _skip(text, at)
             raise Malformed(
                 f"expected a comma or the end of the object at character {at}, got {text[at : at + 20]!r}"
             )
+        at = next_match.end()
+        if next_match[1] == "}":
+            found.end = at
+            return found
 
 
 def value_end(text: str, start: int) -> int:
@@ -118,7 +124,6 @@ def _value(
     text: str,
     at: int,
     key: str,
-    known: Mapping[str, str],
     descend: Mapping[str, Mapping[str, str]],
     leave: Container[str],
     found: Members,
@@ -126,11 +131,9 @@ def _value(
     if key in descend and text.startswith("{", at):
         nested = members(text, at, descend[key])
         found.nested[key] = nested
+        if not nested.duplicates:  # which must be reported again when they come again
+            found.texts[key] = text[at : nested.end]
         return nested.end
-    last = known.get(key)
-    if last is not None and text.startswith(last, at) and _whole(text, at + len(last), last):
-        found.texts[key] = last
-        return at + len(last)
     if key in leave:
         end = value_end(text, at)
     else:

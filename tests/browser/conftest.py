@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.lab import LabServer, OpenInLab, OpenNotebook, chromium_browser, lab_server, opened
 from playwright.sync_api import Browser
 
-from browser.lab import LabServer, OpenInLab, OpenNotebook, chromium_browser, lab_server, opened
 from roma_widget.server.capture import read_capture
 
 FAILED = pytest.StashKey[bool]()

@@ -20,9 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
-
 from demo import HOST, free_port, request, stop
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
 
 START_TIMEOUT_S = 120
 PAGE_TIMEOUT_MS = 60_000  # JupyterLab's first page in a new environment takes 15 s on two busy cores

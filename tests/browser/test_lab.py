@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-
 from browser.lab import DARK, OpenInLab, OpenNotebook, notebook_of
+
 from roma_widget.server.child import ChildServer, start_replay_child
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -252,7 +252,7 @@ def test_a_killed_kernel_is_noticed_and_takes_the_demo_server_with_it(open_in_la
     (child,) = psutil.Process(pid).children()
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
-    gone, alive = psutil.wait_procs([child], timeout=5)
+    _, alive = psutil.wait_procs([child], timeout=5)
     child_s = time.monotonic() - killed
     assert alive == []
     lab.until("() => document.querySelector('.roma-widget')?.dataset.kernel === 'gone'", timeout_s=15)

@@ -17,7 +17,6 @@ from roma_widget.client.loop import io_thread
 from roma_widget.core import reconnect
 
 
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[ServerThread]:
     thread = ServerThread()

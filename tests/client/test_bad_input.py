@@ -35,7 +35,9 @@ UPDATE = "task_graph_update"
 def frame_text(all_nodes: str, more: str = "") -> str:
     """A frame as text, for what no encoder would write."""
     project = '{"id": "p1", "goal": "g", "status": "running"}'
-    return f'42["{UPDATE}",{{"project_id": "p1", "current_project": {project}, {more}"all_nodes": {all_nodes}}}]'
+    return (
+        f'42["{UPDATE}",{{"project_id": "p1", "current_project": {project}, {more}"all_nodes": {all_nodes}}}]'
+    )
 
 
 def with_bad(key: str, value: str) -> str:
@@ -143,7 +145,10 @@ BAD_PACKETS = {
     "no end": (f'42["{UPDATE}",{{"all_nodes": {{"root": {{"a": ', UPDATE),
     "no JSON": (f'42["{UPDATE}",{{all_nodes}}]', UPDATE),
     "deep": (f'42["{UPDATE}",{DEEP}]', "expected an object"),
-    "a list of projects that is none": ('42["projects_list",{"projects": 5}]', "expected a list, got the number 5"),
+    "a list of projects that is none": (
+        '42["projects_list",{"projects": 5}]',
+        "expected a list, got the number 5",
+    ),
     "a list of projects as a list": ('42["projects_list",[]]', "expected an object, got a list"),
     "a list of projects, deep": (f'42["projects_list",{DEEP}]', "nested too deep"),
     "projects without ids": ('42["projects_list",{"projects": [{}, null, 3]}]', "project without an id"),
@@ -209,14 +214,38 @@ BAD_FRAMES = {
     "a number of 5,000 digits": (with_bad("b", f'{{"x": {"9" * 5_000}}}'), "cannot be read", ["root"]),
     "a layer that is NaN": (with_bad("b", '{"layer": NaN}'), "all_nodes.b.layer", ["b", "root"]),
     "a layer that is huge": (with_bad("b", '{"layer": 1e400}'), "all_nodes.b.layer", ["b", "root"]),
-    "a layer beyond numbers": (with_bad("b", f'{{"layer": {10**40}}}'), "got the number a huge one", ["b", "root"]),
-    "a time that is text": (with_bad("b", '{"timestamp_created": "yesterday"}'), "expected a time", ["b", "root"]),
-    "a time that is a list": (with_bad("b", '{"timestamp_created": [2025]}'), "expected a time", ["b", "root"]),
+    "a layer beyond numbers": (
+        with_bad("b", f'{{"layer": {10**40}}}'),
+        "got the number a huge one",
+        ["b", "root"],
+    ),
+    "a time that is text": (
+        with_bad("b", '{"timestamp_created": "yesterday"}'),
+        "expected a time",
+        ["b", "root"],
+    ),
+    "a time that is a list": (
+        with_bad("b", '{"timestamp_created": [2025]}'),
+        "expected a time",
+        ["b", "root"],
+    ),
     "a time that is NaN": (with_bad("b", '{"timestamp_created": NaN}'), "expected a time", ["b", "root"]),
     "a time that is huge": (with_bad("b", '{"timestamp_created": 1e300}'), "expected a time", ["b", "root"]),
-    "a time of the year 0": (with_bad("b", '{"timestamp_created": "0000-01-01"}'), "expected a time", ["b", "root"]),
-    "a frame's time that is a list": (frame_text(f"{{{GOOD}}}", '"timestamp": [], '), "timestamp: expected", ["root"]),
-    "graphs that are a list": (frame_text(f"{{{GOOD}}}", '"graphs": [1], '), "graphs: expected an object", ["root"]),
+    "a time of the year 0": (
+        with_bad("b", '{"timestamp_created": "0000-01-01"}'),
+        "expected a time",
+        ["b", "root"],
+    ),
+    "a frame's time that is a list": (
+        frame_text(f"{{{GOOD}}}", '"timestamp": [], '),
+        "timestamp: expected",
+        ["root"],
+    ),
+    "graphs that are a list": (
+        frame_text(f"{{{GOOD}}}", '"graphs": [1], '),
+        "graphs: expected an object",
+        ["root"],
+    ),
     "an edge that is null": (
         frame_text(f"{{{GOOD}}}", '"graphs": {"g": {"edges": [null]}}, '),
         "expected source and target",
@@ -248,7 +277,11 @@ def test_of_a_bad_frame_the_good_tasks_are_shown(
             {"/api/health": {}, "/api/executions": 500},
             **{
                 "/api/projects": {"projects": [], "current_project_id": "p1"},
-                "/api/projects/p1": (200, f'{{"project": {{"id": "p1"}}, "state": {body}}}', "application/json"),
+                "/api/projects/p1": (
+                    200,
+                    f'{{"project": {{"id": "p1"}}, "state": {body}}}',
+                    "application/json",
+                ),
             },
         )
     m = connect(server.url)
@@ -289,7 +322,8 @@ ODD_BUT_FINE = {
     ),
     "times with zones": with_bad("b", '{"timestamp_created": "2025-09-19T10:00:00Z"}'),
     "times at the ends of time": with_bad(
-        "b", '{"timestamp_created": "0001-01-01T00:00:00+14:00", "timestamp_updated": "9999-12-31T23:59:59-14:00"}'
+        "b",
+        '{"timestamp_created": "0001-01-01T00:00:00+14:00", "timestamp_updated": "9999-12-31T23:59:59-14:00"}',
     ),
     "numbers where nobody looks": with_bad("b", '{"aux_data": {"a": NaN, "b": -Infinity, "c": 1e999}}'),
     "half a surrogate": with_bad("b", '{"goal": "\\ud800 half"}'),
@@ -326,7 +360,9 @@ def test_a_bad_name_of_a_parent_leaves_every_task_in_sight(connect: Connect, wir
     m = connect(server.url)
     m.wait("connected", timeout=5)
     eventually(lambda: server.clients_now)
-    server.send_frame([ROOT, node("a", parent_node_id="b"), node("b", parent_node_id="a"), node("c", parent_node_id="?")])
+    server.send_frame(
+        [ROOT, node("a", parent_node_id="b"), node("b", parent_node_id="a"), node("c", parent_node_id="?")]
+    )
     m.wait(lambda s: len(s.tasks) == 4, timeout=5)
     top = {task.task_id for task in m.snapshot.tasks.values() if task.parent_id is None}
     assert top == {"root", "a", "c"}
@@ -346,7 +382,7 @@ def test_text_that_is_not_utf8_is_named_and_not_tried_again_without_a_pause(
         server.send_bad_text()
     eventually(lambda: len(server.opened_s) == 4)
     assert f"The connection to {server.url} was lost (it sent text that is not UTF-8)." in " ".join(said)
-    first, second, third, fourth = server.opened_s
+    _, second, third, fourth = server.opened_s
     assert third - second > 0.3
     assert fourth - third > third - second
 

@@ -327,7 +327,13 @@ def test_the_token_is_nowhere_to_be_read(
     eventually(lambda: m.connection["attempt"] > 1)
     with pytest.raises(roma.WaitTimeout) as late:
         m.wait("connected", timeout=0.05)
-    seen += [str(late.value), repr(m), repr(m._session), repr(m._session._feed), repr(m._session._feed.options)]
+    seen += [
+        str(late.value),
+        repr(m),
+        repr(m._session),
+        repr(m._session._feed),
+        repr(m._session._feed.options),
+    ]
     seen += [json.dumps(m.get_state(), default=str), caplog.text]
     seen += [repr(record.__dict__) for record in caplog.records]
     assert token not in "\n".join(seen)

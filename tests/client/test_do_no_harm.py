@@ -101,9 +101,7 @@ def test_joining_always_connects_at_once(connect: Connect, replay: Make) -> None
 def test_also_who_joins_always_does_not_ask_for_the_initial_state_of_such_a_server(
     connect: Connect, wire: Wire
 ) -> None:
-    server = wire(
-        roma_v1(frame([node("root")])), greeting=[packet("projects_list", projects_list("p1"))]
-    )
+    server = wire(roma_v1(frame([node("root")])), greeting=[packet("projects_list", projects_list("p1"))])
     connect(server.url, join="always")
     eventually(lambda: server.emitted)
     assert server.emitted == [("restore_project_state", [{"project_id": "p1"}])]
@@ -182,7 +180,11 @@ def test_a_body_that_breaks_off_keeps_the_last_good_state(connect: Connect, wire
     server = wire(roma_v1(frame([node("root")])))
     m = connect(server.url)
     m.wait(lambda s: s.tasks, timeout=5)
-    server.answers["/api/projects/p1"] = (200, '{"project": null, "state": {"all_nodes": {"roo', "application/json")
+    server.answers["/api/projects/p1"] = (
+        200,
+        '{"project": null, "state": {"all_nodes": {"roo',
+        "application/json",
+    )
     eventually(lambda: m.connection["error"])
     assert len(m.connection["error"]) < 400
     assert list(m.snapshot.tasks) == ["root"]
@@ -191,7 +193,9 @@ def test_a_body_that_breaks_off_keeps_the_last_good_state(connect: Connect, wire
     eventually(lambda: m.connection["error"] is None)
 
 
-@pytest.mark.parametrize("executions", [500, 404, (200, "{", "application/json"), {"running_executions": []}], ids=str)
+@pytest.mark.parametrize(
+    "executions", [500, 404, (200, "{", "application/json"), {"running_executions": []}], ids=str
+)
 def test_no_usable_word_on_what_runs_is_not_safe(connect: Connect, wire: Wire, executions: Any) -> None:
     server = wire(roma_v1(frame([node("root")]), executions))
     m = connect(server.url)

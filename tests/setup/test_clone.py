@@ -71,6 +71,15 @@ def test_the_lock_file_records_no_addresses(root: Path) -> None:
     assert [name for name, package in packages.items() if name and "integrity" not in package] == []
 
 
+def test_the_lock_file_knows_every_platform(root: Path) -> None:
+    """`npm ci` refuses a lock file without an entry for each optional package, also those of other machines."""
+    packages = json.loads((root / "js" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    known = {name.rpartition("node_modules/")[2] for name in packages}
+    assert {
+        name for package in packages.values() for name in package.get("optionalDependencies", {})
+    } <= known
+
+
 def test_every_test_and_development_dependency_is_pinned(root: Path) -> None:
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]

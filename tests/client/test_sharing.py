@@ -1,0 +1,205 @@
+"""One server, one connection: what monitors share, and that closing frees it all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from client.conftest import nothing_is_left
+from client.servers import SAFE, Replay, WireServer, eventually, frame, node, packet, projects_list, recording
+
+import roma_widget as roma
+from roma_widget import opening
+from roma_widget.client.loop import THREAD_NAME, io_thread
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+Connect = Callable[..., roma.Monitor]
+Wire = Callable[..., WireServer]
+SAFE_SERVER = {"/api/health": SAFE}
+OTHER = {"project": {"id": "p2", "goal": "another"}, "state": frame([node("x")], project="p2")}
+
+
+def sockets_to(port: int) -> int:
+    """Open TCP connections of this process to a server on `port` (its own ends do not count)."""
+    return sum(
+        1
+        for one in psutil.Process().net_connections("tcp")
+        if one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED
+    )
+
+
+def threads_of_ours() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("roma"))
+
+
+def test_monitors_of_one_server_share_one_socket(connect: Connect, replay: Callable[..., Replay]) -> None:
+    server = replay(recording(frame([node("root")])))
+    monitors = [connect(server.url) for _ in range(5)]
+    for m in monitors:
+        m.wait("connected", timeout=5)
+    server.go_to_end()
+    for m in monitors:
+        m.wait(lambda s: "root" in s.tasks, timeout=5)
+    assert server.connections_total == 1
+    assert server.clients_now == 1
+    monitors[0].close()
+    assert monitors[1].connection["state"] == "live"
+    for m in monitors[1:]:
+        m.close()
+    eventually(lambda: server.clients_now == 0)
+
+
+def test_two_projects_share_one_socket(connect: Connect, wire: Wire) -> None:
+    server = wire(
+        {**SAFE_SERVER, "/api/projects/p2": OTHER},
+        greeting=[packet("projects_list", projects_list("p1", "p2"))],
+    )
+    current, second = connect(server.url), connect(server.url, project="p2")
+    current.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    server.send_frame([node("root")])
+    current.wait(lambda s: list(s.tasks) == ["root"], timeout=5)
+    second.wait(lambda s: list(s.tasks) == ["x"], timeout=5)
+    assert server.handshakes == ["websocket"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"token": "t"}, {"headers": {"a": "b"}}, {"join": "always"}, {"transports": ("polling",)}],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_is_connected_to_in_another_way_is_not_shared(
+    connect: Connect, wire: Wire, options: dict[str, Any]
+) -> None:
+    server = wire(SAFE_SERVER)
+    connect(server.url).wait("connected", timeout=5)
+    connect(server.url, **options).wait("connected", timeout=5)
+    assert len(server.handshakes) == 2
+
+
+def test_a_late_monitor_is_told_what_is_known(connect: Connect, wire: Wire) -> None:
+    server = wire(SAFE_SERVER)
+    first = connect(server.url)
+    first.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    # the server turned to p2, back to p1, and p2 moved on: p1 is current
+    for project in ("p1", "p2", "p1"):
+        server.send_frame([node(f"of-{project}")], project=project)
+        first.wait(lambda s, of=project: list(s.tasks) == [f"of-{of}"], timeout=5)
+    late = connect(server.url)
+    late.wait(lambda s: s.tasks, timeout=5)
+    assert list(late.snapshot.tasks) == ["of-p1"]
+    watching = connect(server.url, project="p2")
+    watching.wait(lambda s: list(s.tasks) == ["of-p2"], timeout=5)
+
+
+def test_the_last_monitor_closes_the_connection(connect: Connect, wire: Wire) -> None:
+    server = wire({**SAFE_SERVER, "/api/projects/p2": OTHER})
+    m, other = connect(server.url), connect(server.url, project="p2")
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    m.close()
+    assert server.clients_now == 1
+    other.close()
+    eventually(lambda: server.clients_now == 0)
+    eventually(lambda: sockets_to(server.port) == 0)
+    nothing_is_left()
+    assert opening._registry is not None
+    assert opening._registry._feeds == {}
+    assert opening._registry._sessions == {}
+    assert [name for name in threads_of_ours() if name != THREAD_NAME] == []
+
+
+def test_fifty_monitors_of_one_server_cost_what_one_does(connect: Connect, wire: Wire) -> None:
+    server = wire(SAFE_SERVER)
+    payload = "z" * 20_000
+    tasks = [node(f"n{i}", full_result=payload) for i in range(200)]  # 4 MB
+
+    def connected() -> roma.Monitor:
+        m = connect(server.url)
+        m.wait(lambda s: len(s.tasks) == 200, timeout=10)
+        return m
+
+    first = connect(server.url)
+    first.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    server.send_frame(tasks)
+    first.wait(lambda s: len(s.tasks) == 200, timeout=10)
+    threads, sockets = threading.active_count(), sockets_to(server.port)
+    memory = psutil.Process().memory_info().rss
+    monitors = [connected() for _ in range(49)]
+    assert len(server.handshakes) == 1
+    assert threading.active_count() <= threads + 8  # the pool that runs conditions has a few
+    assert sockets_to(server.port) <= sockets
+    assert psutil.Process().memory_info().rss - memory < 100e6  # a copy for each would be 200 MB
+    assert all(m.snapshot is first.snapshot for m in monitors)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_opening_and_closing_thirty_times_leaves_nothing(
+    connect: Connect, wire: Wire, transport: str
+) -> None:
+    server = wire(SAFE_SERVER)
+    rounds = 30
+
+    def once() -> None:
+        with roma.connect(server.url, transports=(transport,)) as m:
+            m.wait("connected", timeout=5)
+            eventually(lambda: server.clients_now == 1)
+
+    once()
+    files, threads = psutil.Process().num_fds(), threading.active_count()
+    for _ in range(rounds):
+        once()
+        eventually(lambda: server.clients_now == 0)
+    assert len(server.handshakes) == rounds + 1
+    nothing_is_left()
+    eventually(lambda: psutil.Process().num_fds() <= files + 3)
+    assert threading.active_count() <= threads + 2
+
+
+def test_closing_while_nothing_answers_is_quick_and_leaves_nothing(connect: Connect, wire: Wire) -> None:
+    server = wire(SAFE_SERVER, mute=True)
+    for _ in range(5):
+        m = roma.connect(server.url, timeout=60)
+        eventually(lambda: sockets_to(server.port))
+        m.close()
+        assert m.connection["state"] == "closed"
+        eventually(lambda: sockets_to(server.port) == 0, timeout=3)
+    nothing_is_left()
+
+
+def test_closing_twice_is_allowed(connect: Connect, wire: Wire) -> None:
+    m = connect(wire(SAFE_SERVER).url)
+    m.disconnect()
+    m.disconnect()
+    m.close()
+    m.close()
+
+
+def _in_a_fork(url: str, answers: Any) -> None:
+    with roma.connect(url) as m:
+        answers.put((m.wait("connected", timeout=5), m.connection["state"], io_thread().pid == os.getpid()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_of_the_process_can_connect_for_itself(connect: Connect, wire: Wire) -> None:
+    server = wire(SAFE_SERVER)
+    m = connect(server.url)
+    m.wait("connected", timeout=5)
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    child = context.Process(target=_in_a_fork, args=(server.url, answers))
+    child.start()
+    child.join(15)
+    assert child.exitcode == 0
+    assert answers.get() == (True, "live", True)
+    assert m.connection["state"] == "live"
+    assert m.connection["reconnects"] == 0
