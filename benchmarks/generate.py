@@ -14,7 +14,7 @@ from typing import Any
 from roma_widget.server.capture import compact_json, read_capture
 
 CAPTURES = Path(__file__).resolve().parent.parent / "tests" / "captures"
-_BEGAN = datetime(2025, 1, 1, 12, 0, 0)  # noqa: DTZ001 - naive, as the server writes it
+_BEGAN = datetime(2025, 1, 1, 12, 0, 0)  # naive, as the server writes it
 _CLOCKS = re.compile(rb'"(?:timestamp|updated_at)":"[^"]*"')
 _STEPS = ("PENDING", "READY", "RUNNING", "DONE")
 _WORDS = (

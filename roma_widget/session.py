@@ -38,6 +38,9 @@ class Viewer(Protocol):
 
     def show_connection(self, connection: Connection) -> None: ...
 
+    def retire(self) -> None:
+        """A newer monitor has taken this one's place in its cell."""
+
     def beat(
         self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None
     ) -> None: ...
@@ -76,6 +79,7 @@ class Session:
         if cell_id is not None:
             for other in [other for other, cell in self._owners.items() if cell == cell_id]:
                 del self._owners[other]
+                other.retire()
         self._viewers.append(viewer)
         self._owners[viewer] = cell_id
         viewer.show_connection(self.connection)
@@ -267,11 +271,10 @@ class Session:
             if numbers["total"]
             else "there is no task yet"
         )
-        counts = f" ({numbers['done']} of {numbers['total']} done, {numbers['failed']} failed, {numbers['running']} running)"
+        counts = f"{numbers['done']} of {numbers['total']} done, {numbers['failed']} failed, {numbers['running']} running"
+        said = f"{run} ({counts})" if numbers["total"] else run
         error = f": {self.connection.error}" if self.connection.error else ""
-        return f"{run}{counts if numbers['total'] else ''}, the connection is {self.connection.state}{error}".rstrip(
-            "."
-        )
+        return f"{said}, the connection is {self.connection.state}{error}".rstrip(".")
 
     def _wake_soon(self) -> None:
         task = asyncio.get_running_loop().create_task(self._wake())

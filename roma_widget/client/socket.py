@@ -200,30 +200,39 @@ class Link:
     async def close(self) -> None:
         """Close the socket and everything under it; safe to call twice."""
         client, self._client = self._client, None
-        if client is not None:
-            try:
-                async with asyncio.timeout(2.0):
+        http, self._http = self._http, None
+        try:
+            if client is not None:
+                await self._say_goodbye(client)
+        finally:  # also when this is cancelled
+            if http is not None:
+                await http.close()
+            self._end("closed by us")
+
+    async def _say_goodbye(self, client: _Client) -> None:
+        try:
+            async with asyncio.timeout(2.0):
+                if client.eio.state == "connected":
                     with contextlib.suppress(TimeoutError):
                         # behind a request that is under way the library would not send a goodbye
                         await asyncio.wait_for(client.eio.queue.join(), 1.0)
-                    await client.disconnect()
-            except Exception as error:  # a link that is already broken may fail to say goodbye
-                _log.debug("closing the link to %s: %s", self.root, error)
-            for task in (client.eio.read_loop_task, client.eio.write_loop_task):
-                if task is not None and not task.done():
-                    task.cancel()
+                await client.disconnect()
+            async with asyncio.timeout(0.2):
+                for (
+                    websocket
+                ) in self._websockets:  # the library drops one that did not say hello as it should
+                    await websocket.close()
+        except Exception as error:  # a link that is already broken may fail to say goodbye
+            _log.debug("closing the link to %s: %s", self.root, error)
+        finally:
+            # gone before their HTTP session is: else the library makes one of its own
+            loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
+            for task in loops:
+                task.cancel()
+            if loops:
+                await asyncio.wait(loops, timeout=0.5)
             if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
                 connected_clients.remove(client.eio)
-        for websocket in self._websockets:
-            try:  # the library drops one that did not say hello as it should
-                async with asyncio.timeout(0.2):
-                    await websocket.close()
-            except TimeoutError:
-                _log.debug("%s does not take a goodbye", self.root)
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
-        self._end("closed by us")
 
     def _make_websocket(self, *arguments: Any, **options: Any) -> aiohttp.ClientWebSocketResponse:
         websocket = aiohttp.ClientWebSocketResponse(*arguments, **options)

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 PICTURE_EVERY_S = 30.0
 _log = logging.getLogger("roma_widget.widget")
 _MIRRORED = frozenset({"connection", "projects", "project", "progress", "selection", "revision"})
+_NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
 
@@ -62,6 +64,7 @@ class Io(Protocol):
     def result(self, work: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any: ...
 
 
+@cache  # ipywidgets keeps every monitor ever made, and each would keep a bundle of its own
 def _asset(name: str) -> str:
     asset = files("roma_widget") / "static" / name
     if not asset.is_file():
@@ -169,7 +172,10 @@ class Monitor(anywidget.AnyWidget):
         return tasks[task_id].within(tasks)
 
     def link(self) -> dict[str, Any]:
-        """Counters of the connection as of now: round_trip_s, age_s, frames, skipped_frames, bytes_received, reconnects."""
+        """Counters of the connection as of now, with their units in their names.
+
+        round_trip_s, age_s (of the newest word from the server), frames, skipped_frames, bytes_received, reconnects.
+        """
         return self._session.link()
 
     # -- waiting and acting
@@ -246,6 +252,9 @@ class Monitor(anywidget.AnyWidget):
         self._channel.beat(age_ms, server_now_ms, round_trip_ms)
         self._refresh_picture()
 
+    def retire(self) -> None:
+        self._picture = None
+
     # -- from the browser, on roma-io (messages.Person)
 
     def select(self, tasks: list[str]) -> None:
@@ -312,7 +321,7 @@ class Monitor(anywidget.AnyWidget):
         if bundle is None:
             print(repr(self))
             return
-        display({**bundle, "text/plain": repr(self)}, raw=True)
+        display({**bundle, "text/plain": _NOT_LIVE}, raw=True)
         self._picture = display(HTML(self._static_html()), display_id=True)
         self._pictured = self._picture_key()
         self._pictured_at = time.monotonic()

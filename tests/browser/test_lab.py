@@ -218,7 +218,7 @@ def measure():
     assert 1 <= fifty[1] <= one[1]
     assert fifty[2] <= one[2] + 3
     assert fifty[3] == one[3]
-    assert grown < 10e6
+    assert grown < 4e6
     assert lab.statuses() == final_statuses
     lab.card(TASK).click()
     lab.page.wait_for_selector(f'[data-task-id="{TASK}"][aria-selected="true"]', state="attached")

@@ -38,11 +38,14 @@ P1 = {"projects": [{"id": "p1", "goal": "g", "status": "running"}], "current_pro
 
 def roma_v1(state: Any, executions: Any = RUNNING) -> dict[str, Any]:
     """The answers of a server whose current project p1 has `state` saved."""
+    project = {"id": "p1", "goal": "g", "status": "running"}
+    if isinstance(state, dict):
+        project = state["current_project"]
     return {
         "/api/health": ROMA_V1,
         "/api/executions": executions,
         "/api/projects": P1,
-        "/api/projects/p1": {"project": P1["projects"][0], "state": state},  # type: ignore[index]
+        "/api/projects/p1": {"project": project, "state": state},
     }
 
 

@@ -3,7 +3,7 @@
 import { count, elapsed, UNKNOWN } from "../format";
 import { unreachable } from "../kernel";
 import type { Connection } from "../messages";
-import { CODE, codeOf, STATUSES } from "../status";
+import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 
 function stateWord(connection: Connection): string {
@@ -71,10 +71,15 @@ function quietNote(view: View): string {
 
 function progressParts(view: View): { done: string; failed: string | null; running: string | null } {
   const { progress } = view.kernel.traits;
+  // The trait's own count adds the aggregating ones; here they would contradict the Run panel beside it.
+  const working = shares(view)
+    .filter(([code]) => code === CODE.RUNNING || code === CODE.AGGREGATING)
+    .map(([code, tasks]) => `${count(tasks)} ${wordOfCode(code)}`)
+    .reverse();
   return {
     done: `${count(progress.done)} of ${count(progress.total)}`,
     failed: progress.failed > 0 ? `${count(progress.failed)} failed` : null,
-    running: progress.running > 0 ? `${count(progress.running)} running` : null,
+    running: working.length > 0 ? working.join(" · ") : null,
   };
 }
 
