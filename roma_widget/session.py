@@ -271,7 +271,7 @@ class Session:
             if numbers["total"]
             else "there is no task yet"
         )
-        counts = f"{numbers['done']} of {numbers['total']} done, {numbers['failed']} failed, {numbers['running']} running"
+        counts = "{done} of {total} done, {failed} failed, {running} running".format_map(numbers)
         said = f"{run} ({counts})" if numbers["total"] else run
         error = f": {self.connection.error}" if self.connection.error else ""
         return f"{said}, the connection is {self.connection.state}{error}".rstrip(".")
