@@ -34,7 +34,7 @@ check: setup ## Check style, types and formatting of Python and TypeScript (unde
 	@$(VENV_PYTHON) -m mypy
 	@$(VENV_PYTHON) scripts/frontend.py run check
 
-bench: setup ## Measure what the project promises; print one table
+bench: setup chromium ## Measure what the project promises; print one table
 	@$(VENV_PYTHON) -m benchmarks
 
 build: setup ## Build the sdist and the wheel into dist/

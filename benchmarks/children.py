@@ -16,6 +16,7 @@ class Child:
     """`python -m MODULE ARGUMENTS`. Its first line, said when it is ready, is `first`."""
 
     def __init__(self, module: str, *arguments: str) -> None:
+        self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -48,7 +49,7 @@ class Child:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"a child process ended: {self._process.args}")
+            raise RuntimeError(f"The child process {self._module} ended.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -118,7 +118,7 @@ def _nodes(count: int, size: int, rng: random.Random) -> dict[str, dict[str, Any
 def _node(
     task_id: str, parent_id: str | None, planned: list[str], size: int, rng: random.Random
 ) -> dict[str, Any]:
-    node = {
+    node: dict[str, Any] = {
         "task_id": task_id,
         "goal": f"{task_id}: {_text(80, rng)}",
         "task_type": rng.choice(("SEARCH", "WRITE", "THINK")),

@@ -37,6 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reconnect, name, value)
     monkeypatch.setattr(feed, "FIRST_FRAME_S", 0.15)
     monkeypatch.setattr(session_module, "PUBLISH_EVERY_S", 0.01)
+    monkeypatch.setattr(session_module, "TICK_S", 0.1)
 
 
 @pytest.fixture
