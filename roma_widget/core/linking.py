@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from .clock import ServerClock
+from .events import Node
 from .model import Status, Task
 from .reading import shorten
-from .wire import Node
 
 _NUMBER = re.compile(r"(\d+)")
 Edges = tuple[tuple[str, str], ...]

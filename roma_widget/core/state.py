@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from .clock import ServerClock
+from .events import NO_NODES, Event, GraphUpdate, Node, ProjectsListed, ProjectStarted
 from .linking import NO_FOREST, Edges, Forest, grow_forest, make_tasks, same_structure
 from .model import NO_TASKS, Project, Task
-from .wire import NO_NODES, Event, GraphUpdate, Node, ProjectsListed, ProjectStarted
 
 
 @dataclass(frozen=True, slots=True)
