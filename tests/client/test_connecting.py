@@ -25,7 +25,7 @@ from client.servers import (
 
 import roma_widget as roma
 from roma_widget.client import feed as feed_module
-from roma_widget.core import wire as wire_module
+from roma_widget.core import frame as frame_reader
 
 Connect = Callable[..., roma.Monitor]
 Wire = Callable[..., WireServer]
@@ -217,13 +217,13 @@ def test_a_task_that_did_not_change_is_not_decoded_again(
     connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[str] = []
-    read_node = wire_module._read_node
+    read_node = frame_reader._read_node
 
     def counting(task_id: str, *arguments: Any) -> Any:
         decoded.append(task_id)
         return read_node(task_id, *arguments)
 
-    monkeypatch.setattr(wire_module, "_read_node", counting)
+    monkeypatch.setattr(frame_reader, "_read_node", counting)
     server = wire(SAFE_SERVER)
     m = connect(server.url)
     m.wait("connected", timeout=5)

@@ -83,20 +83,22 @@ def test_what_is_connected_to_in_another_way_is_not_shared(
     assert len(server.handshakes) == 2
 
 
-def test_a_late_monitor_is_told_what_is_known(connect: Connect, wire: Wire) -> None:
+def test_a_late_monitor_is_told_what_is_known_and_which_project_is_current(
+    connect: Connect, wire: Wire
+) -> None:
     server = wire(SAFE_SERVER)
-    first = connect(server.url)
+    first = connect(server.url, project="p1")
     first.wait("connected", timeout=5)
     eventually(lambda: server.clients_now)
-    # the server turned to p2, back to p1, and p2 moved on: p1 is current
-    for project in ("p1", "p2", "p1"):
-        server.send_frame([node(f"of-{project}")], project=project)
-        first.wait(lambda s, of=project: list(s.tasks) == [f"of-{of}"], timeout=5)
+    for count, project in enumerate(("p1", "p2", "p1"), start=1):  # the server turned to p2, and back
+        server.send_frame([node(f"of-{project}"), node(f"n{count}")], project=project)
+        eventually(lambda n=count: first.link()["frames"] == n)
     late = connect(server.url)
     late.wait(lambda s: s.tasks, timeout=5)
-    assert list(late.snapshot.tasks) == ["of-p1"]
+    assert list(late.snapshot.tasks) == ["n3", "of-p1"]
     watching = connect(server.url, project="p2")
-    watching.wait(lambda s: list(s.tasks) == ["of-p2"], timeout=5)
+    watching.wait(lambda s: list(s.tasks) == ["n2", "of-p2"], timeout=5)
+    assert len(server.handshakes) == 1
 
 
 def test_the_last_monitor_closes_the_connection(connect: Connect, wire: Wire) -> None:
