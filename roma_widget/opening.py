@@ -5,17 +5,17 @@ A registry per I/O thread shares feeds by (server, credentials, ways to connect)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
 from .core.address import host_and_port, server_url
-from .errors import ConnectError
 from .server.capture import recording_path
-from .server.child import ChildServer, start_replay_child
+from .server.child import start_replay_child
 from .session import Session
-from .widget.cells import current_cell
+from .widget.cells import Cell, current_cell
 from .widget.monitor import Monitor
 
 TRANSPORTS = ("websocket", "polling")
@@ -49,6 +49,10 @@ def connect(
         raise ValueError(f'join takes "safe" or "always", not {join!r}.')
     if not 0 < timeout < 86_400:
         raise ValueError(f"timeout takes seconds above 0, not {timeout!r}.")
+    if any(not isinstance(text, str) for pair in (headers or {}).items() for text in pair):
+        raise ValueError("headers takes names and values that are strings.")
+    if token is not None and not isinstance(token, str):
+        raise ValueError(f"token takes a string, not {type(token).__name__}.")
     options = FeedOptions(
         root=server_url(url),
         token=token,
@@ -57,7 +61,9 @@ def connect(
         timeout_s=float(timeout),
         always_join=join == "always",
     )
-    return _open(options, project)
+    if project is not None and not isinstance(project, str):
+        raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
+    return _open(options, project, options.root, lambda: None)
 
 
 def demo(scenario: str = "report", *, speed: float = 1.0) -> Monitor:
@@ -71,20 +77,10 @@ def demo(scenario: str = "report", *, speed: float = 1.0) -> Monitor:
         raise ValueError(f"speed takes a number above 0, not {speed!r}.")
     child = start_replay_child(recording_path(scenario), speed=speed)
     try:
-        cell_id = current_cell()
-        previous = _demos.pop(cell_id, None) if cell_id is not None else None
-        if previous is not None:
-            previous.disconnect()
-        monitor = _open(FeedOptions(root=child.url), None, child)
+        return _open(FeedOptions(root=child.url), None, "demo", child.close)
     except BaseException:
         child.close()
         raise
-    if cell_id is not None:
-        _demos[cell_id] = monitor
-    return monitor
-
-
-_demos: dict[str, Monitor] = {}
 
 
 class _Registry:
@@ -94,12 +90,21 @@ class _Registry:
         self.io = io
         self._feeds: dict[FeedOptions, Feed] = {}
         self._sessions: dict[tuple[FeedOptions, str | None], Session] = {}
+        self._made_by: dict[tuple[str, str], list[tuple[str, Monitor, Session]]] = {}
 
-    async def session(self, options: FeedOptions, project: str | None, on_end: Callable[[], None]) -> Session:
+    async def session(
+        self, options: FeedOptions, project: str | None, reservation: object, on_end: Callable[[], None]
+    ) -> Session:
+        """The session of this feed and project, kept open by `reservation` until a monitor is attached."""
         key = (options, project)
-        known = self._sessions.get(key)
-        if known is not None:
-            return known
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = self._new_session(key, on_end)
+        session.reserve(reservation)
+        return session
+
+    def _new_session(self, key: tuple[FeedOptions, str | None], on_end: Callable[[], None]) -> Session:
+        options, project = key
         feed = self._feeds.get(options)
         is_new = feed is None
         if feed is None:
@@ -110,31 +115,49 @@ class _Registry:
             if feed.unsubscribe(session):
                 self._feeds.pop(options, None)
                 await feed.close()
-            on_end()
+            await asyncio.to_thread(on_end)
 
-        session = self._sessions[key] = Session(feed, project, end)
+        session = Session(feed, project, end)
         if is_new:
             feed.start()
         return session
+
+    async def attach(
+        self, monitor: Monitor, session: Session, reservation: object, kind: str, cell: Cell | None
+    ) -> None:
+        """Add a monitor to its session. Those that an earlier run of the same cell made for the same kind of thing no
+        longer keep theirs open: running a cell again is how notebooks are used, and ipywidgets never lets go."""
+        session.attach(monitor, reservation)
+        if cell is None:
+            return
+        made = self._made_by.setdefault((kind, cell.cell_id), [])
+        earlier = [entry for entry in made if entry[0] != cell.execution]
+        made[:] = [entry for entry in made if entry[0] == cell.execution] + [
+            (cell.execution, monitor, session)
+        ]
+        for _, old, its_session in earlier:
+            old.retire()
+            await its_session.disown(old)
 
 
 _registry: _Registry | None = None
 
 
-def _open(options: FeedOptions, project: str | None, child: ChildServer | None = None) -> Monitor:
+def _open(options: FeedOptions, project: str | None, kind: str, on_end: Callable[[], None]) -> Monitor:
+    """`kind` is what a cell that runs again replaces: the monitors of the same server, or a demo."""
     global _registry
-    if project is not None and not isinstance(project, str):
-        raise ConnectError(f"A project is named by its id, a string, not {type(project).__name__}.")
     io = io_thread()
     if _registry is None or _registry.io is not io:
         _registry = _Registry(io)
     registry = _registry
-    session = io.result(registry.session(options, project, child.close if child else lambda: None))
-    monitor = Monitor(session=session, io=io, address=host_and_port(options.root), on_close=session.detach)
-    cell_id = current_cell()
-
-    async def attach() -> None:
-        session.attach(monitor, cell_id)
-
-    io.result(attach())
+    reservation = object()
+    session = io.result(registry.session(options, project, reservation, on_end))
+    try:
+        monitor = Monitor(
+            session=session, io=io, address=host_and_port(options.root), on_close=session.detach
+        )
+        io.result(registry.attach(monitor, session, reservation, kind, current_cell()))
+    except BaseException:
+        io.submit(session.disown(reservation))
+        raise
     return monitor

@@ -18,14 +18,16 @@ from .client.feed import Feed
 from .core import wire
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
 from .core.outcome import Verdict, iso, judge, progress
+from .core.reading import shorten
 from .core.state import ProjectState, State, apply
-from .errors import ConnectError, NotLive, RunStalled, WaitTimeout
+from .errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
 TICK_S = 1.0
 BEATS_EVERY_TICKS = 2
 MOST_PROJECTS_LISTED = 500
+LONGEST_TEXT = 2000
 _log = logging.getLogger("roma_widget.session")
 
 Until = str | Callable[[Snapshot], object]
@@ -62,48 +64,54 @@ class Session:
         self._verdict = Verdict("unknown")
         self._shown_id: str | None = wanted_project
         self._heard: dict[str, float] = {}
+        self._moved: dict[str, float] = {}
+        self._supplied_since: float | None = None
         self._viewers: list[Viewer] = []
-        self._owners: dict[Viewer, str | None] = {}
+        self._owners: set[object] = set()
         self._published_at = 0.0
         self._scheduled: asyncio.TimerHandle | None = None
         self._news = asyncio.Condition()
+        self._wakes = 0
         self._closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
         feed.subscribe(self)
 
     # -- monitors
 
-    def attach(self, viewer: Viewer, cell_id: str | None) -> None:
-        """Add a monitor. One that the same cell made before no longer keeps the session open: running the cell
-        again is how notebooks are used, and ipywidgets never lets go of the old one."""
-        if cell_id is not None:
-            for other in [other for other, cell in self._owners.items() if cell == cell_id]:
-                del self._owners[other]
-                other.retire()
+    def reserve(self, owner: object) -> None:
+        """Keep the session open for a monitor that is still being made."""
+        self._owners.add(owner)
+
+    def attach(self, viewer: Viewer, reservation: object) -> None:
+        """Add a monitor, in the place of its reservation."""
         self._viewers.append(viewer)
-        self._owners[viewer] = cell_id
+        self._owners.add(viewer)
+        self._owners.discard(reservation)
         viewer.show_connection(self.connection)
         viewer.show(publication(Snapshot(), self.snapshot, self._server_now_ms()), self.facts)
+
+    async def disown(self, owner: object) -> None:
+        """This one no longer keeps the session open; without any owner it ends."""
+        self._owners.discard(owner)
+        if not self._owners:
+            await self.close()
 
     async def detach(self, viewer: Viewer) -> None:
         """Remove a monitor; the session ends with its last owner."""
         if viewer in self._viewers:
             self._viewers.remove(viewer)
-        self._owners.pop(viewer, None)
-        if not self._owners:
-            await self.close()
+        await self.disown(viewer)
 
     async def close(self) -> None:
         """End the session; monitors that are left say `closed`."""
         if self._closed:
             return
+        self._publish()  # what came in the last tenth of a second
         self._closed = True
         self._ticker.cancel()
-        if self._scheduled is not None:
-            self._scheduled.cancel()
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
-        await self._wake()
         await self._on_empty()
+        await self._wake()
 
     def reconnect(self, *, force: bool = False) -> None:
         self._feed.reconnect(force=force)
@@ -123,17 +131,27 @@ class Session:
     # -- from the feed
 
     def on_event(self, event: wire.Event, *, live: bool) -> None:
+        self._state, changes = apply(self._state, event, time.time(), live=live)
         if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
             self._heard[event.project_id] = time.monotonic()
-        self._state, changes = apply(self._state, event, time.time(), live=live)
+            if changes:
+                self._moved[event.project_id] = time.monotonic()
         if changes:
             self._schedule()
 
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
             return
-        self._told = connection
-        self._show_connection()
+        supplied = connection.state in ("live", "polling")
+        if not supplied:
+            self._supplied_since = None
+        elif self._supplied_since is None:
+            self._supplied_since = time.monotonic()
+        before, self._told = self._told, connection
+        if replace(connection, error=before.error) != before:
+            self._show_connection()
+        else:
+            self._schedule()  # a server may send errors by the thousand
 
     def _show_connection(self) -> None:
         """The feed's word, with what is wrong in how the shown tasks are linked where it has no complaint."""
@@ -146,8 +164,7 @@ class Session:
         if connection == self.connection:
             return
         self.connection = connection
-        for viewer in tuple(self._viewers):
-            viewer.show_connection(connection)
+        self._each(lambda viewer: viewer.show_connection(connection))
         self._wake_soon()
 
     # -- publishing
@@ -158,8 +175,11 @@ class Session:
             self._scheduled = asyncio.get_running_loop().call_later(delay_s, self._publish)
 
     def _publish(self) -> None:
-        self._scheduled = None
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
         self._published_at = time.monotonic()
+        self._show_connection()
         shown = self._shown()
         verdict = self._judge(shown)
         tasks = shown.tasks if shown else {}
@@ -172,16 +192,24 @@ class Session:
             reason=verdict.reason,
         )
         facts = _facts(self._state, shown, after, verdict)
+        if _listed(facts) == _listed(self.facts):  # but for `updated`, which moves with every frame
+            facts["projects"] = self.facts["projects"]
         if after.tasks == self.snapshot.tasks and facts == self.facts:
             return
         self._verdict = verdict
         after = replace(after, revision=self.snapshot.revision + 1)
-        self._show_connection()
         news = publication(self.snapshot, after, self._server_now_ms())
         self.snapshot, self.facts = after, facts
-        for viewer in tuple(self._viewers):
-            viewer.show(news, facts)
+        self._each(lambda viewer: viewer.show(news, facts))
         self._wake_soon()
+
+    def _each(self, tell: Callable[[Viewer], None]) -> None:
+        """Tell every monitor; one that cannot take it does not keep it from the others."""
+        for viewer in tuple(self._viewers):
+            try:
+                tell(viewer)
+            except Exception:
+                _log.exception("telling a monitor")
 
     def _shown(self) -> ProjectState | None:
         """The wanted project, or the server's current one, or the last shown while there is none."""
@@ -192,7 +220,13 @@ class Session:
     def _judge(self, shown: ProjectState | None) -> Verdict:
         if shown is None:
             return Verdict("unknown")
-        return judge(shown.tasks, shown.project, max(0.0, time.time() - shown.changed_at))
+        return judge(shown.tasks, shown.project, self._quiet_s(shown.project.project_id))
+
+    def _quiet_s(self, project_id: str) -> float:
+        """Seconds in which something would have been heard and nothing moved: an outage of ours is no stall."""
+        if self._supplied_since is None:
+            return 0.0
+        return time.monotonic() - max(self._moved.get(project_id, 0.0), self._supplied_since)
 
     def _server_now_ms(self) -> float | None:
         shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
@@ -207,33 +241,39 @@ class Session:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            if self._judge(self._shown()) != self._verdict:
-                self._publish()
-            if ticks % BEATS_EVERY_TICKS == 0:
-                self._beat()
+            try:
+                if self._judge(self._shown()) != self._verdict:
+                    self._publish()
+                if ticks % BEATS_EVERY_TICKS == 0:
+                    self._beat()
+            except Exception:  # without the tick a monitor would look alive and be dead
+                _log.exception("a tick failed")
             await self._wake()
 
     def _beat(self) -> None:
         numbers = self._feed.numbers
         age_ms = None if numbers.heard_at is None else (time.monotonic() - numbers.heard_at) * 1000
         round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
-        for viewer in tuple(self._viewers):
-            viewer.beat(age_ms, self._server_now_ms(), round_trip_ms)
+        self._each(lambda viewer: viewer.beat(age_ms, self._server_now_ms(), round_trip_ms))
 
     # -- waiting
 
     async def wait(self, until: Until, timeout: float | None, stall_timeout: float | None) -> Any:
         """See `Monitor.wait`."""
         what = "the condition to hold" if callable(until) else _AWAITED[until]
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 return await self._wait(until, stall_timeout)
         except TimeoutError:
+            if not limit.expired():  # the predicate's own
+                raise
             raise WaitTimeout(f"Waited {timeout:g} s for {what}; {self.describe()}.") from None
 
     async def _wait(self, until: Until, stall_timeout: float | None) -> Any:
         stalled_since: float | None = None
         while True:
+            heard = self._wakes
             if callable(until):
                 # a person's code: off the loop, which must never be held up
                 value = await asyncio.to_thread(until, self.snapshot)
@@ -253,9 +293,14 @@ class Session:
                         f"The run has stalled: {self.snapshot.reason or 'nothing moves'} ({self.describe()})"
                     )
             async with self._news:
-                await self._news.wait()
+                # not `wait()`: news may have come while the predicate ran
+                while self._wakes == heard:
+                    await self._news.wait()
 
     def _raise_if_hopeless(self) -> None:
+        missing = self._feed.missing(self.wanted_project) if self.wanted_project is not None else None
+        if missing is not None:
+            raise UnknownProject(missing)
         if self.connection.state == "failed":
             raise ConnectError(self.connection.error or "The server cannot be reached.")
         if self.connection.state == "closed":
@@ -282,6 +327,7 @@ class Session:
         task.add_done_callback(_background.discard)
 
     async def _wake(self) -> None:
+        self._wakes += 1
         async with self._news:
             self._news.notify_all()
 
@@ -319,11 +365,19 @@ def _created(entry: ProjectState) -> tuple[timedelta, str]:
     return (created - _EPOCH if created else _ZERO, entry.project.project_id)
 
 
+def _listed(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**entry, "updated": None} for entry in facts["projects"]]
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else shorten(text, LONGEST_TEXT)
+
+
 def _project_entry(project: Project, is_current: bool) -> dict[str, Any]:
     return {
         "id": project.project_id,
-        "title": project.title,
-        "status": project.status,
+        "title": _cut(project.title),
+        "status": _cut(project.status),
         "created": iso(project.created),
         "updated": iso(project.updated),
         "is_current": is_current,

@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -22,7 +21,7 @@ import aiohttp
 
 from ..core import reconnect, wire
 from ..core.model import Connection
-from ..core.reading import shorten
+from ..core.reading import hide, shorten
 from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
 from .rest import Assessment, Rest, Unreachable
 from .socket import UNREADABLE, Link, LinkError
@@ -31,6 +30,8 @@ FIRST_FRAME_S = 1.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
 LONGEST_NAME = 200
+MOST_REMEMBERED = 16
+"""Frames kept for who subscribes later, one a project: a server may invent any number of projects."""
 _log = logging.getLogger("roma_widget.feed")
 
 
@@ -52,6 +53,10 @@ class FeedOptions:
     transports: tuple[str, ...] = ("websocket", "polling")
     timeout_s: float = 20.0
     always_join: bool = False
+
+    def secrets(self) -> tuple[str, ...]:
+        values = (self.token, *(value for _, value in self.headers))
+        return tuple(value for value in values if value and len(value) > 3)
 
     def all_headers(self) -> dict[str, str]:
         bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -87,6 +92,8 @@ class Feed:
         self._arrived = asyncio.Event()
         self._texts = wire.NO_FRAME
         self._polled_texts: dict[str, FrameTexts] = {}
+        self._stamps: dict[str, datetime | None] = {}
+        self._missing: dict[str, str] = {}
         self._current_id: str | None = None
         self._listed: ProjectsListed | None = None
         self._latest: dict[object, wire.Event] = {}
@@ -156,6 +163,7 @@ class Feed:
                 assessment = await rest.assess()
             except Unreachable as error:
                 unanswered += 1
+                self._forced = False  # the person meant the run of that moment
                 await self._wait_for_an_answer(unanswered, str(error))
                 continue
             unanswered = 0
@@ -219,7 +227,7 @@ class Feed:
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self._texts
-        link = await self._open_link()
+        link = await self._open_link(rest)
         self._link = link
         self._forced = False
         opened = time.monotonic()
@@ -247,9 +255,11 @@ class Feed:
             self._link = None
             await link.close()
 
-    async def _open_link(self) -> Link:
+    async def _open_link(self, rest: Rest) -> Link:
         refusals: list[LinkError] = []
         for transport in self.options.transports:
+            if refusals and not await self._still_safe(rest):
+                break  # a handshake may take its time, and a run may have begun meanwhile
             link = Link(
                 self.options.root,
                 transport,
@@ -267,6 +277,14 @@ class Feed:
                 await link.close()
                 raise
         raise LinkError(str(refusals[-1]), mismatch=all(error.mismatch for error in refusals))
+
+    async def _still_safe(self, rest: Rest) -> bool:
+        if self.options.always_join or self._forced:
+            return True
+        try:
+            return (await rest.assess()).safe
+        except Unreachable:
+            return False
 
     async def _catch_up(self, link: Link, texts_before: FrameTexts, *, declared: bool) -> None:
         """The state at the time of joining, asked for in the way that harms no run."""
@@ -292,6 +310,8 @@ class Feed:
                     changed = await self._poll_project(rest, project_id) or changed
                 except Unreachable as error:
                     _log.debug("watching %s: %s", project_id, error)
+                except Exception as error:  # one bad answer must not end the watching
+                    self._tell_bug(f"watching {project_id[:80]}", error)
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
             await asyncio.sleep(delay_s)
 
@@ -359,14 +379,20 @@ class Feed:
         return changed
 
     async def _poll_project(self, rest: Rest, project_id: str) -> bool:
-        answer = await rest.get(f"/api/projects/{quote(project_id, safe='')}")
+        path = f"/api/projects/{quote(project_id.encode('utf-8', 'replace'), safe='')}"
+        answer = await rest.get(path)
         if answer.status != 200:
             named = shorten(project_id, 60)
-            self._problems = (f"The server knows no project {named!r} (HTTP {answer.status}).",)
+            self._missing[project_id] = f"The server knows no project {named!r} (HTTP {answer.status})."
             self._tell(replace(self.connection, error=self._complaint()))
             return False
+        self._missing.pop(project_id, None)
         last = self._polled_texts.get(project_id, wire.NO_FRAME)
-        project, frame, problems = wire.read_project(answer.body, last)
+        try:
+            project, frame, problems = wire.read_project(answer.body, last)
+        except Exception as error:  # hostile input found a hole in the reader: say it, go on
+            self._tell_bug(f"reading project {project_id[:80]}", error)
+            return False
         self.numbers.bytes_received += len(answer.body)
         if frame is None or (not frame.nodes and last.nodes):
             # one poll in a hundred reads a file that is being written: the last good state stays
@@ -375,10 +401,16 @@ class Feed:
         frame = replace(frame, project_id=project_id, project=project or frame.project)
         changed: bool = frame.nodes is not last.nodes or frame.project != last.project
         self._polled_texts[project_id] = replace(frame.texts, project=frame.project)
-        self._handle(frame, live=False)
+        # a stamp that moved since the last look was made just now, and tells the server's zone
+        stamp, self._stamps[project_id] = self._stamps.get(project_id), frame.time
+        self._handle(frame, live=stamp is not None and stamp != frame.time)
         return changed
 
-    def _wanted(self, exclude: str | None = None) -> Iterable[str]:
+    def missing(self, project_id: str) -> str | None:
+        """What to tell who wants a project that the server does not know."""
+        return self._missing.get(project_id)
+
+    def _wanted(self, exclude: str | None = None) -> list[str]:
         wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
         return sorted(wanted - {exclude})
 
@@ -412,6 +444,8 @@ class Feed:
         except Exception as error:  # hostile input found a hole in the reader: say it, go on
             _log.exception("reading %s", name)
             event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
+        if isinstance(event, GraphUpdate):
+            self._texts = event.texts
         self._handle(event, live=True)
 
     def _handle(self, event: wire.Event, *, live: bool) -> None:
@@ -420,8 +454,6 @@ class Feed:
             case GraphUpdate():
                 self.numbers.frames += 1
                 self._remember(("frame", event.project_id), event)
-                if live:
-                    self._texts = event.texts
                 if event.source == "task_graph_update":  # frames come for the current project only
                     self._current_id = event.project_id
             case ProjectsListed():
@@ -443,23 +475,29 @@ class Feed:
     def _remember(self, key: object, event: wire.Event) -> None:
         self._latest.pop(key, None)
         self._latest[key] = event
+        if len(self._latest) > MOST_REMEMBERED:
+            self._latest.pop(next(key for key in self._latest if key != "list"))
 
     def _pass_on(self, sink: Sink, event: wire.Event, *, live: bool) -> None:
         try:
             sink.on_event(event, live=live)
         except Exception as error:  # a bug of ours must not end the listening without a word
-            _log.exception("handing on an event")
-            sentence = f"roma-widget has a bug and skipped an event: {shorten(repr(error), 200)}"
-            self._tell(replace(self.connection, error=sentence))
+            self._tell_bug("handing on an event", error)
+
+    def _tell_bug(self, doing: str, error: Exception) -> None:
+        _log.exception("%s", doing)
+        sentence = f"roma-widget has a bug, met while {doing}: {shorten(repr(error), 200)}"
+        self._tell(replace(self.connection, error=sentence))
 
     def _complaint(self) -> str | None:
-        if not self._problems:
-            return None
-        more = len(self._problems) - 2
-        return " ".join(
-            [f"{line.rstrip('.')}." for line in self._problems[:2]]
-            + ([f"And {more} more."] if more > 0 else [])
-        )
+        wanted = self._wanted()
+        lines = [
+            *(line for project_id, line in self._missing.items() if project_id in wanted),
+            *self._problems,
+        ]
+        said = [f"{line.rstrip('.')}." for line in lines[:2]]
+        more = [f"And {len(lines) - 2} more."] if len(lines) > 2 else []
+        return " ".join(said + more) or None
 
     async def _pause(self, delay_s: float) -> None:
         """Sleep, unless somebody wants another try now."""
@@ -471,9 +509,11 @@ class Feed:
         self._wake.clear()
 
     def _tell(self, connection: Connection) -> None:
-        token = self.options.token
-        if token and connection.error and token in connection.error:  # a server may quote it
-            connection = replace(connection, error=connection.error.replace(token, "…"))
+        # a server may quote what it was sent
+        error, reason = (
+            text and hide(text, self.options.secrets()) for text in (connection.error, connection.reason)
+        )
+        connection = replace(connection, error=error, reason=reason)
         if connection == self.connection:
             return
         self.connection = connection

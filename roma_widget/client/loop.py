@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from ..errors import NotLive
+
+_log = logging.getLogger("roma_widget.loop")
 T = TypeVar("T")
 THREAD_NAME = "roma-io"
 
@@ -32,11 +36,13 @@ class IoThread:
         self.thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine on the loop; its result comes through the future."""
+        """Run a coroutine on the loop; its result comes through the future. Raises NotLive in a forked child."""
+        self._check(work.close)
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def post(self, call: Callable[..., object], *arguments: object) -> None:
-        """Have the loop make a call soon. Returns at once; safe from any thread."""
+        """Have the loop make a call soon. Returns at once; safe from any thread. Raises NotLive in a forked child."""
+        self._check()
         self.loop.call_soon_threadsafe(call, *arguments)
 
     def result(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
@@ -57,9 +63,23 @@ class IoThread:
     def is_current(self) -> bool:
         return threading.current_thread() is self.thread
 
+    def _check(self, clean_up: Callable[[], object] = lambda: None) -> None:
+        if self.pid != os.getpid() or not self.thread.is_alive():
+            clean_up()
+            raise NotLive(
+                "This monitor belongs to another process or its I/O thread has ended; "
+                "make a new one with roma.connect(…)."
+            )
+
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while True:
+            try:
+                self.loop.run_forever()
+            except BaseException:  # sys.exit() in a trait observer must not end everybody's mirror
+                _log.exception("something tried to end the roma-io thread; it goes on")
+            else:
+                return
 
 
 def io_thread() -> IoThread:

@@ -11,6 +11,7 @@ import aiohttp
 from ..core import wire
 
 LARGEST_BODY = 256 * 1024 * 1024
+SMALL_BODY = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
 
 RUN_IN_PROGRESS = (
@@ -50,13 +51,13 @@ class Rest:
         self._timeout_s = timeout_s
         self.bytes_received = 0
 
-    async def get(self, path: str) -> Answer:
+    async def get(self, path: str, limit: int = LARGEST_BODY) -> Answer:
         """GET `path`. Raises `Unreachable` when nothing that is HTTP comes back in time."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with self._http.get(self.root + path, allow_redirects=False) as response:
-                    body = await self._read(response)
+                    body = await self._read(response, limit)
                     return Answer(response.status, body.decode("utf-8", "replace"), time.monotonic() - began)
         except TimeoutError:
             raise Unreachable(f"{self.root} did not answer within {self._timeout_s:g} s.") from None
@@ -65,10 +66,10 @@ class Rest:
 
     async def assess(self) -> Assessment:
         """Ask whether a socket may be opened without harm to a run. Raises `Unreachable`."""
-        health = await self.get("/api/health")
+        health = await self.get("/api/health", SMALL_BODY)
         if health.status == 200 and wire.read_health(health.body):
             return Assessment(True, True, None, health.took_s)
-        executions = await self.get("/api/executions")
+        executions = await self.get("/api/executions", SMALL_BODY)
         if executions.status == 200:
             running = wire.read_executions(executions.body)
             if running is not None:
@@ -97,14 +98,14 @@ class Rest:
             raise Unreachable(f"{self.root} gives no list of projects ({listed.problems[0]}).")
         return listed
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         parts = []
         size = 0
         async for part in response.content.iter_chunked(_CHUNK):
             size += len(part)
             self.bytes_received += len(part)
-            if size > LARGEST_BODY:
-                raise ValueError(f"the body is larger than {LARGEST_BODY // 2**20} MiB")
+            if size > limit:
+                raise ValueError(f"the body is larger than {limit // 2**20} MiB")
             parts.append(part)
         return b"".join(parts)
 

@@ -44,6 +44,8 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
         problems,
     )
     project_id = fields.identifier("project_id") or (project.project_id if project else None)
+    # what could not be read is not "known" next time: it is tried, and said, again
+    top_texts = {key: text for key, text in top.texts.items() if key not in top.undecodable}
     return GraphUpdate(
         source=source,
         project_id=project_id,
@@ -53,7 +55,7 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
         edges=edges,
         time=fields.time("timestamp"),
         problems=problems.sentences(),
-        texts=FrameTexts(top.texts, node_texts, nodes, node_problems, edges, project),
+        texts=FrameTexts(top_texts, node_texts, nodes, node_problems, edges, project),
     )
 
 
@@ -162,16 +164,15 @@ def _read_node(task_id: str, split: Members, key: str, text: str, problems: Prob
 
 
 def _context_ids(fields: Fields, path: str, problems: Problems) -> tuple[str, ...]:
-    ids = []
+    ids: dict[str, None] = {}
     for place, source in enumerate(fields.items("input_context_sources")):
+        at = f"{path}.input_context_sources[{place}]"
         if not isinstance(source, dict):
-            problems.add(f"{path}.input_context_sources[{place}]", f"expected an object, got {kind(source)}")
+            problems.add(at, f"expected an object, got {kind(source)}")
             continue
-        source_id = Fields(source, f"{path}.input_context_sources[{place}]", problems).identifier(
-            "source_task_id"
-        )
-        if source_id is not None and source_id not in ids:
-            ids.append(source_id)
+        source_id = Fields(source, at, problems).identifier("source_task_id")
+        if source_id is not None:
+            ids[source_id] = None
     return tuple(ids)
 
 
@@ -203,7 +204,9 @@ def _scalar(top: Members, key: str) -> object:
     """A small top-level value, which `split` leaves undecoded when it is the last frame's."""
     if key in top.decoded:
         return top.decoded[key]
-    return json.loads(top.texts[key]) if key in top.texts and key not in top.undecodable else None
+    if key not in top.texts or key in top.undecodable:
+        return None
+    return json.loads(top.texts[key], strict=False)
 
 
 def _repeat(problems: Problems, lines: tuple[str, ...]) -> None:

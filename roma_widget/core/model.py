@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ..errors import UnknownTask
+
 Outcome = Literal["running", "succeeded", "with_failures", "failed", "stalled", "unknown"]
 OUTCOMES_OF_AN_ENDED_RUN: frozenset[Outcome] = frozenset({"succeeded", "with_failures", "failed"})
 
@@ -56,8 +58,8 @@ class Task:
     """One task of a run, frozen as the server last described it.
 
     Links are ids: `parent_id`, `child_ids` (in plan order), `depends_on` (siblings whose result it needs) and
-    `context_ids` (tasks whose result it was given). A task that came out of a monitor also follows them:
-    `.parent`, `.children`, `.context` are tasks of the same snapshot.
+    `context_ids` (tasks whose result it was given). A task that came out of `m.task(…)` or `snapshot.task(…)` also
+    follows them: `.parent`, `.children`, `.context` are tasks of the same snapshot.
 
     `started` is when the task began to run: the server's time stamp of its first RUNNING that was seen, or what a
     leaf's own execution record says; `None` for a planned task that was already past RUNNING when we came.
@@ -104,7 +106,7 @@ class Task:
     @property
     def raw(self) -> dict[str, Any]:
         """The server's own dict for this task, decoded at each call."""
-        value = json.loads(self.raw_json)
+        value = json.loads(self.raw_json, strict=False)
         return value if isinstance(value, dict) else {}
 
     @property
@@ -135,9 +137,12 @@ class Task:
         return tuple(task for task in map(self._task, ids) if task is not None)
 
     def _task(self, task_id: str) -> Task | None:
-        if self._tasks is None or task_id not in self._tasks:
-            return None
-        return self._tasks[task_id].within(self._tasks)
+        if self._tasks is None:
+            raise RuntimeError(
+                f"This task stands alone and cannot follow its links: get it with m.task({self.task_id[:40]!r}) "
+                "or snapshot.task(…), or use the ids (parent_id, child_ids, context_ids)."
+            )
+        return self._tasks[task_id].within(self._tasks) if task_id in self._tasks else None
 
 
 NO_TASKS: Mapping[str, Task] = MappingProxyType({})
@@ -147,8 +152,8 @@ NO_TASKS: Mapping[str, Task] = MappingProxyType({})
 class Snapshot:
     """A run at one moment. `tasks` maps id to `Task` in plan order (a parent before its children).
 
-    `revision` grows with each published change; `time` is the server's own time of the newest frame, None when it
-    said none. `outcome` is derived from the tasks, because ROMA calls a run with failed tasks "completed";
+    `revision` grows with each published change; `time` is the server's own time of the newest published frame, None
+    when it said none. `outcome` is derived from the tasks, because ROMA calls a run with failed tasks "completed";
     `reason` says why a run counts as stalled or failed.
     """
 
@@ -158,6 +163,16 @@ class Snapshot:
     time: datetime | None = None
     outcome: Outcome = "unknown"
     reason: str | None = None
+
+    def task(self, task_id: str) -> Task:
+        """One task, able to follow its links. Raises UnknownTask. Example: `s.task("root").children`"""
+        if task_id not in self.tasks:
+            there = ", ".join(known[:30] for known in list(self.tasks)[:5]) or "none yet"
+            raise UnknownTask(
+                f"There is no task {str(task_id)[:80]!r} in the shown run of {len(self.tasks)} tasks "
+                f"({there}…)."
+            )
+        return self.tasks[task_id].within(self.tasks)
 
 
 ConnectionState = Literal["connecting", "live", "polling", "reconnecting", "failed", "closed", "archive"]

@@ -14,6 +14,8 @@ from .reading import shorten
 BLOCKED_AFTER_S = 10.0
 FROZEN_AFTER_S = 300.0
 ROOT_GRACE_S = 3.0
+MOST_STATUSES = 30
+LONGEST_WORD = 80
 
 _ENDED_STATUSES = frozenset({"completed", "failed", "cancelled", "stopped"})
 
@@ -62,10 +64,21 @@ def progress(tasks: Mapping[str, Task], verdict: Verdict) -> dict[str, object]:
         "fraction": ended / total if total else None,
         "started": iso(verdict.started),
         "ended": iso(verdict.ended),
-        "by_status": {status: count for status, count in by_status.items() if count},
+        "by_status": _bounded(by_status),
         "outcome": verdict.outcome,
         "reason": verdict.reason,
     }
+
+
+def _bounded(by_status: Counter[str]) -> dict[str, int]:
+    """The counts, however many words a server invents and however long they are."""
+    most = by_status.most_common(MOST_STATUSES)
+    counts: dict[str, int] = {}
+    for status, count in most:
+        word = shorten(status, LONGEST_WORD)
+        counts[word] = counts.get(word, 0) + count
+    rest = sum(by_status.values()) - sum(counts.values())
+    return {**counts, "…": rest} if rest else counts
 
 
 def iso(time: datetime | None) -> str | None:

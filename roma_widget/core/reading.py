@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -131,3 +132,12 @@ def clean(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """`text` without `secrets`, also where a cut left only the beginning of one."""
+    for secret in secrets:
+        text = text.replace(secret, "…")
+        for kept in range(len(secret) - 1, 3, -1):
+            text = text.replace(secret[:kept] + "…", "…")
+    return text

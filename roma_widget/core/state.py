@@ -26,7 +26,7 @@ class ProjectState:
     project: Project
     tasks: Mapping[str, Task] = field(default_factory=lambda: NO_TASKS)
     time: datetime | None = field(default=None, compare=False)
-    changed_at: float = field(default=0.0, compare=False)
+    offset: timedelta = field(default=timedelta(), compare=False)
     nodes: Mapping[str, Node] = field(default_factory=lambda: NO_NODES, compare=False, repr=False)
     edges: Edges = field(default=(), compare=False, repr=False)
     forest: Forest = field(default=NO_FOREST, compare=False, repr=False)
@@ -158,8 +158,9 @@ def _apply_graph(
     if project_id is None:
         project_id = ""  # tasks of a server that names no project at all
     clock = state.clock.observe(frame.time, now) if live else state.clock
-    shift = (state.clock.offset or timedelta()) - (clock.offset or timedelta())
+    offset = clock.offset or timedelta()
     known = state.projects.get(project_id)
+    shift = known.offset - offset if known else timedelta()
     listed = frame.project if frame.project is not None and frame.project.project_id == project_id else None
     project = (
         _in_utc(listed, clock) if listed else known.project if known else Project(project_id, goal=frame.goal)
@@ -179,7 +180,7 @@ def _apply_graph(
         project=project,
         tasks=tasks,
         time=clock.utc(frame.time) or before.time,
-        changed_at=now if changes or known is None else before.changed_at,
+        offset=offset,
         nodes=frame.nodes,
         edges=frame.edges,
         forest=forest,

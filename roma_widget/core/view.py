@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from .model import Task
-from .reading import shorten
+from .reading import clean, shorten
 
 LONGEST_TEXT = 500
+LONGEST_WORD = 80
 Record = dict[str, Any]
 
 
@@ -25,11 +26,11 @@ def task_record(task: Task) -> Record:
         "parent": task.parent_id,
         "index": task.plan_index,
         "goal": shorten(task.goal, LONGEST_TEXT),
-        "status": str(task.status),
-        "type": task.task_type,
-        "node": task.node_type,
-        "agent": task.agent,
-        "model": task.model,
+        "status": shorten(str(task.status), LONGEST_WORD),
+        "type": _cut(task.task_type, LONGEST_WORD),
+        "node": _cut(task.node_type, LONGEST_WORD),
+        "agent": _cut(task.agent),
+        "model": _cut(task.model),
         "layer": task.layer,
         "depends_on": task.depends_on,
         "context": task.context_ids,
@@ -81,10 +82,10 @@ def task_details(task: Task) -> Record:
         "task": task.task_id,
         "goal": task.goal,
         "error": task.error,
-        "result": text,
+        "result": None if text is None else clean(text),
         "result_kind": kind,
         "objective": task.overall_objective,
-        "input": summary if isinstance(summary, str) else None,
+        "input": clean(summary) if isinstance(summary, str) else None,
     }
 
 
@@ -92,5 +93,5 @@ def epoch_ms(time: datetime | None) -> float | None:
     return time.timestamp() * 1000 if time is not None else None
 
 
-def _cut(text: str | None) -> str | None:
-    return None if text is None else shorten(text, LONGEST_TEXT)
+def _cut(text: str | None, limit: int = LONGEST_TEXT) -> str | None:
+    return None if text is None else shorten(text, limit)

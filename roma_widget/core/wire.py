@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 _GRAPH_EVENTS = frozenset({"task_graph_update", "project_restored"})
-_EVENT = re.compile(r'\s*\[\s*("(?:[^"\\]|\\.)*")\s*([,\]])\s*', re.DOTALL)
+_EVENT = re.compile(r'\s*\[\s*("(?:[^"\\]++|\\.)*+")\s*([,\]])\s*', re.DOTALL)
 _decoder = json.JSONDecoder(strict=False)
 _SWITCH_EVENTS = frozenset({"project_switched", "project_switch_success"})
 

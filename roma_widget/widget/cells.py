@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -34,15 +35,28 @@ class CellWatch:
 cell_watch = CellWatch()
 
 
-def current_cell() -> str | None:
-    """The id of the cell whose code runs, as JupyterLab and Notebook 7 tell it; None elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One execution of one cell."""
+
+    cell_id: str
+    execution: str
+
+
+def current_cell() -> Cell | None:
+    """The cell whose code runs, as JupyterLab and Notebook 7 tell it; None elsewhere."""
     kernel = getattr(_shell(), "kernel", None)
-    if kernel is None:
+    try:
+        parent = kernel.get_parent("shell") if kernel is not None else None
+    except (AttributeError, TypeError):  # another kernel than ipykernel
         return None
-    parent = kernel.get_parent("shell")
-    metadata = parent.get("metadata", {}) if isinstance(parent, dict) else {}
-    cell_id = metadata.get("cellId")
-    return cell_id if isinstance(cell_id, str) else None
+    if not isinstance(parent, dict):
+        return None
+    cell_id = parent.get("metadata", {}).get("cellId")
+    execution = parent.get("header", {}).get("msg_id")
+    if isinstance(cell_id, str) and isinstance(execution, str):
+        return Cell(cell_id, execution)
+    return None
 
 
 def _shell() -> Any:

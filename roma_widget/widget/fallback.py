@@ -147,7 +147,7 @@ def _title(snapshot: Snapshot) -> str:
 
 
 def _outcome_line(snapshot: Snapshot, as_of: datetime, tz: tzinfo | None) -> str:
-    local = as_of.astimezone(tz)
+    local = _local(as_of, tz)
     glyph, words, ink = _headline(snapshot)
     reason = ""
     if snapshot.reason and snapshot.outcome != "with_failures":  # there the headline and the table say it
@@ -253,8 +253,8 @@ def _row(task: Task, as_of: datetime, tz: tzinfo | None) -> str:
 def _start_text(task: Task, as_of: datetime, tz: tzinfo | None) -> str:
     if task.started is None:
         return UNKNOWN
-    local = task.started.astimezone(tz)
-    if local.date() == as_of.astimezone(tz).date():
+    local = _local(task.started, tz)
+    if local.date() == _local(as_of, tz).date():
         return clock_text(local)
     return f"{local.day} {MONTHS[local.month - 1][:3]} {clock_text(local)}"
 
@@ -289,3 +289,11 @@ def _isolated(text: str, limit: int) -> str:
     """A stranger's text, cut and escaped; isolated where it could turn the direction of its surroundings."""
     line = escape(one_line(text, limit))
     return line if line.isascii() else f"<bdi>{line}</bdi>"
+
+
+def _local(time: datetime, tz: tzinfo | None) -> datetime:
+    """The time on the reader's clock; a year 1 or 9999 beside a zone stays where it is."""
+    try:
+        return time.astimezone(tz)
+    except OverflowError:
+        return time

@@ -189,7 +189,12 @@ class Channel:
         elif task is None:
             self._reply(message.rid, f"There is no task {message.task[:80]!r} any more.")
         else:
-            self._reply(message.rid, None, [_encode(view.task_details(task))])
+            try:
+                body = _encode(view.task_details(task))
+            except Exception as error:  # whatever the server wrote there: who asked must hear something
+                self._reply(message.rid, f"This task's texts cannot be read ({type(error).__name__}).")
+            else:
+                self._reply(message.rid, None, [body])
 
     def _reply(self, rid: str, error: str | None, buffers: list[bytes] | None = None) -> None:
         self._send({"type": "reply", "rid": rid, "ok": error is None, "error": error}, buffers or [])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import cache
@@ -60,6 +61,8 @@ class Io(Protocol):
     def post(self, call: Callable[..., object], *arguments: object) -> None: ...
 
     def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]: ...
+
+    def is_current(self) -> bool: ...
 
     def result(self, work: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any: ...
 
@@ -162,14 +165,8 @@ class Monitor(anywidget.AnyWidget):
 
         Raises UnknownTask. Example: `m.task("root.1").children[0].goal`
         """
-        tasks: Mapping[str, Task] = self.snapshot.tasks
-        if task_id not in tasks:
-            there = ", ".join(shorten(known, 30) for known in list(tasks)[:5]) or "none yet"
-            raise UnknownTask(
-                f"There is no task {shorten(str(task_id), 80)!r} in the shown run "
-                f"of {len(tasks)} tasks ({there}…)."
-            )
-        return tasks[task_id].within(tasks)
+        snapshot: Snapshot = self.snapshot
+        return snapshot.task(task_id)
 
     def link(self) -> dict[str, Any]:
         """Counters of the connection as of now, with their units in their names.
@@ -189,15 +186,26 @@ class Monitor(anywidget.AnyWidget):
         interrupted. Raises WaitTimeout, RunStalled, ConnectError (the server cannot be reached) or NotLive
         (disconnected). Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
         """
-        return self._io.result(self._session.wait(_checked(until), timeout, stall_timeout))
+        return self._io.result(self._waiting(until, timeout, stall_timeout))
 
     async def wait_async(
         self, until: Any = "done", timeout: float | None = None, stall_timeout: float | None = 60.0
     ) -> Any:
         """`wait` for use with `await`; the kernel stays free for other work."""
-        return await asyncio.wrap_future(
-            self._io.submit(self._session.wait(_checked(until), timeout, stall_timeout))
-        )
+        return await asyncio.wrap_future(self._io.submit(self._waiting(until, timeout, stall_timeout)))
+
+    def _waiting(
+        self, until: Any, timeout: float | None, stall_timeout: float | None
+    ) -> Coroutine[Any, Any, Any]:
+        if not callable(until) and until not in _WAITS_FOR:
+            raise ValueError(
+                f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
+            )
+        if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
+            raise NotLive(
+                "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
+            )
+        return self._session.wait(until, timeout, stall_timeout)
 
     def reconnect(self, force: bool = False) -> None:
         """Try to connect now. `force` opens a socket also while a run is in progress, which can freeze that run."""
@@ -207,8 +215,12 @@ class Monitor(anywidget.AnyWidget):
 
     def disconnect(self) -> None:
         """Stop listening. The view stays and says so; the data stays readable."""
-        if not self._is_detached:
-            self._is_detached = True
+        if self._is_detached:
+            return
+        self._is_detached = True
+        if self._io.is_current():  # from a trait observer: nobody may wait there
+            self._io.submit(self._leave())
+        else:
             self._io.result(self._leave(), timeout_s=10)
 
     def close(self) -> None:
@@ -292,8 +304,9 @@ class Monitor(anywidget.AnyWidget):
         if getattr(self, name) == value:
             return
         try:
-            self.set_trait(name, value)
-        except Exception:  # a person's trait observer raised: theirs must not stop ours
+            # a copy: what a notebook does to the trait's value must not reach the other monitors
+            self.set_trait(name, value if name == "snapshot" else copy.deepcopy(value))
+        except BaseException:  # a person's trait observer raised: theirs must not stop ours
             _log.exception("an observer of %r raised", name)
 
     def _hear_from_browser(self, _widget: object, content: object, _buffers: object) -> None:
@@ -322,7 +335,12 @@ class Monitor(anywidget.AnyWidget):
             print(repr(self))
             return
         display({**bundle, "text/plain": _NOT_LIVE}, raw=True)
-        self._picture = display(HTML(self._static_html()), display_id=True)
+        try:
+            picture = self._static_html()
+        except Exception:  # a courtesy; the live view stands
+            _log.exception("the static picture could not be made")
+            return
+        self._picture = display(HTML(picture), display_id=True)
         self._pictured = self._picture_key()
         self._pictured_at = time.monotonic()
 
@@ -350,14 +368,6 @@ class Monitor(anywidget.AnyWidget):
 
     def _static_html(self) -> str:
         return static_html(self.snapshot, key=self.static_key, now=datetime.now(UTC))
-
-
-def _checked(until: Any) -> Any:
-    if callable(until) or until in _WAITS_FOR:
-        return until
-    raise ValueError(
-        f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
-    )
 
 
 def _deliver_during_cells(comm: Any) -> None:
