@@ -237,3 +237,25 @@ class TestServerClock:
         for second in range(5):
             clock = clock.observe(datetime(2024, 1, 1), NOW + second)
         assert clock.offset is None
+
+
+def test_every_project_is_shifted_when_the_zone_is_learnt() -> None:
+    def of(project: str, status: str, stamp: str) -> str:
+        task = {"goal": "g", "status": status, "timestamp_created": "2027-01-15T10:00:00"}
+        return json.dumps(
+            {
+                "all_nodes": {"a": task, "b": {**task, "status": "DONE"}},
+                "project_id": project,
+                "timestamp": stamp,
+            }
+        )
+
+    state, last = told(State(), of("p", "RUNNING", "2020-01-01T00:00:00"), now=NOW)[::2]
+    for second in range(3):  # two hours ahead
+        stamp = datetime.fromtimestamp(NOW + second + 7200, UTC).replace(tzinfo=None).isoformat()
+        state, _, last = told(state, of("q", "RUNNING", stamp), last, now=NOW + second)
+    assert state.clock.offset == timedelta(hours=2)
+    state, _, _ = told(state, of("p", "DONE", "2020-01-01T00:00:00"), last, now=NOW + 4)
+    assert {task.created for task in state.projects["p"].tasks.values()} == {
+        datetime(2027, 1, 15, 8, tzinfo=UTC)
+    }

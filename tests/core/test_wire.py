@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from datetime import datetime
 from typing import Any
 
@@ -321,3 +323,28 @@ def test_a_saved_project_may_be_torn() -> None:
     assert saved is None
     assert problems == ()
     assert wire.read_project('{"project": {"id": "p"}, "sta')[2]
+
+
+def test_a_long_string_costs_its_length_and_not_a_hundred_times_that() -> None:
+    text = "x" * 4_000_000
+    frame_text = json.dumps(
+        {"project": {"id": "p"}, "state": {"all_nodes": {"root": node("root", goal=text)}}}
+    )
+    tracemalloc.start()
+    try:
+        project, saved, _ = wire.read_project(frame_text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert project is not None
+    assert saved is not None
+    assert len(saved.nodes["root"].goal) == len(text)
+    assert peak < 60_000_000
+
+
+def test_20_000_sources_of_context_are_read_in_a_moment() -> None:
+    sources = [{"source_task_id": f"t{place}"} for place in range(20_000)]
+    began = time.perf_counter()
+    got = read(frame({"root": node("root", input_context_sources=sources)}))
+    assert time.perf_counter() - began < 1.0
+    assert len(got.nodes["root"].context_ids) == 20_000
