@@ -30,6 +30,7 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
     for key, why in top.undecodable.items():
         problems.add(key, why)
     nodes, node_texts, node_problems = _read_nodes(top, last, problems)
+    complaints = problems.count
     edges = _read_edges(top.decoded["graphs"], problems) if "graphs" in top.decoded else last.edges
     if "graphs" not in top.texts:
         edges = ()
@@ -44,8 +45,11 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
         problems,
     )
     project_id = fields.identifier("project_id") or (project.project_id if project else None)
-    # what could not be read is not "known" next time: it is tried, and said, again
-    top_texts = {key: text for key, text in top.texts.items() if key not in top.undecodable}
+    # what is wrong is not "known" next time: it is read, and said, again
+    again = {*top.undecodable, *(("graphs", "current_project") if problems.count > complaints else ())}
+    if "all_nodes" in top.decoded:  # no object
+        again.add("all_nodes")
+    top_texts = {key: text for key, text in top.texts.items() if key not in again}
     return GraphUpdate(
         source=source,
         project_id=project_id,

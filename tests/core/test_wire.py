@@ -348,3 +348,21 @@ def test_20_000_sources_of_context_are_read_in_a_moment() -> None:
     got = read(frame({"root": node("root", input_context_sources=sources)}))
     assert time.perf_counter() - began < 1.0
     assert len(got.nodes["root"].context_ids) == 20_000
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"all_nodes": ["a"]},
+        {"graphs": {"g": {"edges": [3]}}},
+        {"current_project": {"id": 4}},
+        {"timestamp": "yesterday"},
+        {"project_id": 7},
+    ],
+)
+def test_what_stays_wrong_stays_said_in_the_same_words(bad: dict[str, Any]) -> None:
+    text = json.dumps({"all_nodes": {"root": node("root")}, "graphs": {}, "project_id": "p", **bad})
+    first = read(text)
+    second = read(text, first.texts)
+    assert first.problems
+    assert second.problems == first.problems
