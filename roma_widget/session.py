@@ -40,9 +40,6 @@ class Viewer(Protocol):
 
     def show_connection(self, connection: Connection) -> None: ...
 
-    def retire(self) -> None:
-        """A newer monitor has taken this one's place in its cell."""
-
     def beat(
         self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None
     ) -> None: ...

@@ -11,38 +11,23 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from urllib.parse import quote
 
 import aiohttp
 
-from ..core import reconnect, wire
+from ..core import reconnect
 from ..core.model import Connection
-from ..core.reading import hide, shorten
-from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from ..core.wire import FrameTexts
+from .hearing import Hearing, LinkNumbers, Sink
 from .rest import Assessment, Rest, Unreachable
-from .socket import UNREADABLE, Link, LinkError
+from .socket import Link, LinkError
 
 FIRST_FRAME_S = 1.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
-LONGEST_NAME = 200
-MOST_REMEMBERED = 16
-"""Frames kept for who subscribes later, one a project: a server may invent any number of projects."""
 _log = logging.getLogger("roma_widget.feed")
-
-
-class Sink(Protocol):
-    """Whoever listens to a feed; called on the loop, must not block or raise."""
-
-    wanted_project: str | None
-
-    def on_event(self, event: wire.Event, *, live: bool) -> None: ...
-
-    def on_connection(self, connection: Connection) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +48,39 @@ class FeedOptions:
         return {**bearer, **dict(self.headers)}
 
 
-@dataclass(slots=True)
-class LinkNumbers:
-    """What was received, in all and lately; read by `m.link()` and the browser's beat."""
-
-    frames: int = 0
-    skipped_frames: int = 0
-    bytes_received: int = 0
-    heard_at: float | None = None
-    round_trip_s: float | None = None
-
-
 class Feed:
     """See the module. Create, `subscribe`, then `start` on the loop; `close` frees everything."""
 
     def __init__(self, options: FeedOptions) -> None:
         self.options = options
-        self.connection = Connection()
-        self.numbers = LinkNumbers()
-        self._sinks: list[Sink] = []
+        self.hearing = Hearing(options.secrets())
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._wake = asyncio.Event()
         self._forced = False
         self._had_link = False
         self._brief_links = 0
-        self._queue: deque[tuple[str, wire.Payload | None]] = deque()
-        self._arrived = asyncio.Event()
-        self._texts = wire.NO_FRAME
-        self._polled_texts: dict[str, FrameTexts] = {}
-        self._stamps: dict[str, datetime | None] = {}
-        self._missing: dict[str, str] = {}
-        self._current_id: str | None = None
-        self._listed: ProjectsListed | None = None
-        self._latest: dict[object, wire.Event] = {}
-        self._problems: tuple[str, ...] = ()
+
+    @property
+    def connection(self) -> Connection:
+        return self.hearing.connection
+
+    @property
+    def numbers(self) -> LinkNumbers:
+        return self.hearing.numbers
+
+    def missing(self, project_id: str) -> str | None:
+        """What to tell who wants a project that the server does not know."""
+        return self.hearing.missing(project_id)
+
+    def subscribe(self, sink: Sink) -> None:
+        """Add a listener; what is known already is told at once."""
+        self.hearing.subscribe(sink)
+        self._wake.set()
+
+    def unsubscribe(self, sink: Sink) -> bool:
+        """Remove a listener; True when none is left."""
+        return self.hearing.unsubscribe(sink)
 
     @property
     def open_link_bytes(self) -> int:
@@ -106,20 +89,6 @@ class Feed:
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="roma-feed")
-
-    def subscribe(self, sink: Sink) -> None:
-        """Add a listener; what is known already is told at once."""
-        self._sinks.append(sink)
-        sink.on_connection(self.connection)
-        for event in tuple(self._latest.values()):  # in the order they came: the last says what is current
-            self._pass_on(sink, event, live=False)
-        self._wake.set()
-
-    def unsubscribe(self, sink: Sink) -> bool:
-        """Remove a listener; True when none is left."""
-        if sink in self._sinks:
-            self._sinks.remove(sink)
-        return not self._sinks
 
     def reconnect(self, *, force: bool = False) -> None:
         """Try again now; `force` opens the socket whatever runs, once: not again when an open one is lost."""
@@ -131,16 +100,16 @@ class Feed:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        self._tell(Connection("closed", reconnects=self.connection.reconnects))
+        self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:
         http = aiohttp.ClientSession(headers=self.options.all_headers(), cookie_jar=aiohttp.DummyCookieJar())
-        reader = asyncio.get_running_loop().create_task(self._read_events(), name="roma-feed-reader")
+        reader = asyncio.get_running_loop().create_task(self.hearing.read_events(), name="roma-feed-reader")
         try:
             await self._keep_heard(Rest(self.options.root, http, self.options.timeout_s))
         except Exception as error:  # a bug of ours must be seen in the widget, not only in a log
             _log.exception("the feed of %s stopped", self.options.root)
-            self._tell(
+            self.hearing.tell(
                 replace(
                     self.connection,
                     state="failed",
@@ -172,7 +141,7 @@ class Feed:
                 if assessment.is_roma:
                     await self._follow(rest, assessment.reason, None)
                 else:
-                    self._tell(replace(self.connection, state="failed", error=assessment.reason))
+                    self.hearing.tell(replace(self.connection, state="failed", error=assessment.reason))
                     await self._pause(reconnect.PROBE_S)
                 continue
             try:
@@ -186,7 +155,7 @@ class Feed:
         delay_s = reconnect.reconnect_delay_s(attempt, random.random())
         given_up = delay_s is None
         delay_s = reconnect.PROBE_S if delay_s is None else delay_s
-        self._tell(
+        self.hearing.tell(
             Connection(
                 "failed" if given_up else "reconnecting",
                 attempt=attempt,
@@ -202,7 +171,7 @@ class Feed:
     ) -> None:
         self._forced = False
         if error.mismatch and not assessment.is_roma:
-            self._tell(replace(self.connection, state="failed", error=str(error), transport=None))
+            self.hearing.tell(replace(self.connection, state="failed", error=str(error), transport=None))
             await self._pause(reconnect.PROBE_S)
             return
         delay_s = (
@@ -213,7 +182,7 @@ class Feed:
             what = "stay open" if self._brief_links else "open"
             await self._follow(rest, f"The socket does not {what}. {error}", delay_s)
         else:
-            self._tell(
+            self.hearing.tell(
                 replace(
                     self.connection,
                     state="reconnecting",
@@ -226,7 +195,7 @@ class Feed:
 
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
-        texts_before = self._texts
+        texts_before = self.hearing.texts
         link = await self._open_link(rest)
         self._link = link
         self._forced = False
@@ -234,7 +203,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         beside = [loop.create_task(self._watch(rest), name="roma-feed-watch")]
         try:
-            self._tell(
+            self.hearing.tell(
                 Connection(
                     "live", transport=link.transport, reconnects=self.connection.reconnects + self._had_link
                 )
@@ -243,7 +212,7 @@ class Feed:
             catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
             beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
             sentence = await link.ended
-            self._tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
+            self.hearing.tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
             self._brief_links = self._brief_links + 1 if time.monotonic() - opened < STEADY_S else 0
             if self._brief_links > 1:
                 raise LinkError(sentence)
@@ -266,7 +235,7 @@ class Feed:
                 token=self.options.token,
                 headers=self.options.all_headers(),
                 timeout_s=self.options.timeout_s,
-                on_event=self._enqueue,
+                on_event=self.hearing.enqueue,
             )
             try:
                 await link.open()
@@ -294,24 +263,24 @@ class Feed:
                 return
             await asyncio.sleep(FIRST_FRAME_S)
             # frames read over HTTP do not count: they are of other projects
-            if self._current_id is not None and self._texts is texts_before:
-                await link.request("restore_project_state", {"project_id": self._current_id})
+            if self.hearing.current_id is not None and self.hearing.texts is texts_before:
+                await link.request("restore_project_state", {"project_id": self.hearing.current_id})
         except LinkError as error:
             if not link.ended.done():
-                self._tell(replace(self.connection, error=str(error)))
+                self.hearing.tell(replace(self.connection, error=str(error)))
 
     async def _watch(self, rest: Rest) -> None:
         """Beside the socket, follow over HTTP the projects that somebody wants and no frame comes for."""
         delay_s = reconnect.POLL_FIRST_S
         while True:
             changed = False
-            for project_id in self._wanted(exclude=self._current_id):
+            for project_id in self.hearing.wanted(exclude=self.hearing.current_id):
                 try:
                     changed = await self._poll_project(rest, project_id) or changed
                 except Unreachable as error:
                     _log.debug("watching %s: %s", project_id, error)
                 except Exception as error:  # one bad answer must not end the watching
-                    self._tell_bug(f"watching {project_id[:80]}", error)
+                    self.hearing.tell_bug(f"watching {project_id[:80]}", error)
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
             await asyncio.sleep(delay_s)
 
@@ -325,7 +294,7 @@ class Feed:
             except Unreachable as error:
                 # counted by `_keep_heard`, unless the server answers other questions
                 sentence = str(error)
-                self._tell(
+                self.hearing.tell(
                     replace(
                         self.connection, state="reconnecting", reason=reason, error=sentence, transport=None
                     )
@@ -333,14 +302,14 @@ class Feed:
                 left_s = reconnect.POLL_FIRST_S if until is None else until - time.monotonic()
                 await self._pause(max(0.05, left_s))
                 return
-            self._tell(
+            self.hearing.tell(
                 replace(
                     self.connection,
                     state="polling",
                     reason=reason,
                     attempt=0,
                     next_retry=None,
-                    error=self._complaint(),
+                    error=self.hearing.complaint(),
                     transport=None,
                 )
             )
@@ -370,134 +339,18 @@ class Feed:
     async def _poll(self, rest: Rest) -> bool:
         """One look at everything wanted; True when something was new. Raises `Unreachable`."""
         listed = await rest.projects()
-        changed = listed != self._listed
-        self._problems = ()
-        self._handle(listed, live=False)
+        changed = listed != self.hearing.listed
+        self.hearing.problems = ()
+        self.hearing.handle(listed, live=False)
         current_id = listed.current_id
-        for project_id in {*self._wanted(), *([current_id] if current_id else [])}:
+        for project_id in {*self.hearing.wanted(), *([current_id] if current_id else [])}:
             changed = await self._poll_project(rest, project_id) or changed
         return changed
 
     async def _poll_project(self, rest: Rest, project_id: str) -> bool:
         path = f"/api/projects/{quote(project_id.encode('utf-8', 'replace'), safe='')}"
         answer = await rest.get(path)
-        if answer.status != 200:
-            named = shorten(project_id, 60)
-            self._missing[project_id] = f"The server knows no project {named!r} (HTTP {answer.status})."
-            self._tell(replace(self.connection, error=self._complaint()))
-            return False
-        self._missing.pop(project_id, None)
-        last = self._polled_texts.get(project_id, wire.NO_FRAME)
-        try:
-            project, frame, problems = wire.read_project(answer.body, last)
-        except Exception as error:  # hostile input found a hole in the reader: say it, go on
-            self._tell_bug(f"reading project {project_id[:80]}", error)
-            return False
-        self.numbers.bytes_received += len(answer.body)
-        if frame is None or (not frame.nodes and last.nodes):
-            # one poll in a hundred reads a file that is being written: the last good state stays
-            self._problems = problems
-            return False
-        frame = replace(frame, project_id=project_id, project=project or frame.project)
-        changed: bool = frame.nodes is not last.nodes or frame.project != last.project
-        self._polled_texts[project_id] = replace(frame.texts, project=frame.project)
-        # a stamp that moved since the last look was made just now, and tells the server's zone
-        stamp, self._stamps[project_id] = self._stamps.get(project_id), frame.time
-        self._handle(frame, live=stamp is not None and stamp != frame.time)
-        return changed
-
-    def missing(self, project_id: str) -> str | None:
-        """What to tell who wants a project that the server does not know."""
-        return self._missing.get(project_id)
-
-    def _wanted(self, exclude: str | None = None) -> list[str]:
-        wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
-        return sorted(wanted - {exclude})
-
-    def _enqueue(self, name: str, payload: wire.Payload | None) -> None:
-        """Called by the socket for each event; a frame that waits behind a newer one is skipped."""
-        if name == "task_graph_update" and self._queue and self._queue[-1][0] == name:
-            self._queue.pop()
-            self.numbers.skipped_frames += 1
-        self._queue.append((name, payload))
-        self._arrived.set()
-
-    async def _read_events(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._queue:
-                name, payload = self._queue.popleft()
-                self._read(name, payload)
-                await asyncio.sleep(0)  # let the socket bring what is newer before the next is read
-
-    def _read(self, name: str, payload: wire.Payload | None) -> None:
-        if name == UNREADABLE:
-            self._handle(wire.Unreadable("message", (payload.text if payload else "unreadable",)), live=True)
-            return
-        if len(name) > LONGEST_NAME:
-            sentence = f"an event with a name of {len(name):,} characters was skipped"
-            self._handle(wire.Unreadable(shorten(name, 80), (sentence,)), live=True)
-            return
-        try:
-            event = wire.read_event(name, payload, self._texts)
-        except Exception as error:  # hostile input found a hole in the reader: say it, go on
-            _log.exception("reading %s", name)
-            event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
-        if isinstance(event, GraphUpdate):
-            self._texts = event.texts
-        self._handle(event, live=True)
-
-    def _handle(self, event: wire.Event, *, live: bool) -> None:
-        self.numbers.heard_at = time.monotonic()
-        match event:
-            case GraphUpdate():
-                self.numbers.frames += 1
-                self._remember(("frame", event.project_id), event)
-                if event.source == "task_graph_update":  # frames come for the current project only
-                    self._current_id = event.project_id
-            case ProjectsListed():
-                self._remember("list", event)
-                self._listed = event
-                self._current_id = event.current_id
-            case wire.ServerRefused():
-                self._problems = (f"The server said {event.event}: {event.message}",)
-            case _:
-                pass
-        if event.problems or isinstance(event, GraphUpdate):
-            self._problems = event.problems
-        complaint = self._complaint()
-        if complaint != self.connection.error and self.connection.state in ("live", "polling"):
-            self._tell(replace(self.connection, error=complaint))
-        for sink in tuple(self._sinks):
-            self._pass_on(sink, event, live=live)
-
-    def _remember(self, key: object, event: wire.Event) -> None:
-        self._latest.pop(key, None)
-        self._latest[key] = event
-        if len(self._latest) > MOST_REMEMBERED:
-            self._latest.pop(next(key for key in self._latest if key != "list"))
-
-    def _pass_on(self, sink: Sink, event: wire.Event, *, live: bool) -> None:
-        try:
-            sink.on_event(event, live=live)
-        except Exception as error:  # a bug of ours must not end the listening without a word
-            self._tell_bug("handing on an event", error)
-
-    def _tell_bug(self, doing: str, error: Exception) -> None:
-        _log.exception("%s", doing)
-        sentence = f"roma-widget has a bug, met while {doing}: {shorten(repr(error), 200)}"
-        self._tell(replace(self.connection, error=sentence))
-
-    def _complaint(self) -> str | None:
-        wanted = self._wanted()
-        lines = [
-            *(line for project_id, line in self._missing.items() if project_id in wanted),
-            *self._problems,
-        ]
-        said = [f"{line.rstrip('.')}." for line in lines[:2]]
-        more = [f"And {len(lines) - 2} more."] if len(lines) > 2 else []
-        return " ".join(said + more) or None
+        return self.hearing.hear_project(project_id, answer)
 
     async def _pause(self, delay_s: float) -> None:
         """Sleep, unless somebody wants another try now."""
@@ -507,15 +360,3 @@ class Feed:
         except TimeoutError:
             return
         self._wake.clear()
-
-    def _tell(self, connection: Connection) -> None:
-        # a server may quote what it was sent
-        error, reason = (
-            text and hide(text, self.options.secrets()) for text in (connection.error, connection.reason)
-        )
-        connection = replace(connection, error=error, reason=reason)
-        if connection == self.connection:
-            return
-        self.connection = connection
-        for sink in tuple(self._sinks):
-            sink.on_connection(connection)

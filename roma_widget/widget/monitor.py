@@ -265,6 +265,7 @@ class Monitor(anywidget.AnyWidget):
         self._refresh_picture()
 
     def retire(self) -> None:
+        """A later run of the same cell has made another monitor, and this one's output is gone."""
         self._picture = None
 
     # -- from the browser, on roma-io (messages.Person)

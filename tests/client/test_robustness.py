@@ -142,7 +142,7 @@ class TestBadValues:
             server.send_frame([node("root")], project=f"p{number}")
         eventually(lambda: m.project.get("id") == "p99")
         (feed,) = opening._registry._feeds.values() if opening._registry else ()
-        assert len(feed._latest) < 30
+        assert len(feed.hearing._latest) < 30
 
     def test_words_of_a_server_are_bounded_on_their_way_to_the_browser(
         self, connect: Connect, wire: Wire

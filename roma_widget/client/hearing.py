@@ -1,0 +1,210 @@
+"""What a server said: reads its events against the last frame, remembers the newest of each, and passes them on.
+
+Where they come from (a socket, HTTP) and when is `feed`'s business. Runs on the loop of `roma-io`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from ..core import wire
+from ..core.model import Connection
+from ..core.reading import hide, shorten
+from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from .rest import Answer
+from .socket import UNREADABLE
+
+LONGEST_NAME = 200
+MOST_REMEMBERED = 16
+"""Frames kept for who subscribes later, one a project: a server may invent any number of projects."""
+_log = logging.getLogger("roma_widget.hearing")
+
+
+class Sink(Protocol):
+    """Whoever listens to a feed; called on the loop, must not block or raise."""
+
+    wanted_project: str | None
+
+    def on_event(self, event: wire.Event, *, live: bool) -> None: ...
+
+    def on_connection(self, connection: Connection) -> None: ...
+
+
+@dataclass(slots=True)
+class LinkNumbers:
+    """What was received, in all and lately; read by `m.link()` and the browser's beat."""
+
+    frames: int = 0
+    skipped_frames: int = 0
+    bytes_received: int = 0
+    heard_at: float | None = None
+    round_trip_s: float | None = None
+
+
+class Hearing:
+    """See the module. `texts` is the last frame of the socket, `problems` what was wrong with what came last."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self.connection = Connection()
+        self.numbers = LinkNumbers()
+        self.texts = wire.NO_FRAME
+        self.listed: ProjectsListed | None = None
+        self.current_id: str | None = None
+        self.problems: tuple[str, ...] = ()
+        self._secrets = secrets
+        self._sinks: list[Sink] = []
+        self._queue: deque[tuple[str, wire.Payload | None]] = deque()
+        self._arrived = asyncio.Event()
+        self._polled_texts: dict[str, FrameTexts] = {}
+        self._stamps: dict[str, datetime | None] = {}
+        self._missing: dict[str, str] = {}
+        self._latest: dict[object, wire.Event] = {}
+
+    def subscribe(self, sink: Sink) -> None:
+        """Add a listener; what is known already is told at once."""
+        self._sinks.append(sink)
+        sink.on_connection(self.connection)
+        for event in tuple(self._latest.values()):  # in the order they came: the last says what is current
+            self._pass_on(sink, event, live=False)
+
+    def unsubscribe(self, sink: Sink) -> bool:
+        """Remove a listener; True when none is left."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+        return not self._sinks
+
+    def wanted(self, exclude: str | None = None) -> list[str]:
+        wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
+        return sorted(wanted - {exclude})
+
+    def missing(self, project_id: str) -> str | None:
+        """What to tell who wants a project that the server does not know."""
+        return self._missing.get(project_id)
+
+    def enqueue(self, name: str, payload: wire.Payload | None) -> None:
+        """Called by the socket for each event; a frame that waits behind a newer one is skipped."""
+        if name == "task_graph_update" and self._queue and self._queue[-1][0] == name:
+            self._queue.pop()
+            self.numbers.skipped_frames += 1
+        self._queue.append((name, payload))
+        self._arrived.set()
+
+    async def read_events(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                name, payload = self._queue.popleft()
+                self._read(name, payload)
+                await asyncio.sleep(0)  # let the socket bring what is newer before the next is read
+
+    def _read(self, name: str, payload: wire.Payload | None) -> None:
+        if name == UNREADABLE:
+            self.handle(wire.Unreadable("message", (payload.text if payload else "unreadable",)), live=True)
+            return
+        if len(name) > LONGEST_NAME:
+            sentence = f"an event with a name of {len(name):,} characters was skipped"
+            self.handle(wire.Unreadable(shorten(name, 80), (sentence,)), live=True)
+            return
+        try:
+            event = wire.read_event(name, payload, self.texts)
+        except Exception as error:  # hostile input found a hole in the reader: say it, go on
+            _log.exception("reading %s", name)
+            event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
+        if isinstance(event, GraphUpdate):
+            self.texts = event.texts
+        self.handle(event, live=True)
+
+    def hear_project(self, project_id: str, answer: Answer) -> bool:
+        """What `GET /api/projects/{id}` answered; True when something was new."""
+        if answer.status != 200:
+            named = shorten(project_id, 60)
+            self._missing[project_id] = f"The server knows no project {named!r} (HTTP {answer.status})."
+            self.tell(replace(self.connection, error=self.complaint()))
+            return False
+        self._missing.pop(project_id, None)
+        last = self._polled_texts.get(project_id, wire.NO_FRAME)
+        try:
+            project, frame, problems = wire.read_project(answer.body, last)
+        except Exception as error:  # hostile input found a hole in the reader: say it, go on
+            self.tell_bug(f"reading project {project_id[:80]}", error)
+            return False
+        self.numbers.bytes_received += len(answer.body)
+        if frame is None or (not frame.nodes and last.nodes):
+            # one poll in a hundred reads a file that is being written: the last good state stays
+            self.problems = problems
+            return False
+        frame = replace(frame, project_id=project_id, project=project or frame.project)
+        changed: bool = frame.nodes is not last.nodes or frame.project != last.project
+        self._polled_texts[project_id] = replace(frame.texts, project=frame.project)
+        # a stamp that moved since the last look was made just now, and tells the server's zone
+        stamp, self._stamps[project_id] = self._stamps.get(project_id), frame.time
+        self.handle(frame, live=stamp is not None and stamp != frame.time)
+        return changed
+
+    def handle(self, event: wire.Event, *, live: bool) -> None:
+        self.numbers.heard_at = time.monotonic()
+        match event:
+            case GraphUpdate():
+                self.numbers.frames += 1
+                self._remember(("frame", event.project_id), event)
+                if event.source == "task_graph_update":  # frames come for the current project only
+                    self.current_id = event.project_id
+            case ProjectsListed():
+                self._remember("list", event)
+                self.listed = event
+                self.current_id = event.current_id
+            case wire.ServerRefused():
+                self.problems = (f"The server said {event.event}: {event.message}",)
+            case _:
+                pass
+        if event.problems or isinstance(event, GraphUpdate):
+            self.problems = event.problems
+        complaint = self.complaint()
+        if complaint != self.connection.error and self.connection.state in ("live", "polling"):
+            self.tell(replace(self.connection, error=complaint))
+        for sink in tuple(self._sinks):
+            self._pass_on(sink, event, live=live)
+
+    def _remember(self, key: object, event: wire.Event) -> None:
+        self._latest.pop(key, None)
+        self._latest[key] = event
+        if len(self._latest) > MOST_REMEMBERED:
+            self._latest.pop(next(key for key in self._latest if key != "list"))
+
+    def _pass_on(self, sink: Sink, event: wire.Event, *, live: bool) -> None:
+        try:
+            sink.on_event(event, live=live)
+        except Exception as error:  # a bug of ours must not end the listening without a word
+            self.tell_bug("handing on an event", error)
+
+    def tell_bug(self, doing: str, error: Exception) -> None:
+        _log.exception("%s", doing)
+        sentence = f"roma-widget has a bug, met while {doing}: {shorten(repr(error), 200)}"
+        self.tell(replace(self.connection, error=sentence))
+
+    def complaint(self) -> str | None:
+        wanted = self.wanted()
+        lines = [
+            *(line for project_id, line in self._missing.items() if project_id in wanted),
+            *self.problems,
+        ]
+        said = [f"{line.rstrip('.')}." for line in lines[:2]]
+        more = [f"And {len(lines) - 2} more."] if len(lines) > 2 else []
+        return " ".join(said + more) or None
+
+    def tell(self, connection: Connection) -> None:
+        # a server may quote what it was sent
+        error, reason = (text and hide(text, self._secrets) for text in (connection.error, connection.reason))
+        connection = replace(connection, error=error, reason=reason)
+        if connection == self.connection:
+            return
+        self.connection = connection
+        for sink in tuple(self._sinks):
+            sink.on_connection(connection)
