@@ -502,6 +502,11 @@ export class Graph {
   }
 
   #measure(): void {
+    // Nobody has moved the view: what was fitted into the old width is fitted into the new one.
+    if (this.following && this.#w !== 0 && this.element.clientWidth !== this.#w) {
+      this.#fitNext = true;
+      this.#followed = null;
+    }
     this.#w = this.element.clientWidth;
     this.#h = this.element.clientHeight;
     this.#canvas.width = Math.round(this.#w * this.#ratio);
