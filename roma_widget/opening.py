@@ -70,8 +70,8 @@ def demo(scenario: str = "report", *, speed: float = 1.0) -> Monitor:
     """Watch a recorded run, played by an embedded server in a child process that ends with the monitor.
 
     `scenario` names a recording that ships with the package; `speed` 10.0 plays it ten times as fast. Running
-    the same cell again starts the run anew and ends the one before. Raises ValueError for an unknown scenario.
-    Example: `m = demo(speed=5)`
+    the same cell again starts the run anew and ends the one before. Raises ValueError for a bad speed, RomaError
+    for an unknown scenario. Example: `m = demo(speed=5)`
     """
     if not speed > 0:
         raise ValueError(f"speed takes a number above 0, not {speed!r}.")

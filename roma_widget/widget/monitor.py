@@ -183,7 +183,7 @@ class Monitor(anywidget.AnyWidget):
         """Wait until the run is `"done"` (returns its outcome), `"connected"`, or a predicate of Snapshot holds.
 
         `timeout` in seconds, None waits for ever; `stall_timeout` is how long a run may count as stalled. Can be
-        interrupted. Raises WaitTimeout, RunStalled, ConnectError (the server cannot be reached) or NotLive
+        interrupted. Raises WaitTimeout, RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive
         (disconnected). Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
         """
         return self._io.result(self._waiting(until, timeout, stall_timeout))
