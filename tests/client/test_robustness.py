@@ -4,7 +4,6 @@ again, and notebooks that do odd things to a monitor."""
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -282,7 +281,6 @@ class TestNotebooks:
         eventually(lambda: one.connection["state"] == other.connection["state"] == "closed")
         assert edited.connection["state"] == "live"
 
-    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
     def test_a_monitor_in_a_forked_child_says_so_instead_of_hanging(
         self, connect: Connect, wire: Wire
     ) -> None:
