@@ -39,6 +39,7 @@ export function Header({ view }: { view: View }) {
       ? `${Math.round(link.round_trip_ms)} ms`
       : null;
   const dot = link.alive ? connection.state : "gone";
+  const note = quietNote(view);
   return (
     <header class="rw-header">
       <span class="rw-state">
@@ -49,12 +50,14 @@ export function Header({ view }: { view: View }) {
       <h2 class="rw-title" dir="auto" title={title ?? undefined}>
         {title ?? (connection.state === "live" ? "No project" : (address ?? "ROMA"))}
       </h2>
-      <span class="rw-numbers">
-        {hasTasks ? <ProgressText view={view} /> : <span class="rw-quiet">{quietNote(view)}</span>}
-        {hasTasks && progress.started !== null && (
-          <span class="rw-quiet rw-elapsed">{elapsed(view.elapsed())}</span>
-        )}
-      </span>
+      {(hasTasks || note !== "") && (
+        <span class="rw-numbers">
+          {hasTasks ? <ProgressText view={view} /> : <span class="rw-quiet">{note}</span>}
+          {hasTasks && progress.started !== null && (
+            <span class="rw-quiet rw-elapsed">{elapsed(view.elapsed())}</span>
+          )}
+        </span>
+      )}
     </header>
   );
 }
@@ -64,8 +67,9 @@ const firstGoal = (view: View): string | null => view.task(view.run.tree.ids[0] 
 function quietNote(view: View): string {
   const { connection, address } = view.kernel.traits;
   if (connection.state === "live") return address ?? "";
-  if (connection.attempt !== null && connection.state !== "connecting")
-    return `attempt ${connection.attempt} of 10`;
+  // "Reconnecting, try 3" stands at the left already.
+  if (connection.state === "failed" && connection.attempt !== null)
+    return `after ${connection.attempt} tries`;
   return "";
 }
 

@@ -167,8 +167,12 @@ export function NoTasks({ view }: { view: View }) {
             rows={[
               ["Came back", connection.error],
               ["Next try", nextTry(view) || null],
+              ["What helps", "start ROMA's server, or check the address"],
             ]}
           />
+          <div class="rw-page-actions">
+            <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main />
+          </div>
         </Page>
       );
     case "failed":
