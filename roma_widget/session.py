@@ -18,7 +18,7 @@ from .client.feed import Feed
 from .core import wire
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
 from .core.outcome import Verdict, iso, judge, progress
-from .core.reading import shorten
+from .core.reading import cut
 from .core.state import ProjectState, State, apply
 from .errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
 from .widget.messages import Publication, publication
@@ -345,9 +345,9 @@ def _facts(state: State, shown: ProjectState | None, snapshot: Snapshot, verdict
         if project is None
         else {
             "id": project.project_id,
-            "title": project.title,
-            "goal": project.goal,
-            "status": project.status,
+            "title": cut(project.title, LONGEST_TEXT),
+            "goal": cut(project.goal, LONGEST_TEXT),
+            "status": cut(project.status, LONGEST_TEXT),
         },
         "progress": progress(snapshot.tasks, verdict),
     }
@@ -366,15 +366,11 @@ def _listed(facts: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**entry, "updated": None} for entry in facts["projects"]]
 
 
-def _cut(text: str | None) -> str | None:
-    return None if text is None else shorten(text, LONGEST_TEXT)
-
-
 def _project_entry(project: Project, is_current: bool) -> dict[str, Any]:
     return {
         "id": project.project_id,
-        "title": _cut(project.title),
-        "status": _cut(project.status),
+        "title": cut(project.title, LONGEST_TEXT),
+        "status": cut(project.status, LONGEST_TEXT),
         "created": iso(project.created),
         "updated": iso(project.updated),
         "is_current": is_current,

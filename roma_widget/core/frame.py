@@ -91,7 +91,7 @@ def _read_nodes(
     text = top.texts.get("all_nodes", "null")
     if split is None and text.startswith("{"):  # the very text of the last frame
         for lines in last.node_problems.values():
-            _repeat(problems, lines)
+            problems.repeat(lines)
         return last.nodes, last.node_texts, last.node_problems
     if split is None:
         if text != "null":
@@ -101,7 +101,7 @@ def _read_nodes(
         problems.add(f"all_nodes.{key}", "this id came twice; the last one counts")
     if not split.decoded and not split.undecodable and split.texts.keys() == last.node_texts.keys():
         for lines in last.node_problems.values():
-            _repeat(problems, lines)
+            problems.repeat(lines)
         return last.nodes, last.node_texts, last.node_problems
     nodes: dict[str, Node] = {}
     refused: dict[str, tuple[str, ...]] = {}
@@ -116,7 +116,7 @@ def _read_nodes(
             lines = last.node_problems.get(key, ())
         if lines:
             refused[key] = lines
-            _repeat(problems, lines)
+            problems.repeat(lines)
         if node is not None and len(nodes) < MOST_TASKS:
             nodes[task_id] = node
     if len(split.texts) > MOST_TASKS:
@@ -211,8 +211,3 @@ def _scalar(top: Members, key: str) -> object:
     if key not in top.texts or key in top.undecodable:
         return None
     return json.loads(top.texts[key], strict=False)
-
-
-def _repeat(problems: Problems, lines: tuple[str, ...]) -> None:
-    problems.count += len(lines)
-    problems.lines.extend(lines[: max(0, 20 - len(problems.lines))])

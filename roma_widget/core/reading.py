@@ -26,6 +26,11 @@ class Problems:
         if len(self.lines) < MOST_PROBLEMS:
             self.lines.append(f"{shorten(path, 120)}: {message}")
 
+    def repeat(self, lines: tuple[str, ...]) -> None:
+        """Say again what was said of a part that has not changed."""
+        self.count += len(lines)
+        self.lines.extend(lines[: max(0, MOST_PROBLEMS - len(self.lines))])
+
     def sentences(self) -> tuple[str, ...]:
         left_out = self.count - len(self.lines)
         return (*self.lines, f"and {left_out} more") if left_out else tuple(self.lines)
@@ -125,6 +130,11 @@ def kind(value: object) -> str:
 
 def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def cut(text: str | None, limit: int) -> str | None:
+    """`shorten` for what may be missing."""
+    return None if text is None else shorten(text, limit)
 
 
 def clean(text: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from .model import Task
-from .reading import clean, shorten
+from .reading import clean, cut, shorten
 
 LONGEST_TEXT = 500
 LONGEST_WORD = 80
@@ -27,10 +27,10 @@ def task_record(task: Task) -> Record:
         "index": task.plan_index,
         "goal": shorten(task.goal, LONGEST_TEXT),
         "status": shorten(str(task.status), LONGEST_WORD),
-        "type": _cut(task.task_type, LONGEST_WORD),
-        "node": _cut(task.node_type, LONGEST_WORD),
-        "agent": _cut(task.agent),
-        "model": _cut(task.model),
+        "type": cut(task.task_type, LONGEST_WORD),
+        "node": cut(task.node_type, LONGEST_WORD),
+        "agent": cut(task.agent, LONGEST_TEXT),
+        "model": cut(task.model, LONGEST_TEXT),
         "layer": task.layer,
         "depends_on": task.depends_on,
         "context": task.context_ids,
@@ -38,8 +38,8 @@ def task_record(task: Task) -> Record:
         "started": epoch_ms(task.started),
         "updated": epoch_ms(task.updated),
         "completed": epoch_ms(task.completed),
-        "error": _cut(task.error),
-        "summary": _cut(task.result_summary),
+        "error": cut(task.error, LONGEST_TEXT),
+        "summary": cut(task.result_summary, LONGEST_TEXT),
     }
 
 
@@ -91,7 +91,3 @@ def task_details(task: Task) -> Record:
 
 def epoch_ms(time: datetime | None) -> float | None:
     return time.timestamp() * 1000 if time is not None else None
-
-
-def _cut(text: str | None, limit: int = LONGEST_TEXT) -> str | None:
-    return None if text is None else shorten(text, limit)
