@@ -28,6 +28,14 @@ class RunStalled(RomaError):
     """`wait` gave up because the run does not move any more; the message says why."""
 
 
+class RunStopped(RomaError):
+    """A run that reports to an embedded server was stopped by request: its next report raises this."""
+
+
+class TaskAborted(RomaError):
+    """A human answered an agent's question with "abort"."""
+
+
 class NotLive(RomaError):
     """An action needs a live connection and there is none (disconnected, closed, an archive)."""
 
