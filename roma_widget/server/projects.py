@@ -165,7 +165,7 @@ class Projects:
         """The tasks, read from disk if they have to be (that blocks: not on the server's loop, see `is_loaded`)."""
         if record.nodes is None:
             stored = self._store.nodes(record.project_id) if record.node_count else {}
-            record.nodes = {node_id: _read_node(text) for node_id, text in stored.items()}
+            record.nodes = {node_id: _read_node(text, record.version) for node_id, text in stored.items()}
         if not record.alive:
             self._loaded[record.project_id] = None
             self._loaded.move_to_end(record.project_id)
@@ -440,13 +440,14 @@ def encode_node(needs: tuple[str, ...], fields: Mapping[str, Any]) -> bytes:
     return encode({"needs": needs, "node": fields})
 
 
-def _read_node(text: bytes) -> NodeRecord:
+def _read_node(text: bytes, version: int) -> NodeRecord:
+    """What changed when is not kept: for a client that has an older `version` of the project all of it is new."""
     stored = _stored_node.decode(text)
     fields = {
         key: msgspec.Raw(bytes(raw)) if key in _KEPT_RAW else msgspec.json.decode(raw)
         for key, raw in stored.node.items()
     }
-    return NodeRecord(fields, stored.needs, dict.fromkeys(fields, 0))
+    return NodeRecord(fields, stored.needs, dict.fromkeys(fields, version), version)
 
 
 def graphs_of(nodes: Iterable[NodeRecord]) -> dict[str, Any]:

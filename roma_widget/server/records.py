@@ -110,7 +110,14 @@ def _encode_anything(value: Any) -> bytes:
         text = json.dumps(value, default=repr, skipkeys=False, ensure_ascii=True)
         return _encoder.encode(_without_surrogates(json.loads(text)))
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return _encoder.encode(clean_text(repr(value)))
+        return _encoder.encode(_shown(value))
+
+
+def _shown(value: Any) -> str:
+    try:
+        return clean_text(repr(value))
+    except Exception:  # a foreign `__repr__` may raise what it likes
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 def _without_surrogates(value: Any) -> Any:

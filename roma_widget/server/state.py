@@ -70,7 +70,10 @@ class State:
             self._work.set()
 
     def save(self) -> None:
-        """Puts all changes on disk before it returns. Raises `StoreError`, and then they are tried again later."""
+        """Puts all changes on disk before it returns. Not to be called with the lock held.
+
+        Raises `StoreError`, and then they are tried again later.
+        """
         with self._saving:
             batch = self._take()
             try:

@@ -160,6 +160,18 @@ class TraceManager:
             del self._open[key]
         self.touch(opened)
 
+    def fail_question(self, project_id: str, node_id: str, request_id: str, why: str) -> None:
+        """Says in the trace why the stage that asked a human, before a restart, never got its answer."""
+        trace = self._find((project_id, node_id))
+        for stage in trace.stages if trace is not None else ():
+            asked = stage.processing_parameters
+            if isinstance(asked, dict) and asked.get("request_id") == request_id:
+                stage.status = "failed"
+                stage.error_message = why
+                stage.completed_at = stage.completed_at or now_iso()
+                self._dirty.add((project_id, node_id))
+                self._stage_changed(project_id, node_id, stage)
+
     def clear(self, project_id: str) -> None:
         """Removes a project's traces, in memory and with the next save on disk (ROMA leaves those, and they come
         back).
@@ -216,6 +228,12 @@ class TraceManager:
 
     def has_in_memory(self, project_id: str, node_id: str) -> bool:
         return (project_id, node_id) in self._traces
+
+    def place(self, project_id: str, node_id: str, stage: ProcessingStage) -> int | None:
+        """The index of a stage in its trace; None when the trace is not in memory or has no such stage."""
+        trace = self._traces.get((project_id, node_id))
+        stages = trace.stages if trace is not None else []
+        return next((index for index, known in enumerate(stages) if known is stage), None)
 
     def _find(self, key: tuple[str, str]) -> NodeProcessingTrace | None:
         trace = self._traces.get(key)
