@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from roma_widget.errors import RomaError, RunStopped
-from roma_widget.server.instrument import CANCELLED, FINAL, Host, Project
+from roma_widget.server.instrument import Project
 from roma_widget.server.projects import ProjectRecord
 from roma_widget.server.records import now_iso
+from roma_widget.server.reports import CANCELLED, FINAL, Host
 
 NO_RUNS = "this server starts no runs"
 STOPPED = "The run was stopped by request."

@@ -297,8 +297,8 @@ def test_a_stopped_run_hears_it_with_its_next_report(host: Desk) -> None:
         host.project() as project,
         project.task("root") as root,
     ):
-        assert runs.stop(project._record) is True
-        assert runs.stop(project._record) is False
+        assert runs.stop(project.record) is True
+        assert runs.stop(project.record) is False
         assert (root.status, project.status) == ("CANCELLED", "stopped")
         root.task("more")
     assert (root.status, project.status) == ("CANCELLED", "stopped")
@@ -321,7 +321,7 @@ def test_a_stopped_run_that_waits_for_an_answer_waits_no_more(host: Desk) -> Non
     deadline = time.monotonic() + 10
     while not host.opened:
         assert time.monotonic() < deadline
-    Runs(host, None).stop(projects[0]._record)  # type: ignore[attr-defined]
+    Runs(host, None).stop(projects[0].record)  # type: ignore[attr-defined]
     asker.join(10)
     assert len(stopped) == 1
     assert host.closed == [("stopped", "the run was stopped")]

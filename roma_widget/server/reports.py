@@ -1,0 +1,63 @@
+"""The words of a report that its parts share: statuses, how an exception reads, how a model is named; and its host."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from roma_widget.errors import RunStopped, TaskAborted
+from roma_widget.server.hitl import Prompt
+from roma_widget.server.records import clean_text
+from roma_widget.server.state import State
+
+DONE, FAILED, CANCELLED = "DONE", "FAILED", "CANCELLED"
+FINAL = frozenset({DONE, FAILED, CANCELLED})
+INTERRUPTIONS = (
+    RunStopped,
+    TaskAborted,
+    asyncio.CancelledError,
+    KeyboardInterrupt,
+    SystemExit,
+    GeneratorExit,
+)
+"""These say that somebody ended the task, not that it failed."""
+
+
+class Host(Protocol):
+    """What instrumentation needs of a server."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def is_running(self) -> bool: ...
+
+    def prompt_opened(self, prompt: Prompt) -> None: ...
+
+    def prompt_closed(self, prompt: Prompt, state: str, why: str) -> None: ...
+
+
+def message_of(error: BaseException) -> str:
+    """What a person reads of an exception."""
+    return clean_text(str(error).strip() or type(error).__name__)
+
+
+def model_of_task(model: str | None, adapter: str | None) -> dict[str, Any] | None:
+    """A node's `model_info` for "provider/name", or a name alone."""
+    if model is None:
+        return None
+    provider, _, name = model.partition("/")
+    return {
+        "adapter_name": adapter,
+        "model_provider": provider if name else None,
+        "model_name": name or provider,
+        "model_id": model,
+    }
+
+
+def model_of_stage(model: str | None) -> dict[str, Any] | None:
+    """A stage's `model_info`, which has other keys than a node's."""
+    if model is None:
+        return None
+    provider, slash, _ = model.partition("/")
+    return {"model": model, "provider": provider if slash else None}
