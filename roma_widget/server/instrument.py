@@ -21,11 +21,12 @@ from typing import Any, Self
 
 from roma_widget.errors import NotLive, RunStopped, TaskAborted
 from roma_widget.server.projects import ProjectRecord
-from roma_widget.server.records import clean_text, frozen
-from roma_widget.server.reports import CANCELLED, FAILED, INTERRUPTIONS, Host, message_of, model_of_task
+from roma_widget.server.records import clean_text, frozen, now_iso
 from roma_widget.server.stages import Stage
 from roma_widget.server.tasks import Task, current_task
+from roma_widget.server.terms import CANCELLED, FAILED, FINAL, INTERRUPTIONS, Host, message_of, model_of_task
 
+LEFT = "The run ended before this task did."
 __all__ = ["CONTEXT", "Host", "Project", "Stage", "Task"]
 
 
@@ -158,6 +159,8 @@ class Project:
             if not self.record.alive:
                 return  # stopped meanwhile: that has ended it
             self.record.alive = False
+            if error is not None:
+                self._cancel_the_rest()
             if error is None:
                 status, why = self._outcome()
             elif isinstance(error, TaskAborted) or not isinstance(error, INTERRUPTIONS):
@@ -165,6 +168,15 @@ class Project:
             else:
                 status, why = "stopped", message_of(error)
             self._change(status=status, error=why)
+
+    def _cancel_the_rest(self) -> None:
+        """What the run left behind, tasks that were never entered above all, will not be done any more."""
+        projects = self.server.state.projects
+        for node in projects.nodes(self.record).values():
+            if node.fields["status"] not in FINAL:
+                projects.change_node(
+                    self.record, node, status=CANCELLED, error=LEFT, timestamp_completed=now_iso()
+                )
 
     def _outcome(self) -> tuple[str, str | None]:
         roots = [

@@ -16,8 +16,8 @@ from roma_widget.server.hitl import Answer, AskerGone
 from roma_widget.server.projects import NodeRecord
 from roma_widget.server.questions import Question
 from roma_widget.server.records import clean_text, encode, frozen, now_iso
-from roma_widget.server.reports import CANCELLED, DONE, FAILED, FINAL, INTERRUPTIONS, message_of
 from roma_widget.server.stages import Stage
+from roma_widget.server.terms import CANCELLED, DONE, FAILED, FINAL, INTERRUPTIONS, message_of
 
 if TYPE_CHECKING:
     from roma_widget.server.instrument import Project
@@ -124,8 +124,9 @@ class Task:
         with question:
             try:
                 # shielded: cancelling this wait must not cancel what `answer` will resolve
-                waiting = asyncio.shield(asyncio.wrap_future(question.prompt.future))
-                return question.answered(await asyncio.wait_for(waiting, timeout))
+                answer = asyncio.wrap_future(question.prompt.future)
+                answer.add_done_callback(_retrieve)
+                return question.answered(await asyncio.wait_for(asyncio.shield(answer), timeout))
             except TimeoutError:
                 raise question.too_late() from None
             except AskerGone as gone:
@@ -210,3 +211,9 @@ class Task:
             self.change(status=_DURING.get(name, "RUNNING"))
         else:
             self.change(status="PLAN_DONE" if self.node.fields["planned_sub_task_ids"] else "RUNNING")
+
+
+def _retrieve(answer: asyncio.Future[Answer]) -> None:
+    """Looks at how a question ended that nobody waits for any more: asyncio would complain in the user's log."""
+    if not answer.cancelled():
+        answer.exception()

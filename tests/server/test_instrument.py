@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import statistics
 import threading
@@ -16,6 +17,7 @@ import pytest
 from server.reporting import Desk, desk
 
 from roma_widget.errors import NotLive, RomaError, RunStopped, TaskAborted, WaitTimeout
+from roma_widget.server.instrument import LEFT
 from roma_widget.server.records import NODE_KEYS
 from roma_widget.server.runs import Runs
 
@@ -123,6 +125,16 @@ def test_an_exception_fails_what_it_leaves_and_goes_on_up(host: Desk) -> None:
     assert host.frame(project)["current_project"]["error"] == "no such page"
     (stage,) = host.stages(project, "root.1")
     assert (stage["status"], stage["error_message"]) == ("failed", "no such page")
+
+
+def test_what_a_failed_run_never_came_to_is_cancelled(host: Desk) -> None:
+    with pytest.raises(OSError, match="disk"), host.project() as project, project.task("root") as root:  # noqa: PT012
+        root.task("never entered")
+        raise OSError("disk")
+    assert (host.node(project, "root.1")["status"], host.node(project, "root.1")["error"]) == (
+        "CANCELLED",
+        LEFT,
+    )
 
 
 def test_a_retry_is_another_occurrence_of_its_stage(host: Desk) -> None:
@@ -261,12 +273,14 @@ def test_abort_cancels_whatever_does_not_catch_it(host: Desk) -> None:
     assert (leaf.status, root.status, project.status) == ("CANCELLED", "CANCELLED", "failed")
 
 
-def test_nobody_answers_in_time(host: Desk) -> None:
+def test_nobody_answers_in_time(host: Desk, caplog: pytest.LogCaptureFixture) -> None:
     with host.project() as project, project.task("root") as root:
         with pytest.raises(WaitTimeout, match="Nobody answered"):
             root.ask("PlanReview", "Good?", timeout=0.01)
         with pytest.raises(WaitTimeout, match="Nobody answered"):
             asyncio.run(root.ask_async("PlanReview", "Good?", timeout=0.01))
+    gc.collect()  # asyncio complains of an exception nobody retrieved when its future goes
+    assert caplog.text == ""
     assert [state for state, _ in host.closed] == ["expired", "expired"]
     assert host.state.prompts.open() == []
     assert [stage["status"] for stage in host.stages(project, "root")] == ["failed", "failed"]

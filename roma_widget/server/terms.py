@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from roma_widget.errors import RunStopped, TaskAborted
 from roma_widget.server.hitl import Prompt
 from roma_widget.server.records import clean_text
 from roma_widget.server.state import State
+
+if TYPE_CHECKING:
+    from roma_widget.server.instrument import Project
 
 DONE, FAILED, CANCELLED = "DONE", "FAILED", "CANCELLED"
 FINAL = frozenset({DONE, FAILED, CANCELLED})
@@ -31,6 +34,8 @@ class Host(Protocol):
 
     @property
     def is_running(self) -> bool: ...
+
+    def project(self, goal: str) -> Project: ...
 
     def prompt_opened(self, prompt: Prompt) -> None: ...
 
