@@ -16,6 +16,7 @@ MODULES = {
     "receive": "receive",
     "memory": "memory",
     "pixels": "pixels",
+    "wire": "wire",
 }
 
 

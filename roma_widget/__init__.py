@@ -18,12 +18,15 @@ if TYPE_CHECKING:
         NotLive,
         RomaError,
         RunStalled,
+        RunStopped,
         ServerError,
+        TaskAborted,
         UnknownProject,
         UnknownTask,
         WaitTimeout,
     )
     from .opening import connect, demo
+    from .server.embedded import Server
     from .widget.monitor import Monitor
 
 __all__ = [
@@ -33,10 +36,13 @@ __all__ = [
     "Project",
     "RomaError",
     "RunStalled",
+    "RunStopped",
+    "Server",
     "ServerError",
     "Snapshot",
     "Status",
     "Task",
+    "TaskAborted",
     "UnknownProject",
     "UnknownTask",
     "WaitTimeout",
@@ -48,6 +54,7 @@ _HOMES = {
     "connect": "opening",
     "demo": "opening",
     "Monitor": "widget.monitor",
+    "Server": "server.embedded",
     "Project": "core.model",
     "Snapshot": "core.model",
     "Status": "core.model",

@@ -1,4 +1,4 @@
-"""The command line: `roma-widget replay CAPTURE`.
+"""The command line: `roma-widget serve`, `roma-widget replay CAPTURE`.
 
 Imports happen in the commands, so that each starts quickly.
 Exit codes: 0 done (also when ended by Ctrl+C), 2 something that the user can mend, said in one sentence.
@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
+
+TOKEN_VARIABLE = "ROMA_WIDGET_TOKEN"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"roma-widget {__version__}")
         return 0
     if arguments.command is None:
-        return _fail("say what to do, e.g. `roma-widget replay report` (see --help).")
-    return _replay(arguments)
+        return _fail("say what to do, e.g. `roma-widget serve --scenario report` (see --help).")
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,35 +41,106 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="roma-widget", description="Watch ROMA runs in a notebook.")
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_serve(commands)
+    _add_replay(commands)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    serve = commands.add_parser("serve", help="run an embedded ROMA-compatible server")
+    serve.add_argument(
+        "--data-dir", help="keeps projects and traces over restarts (default: nothing is kept)"
+    )
+    serve.add_argument("--scenario", help="what a started project does: report, failure, wide or chat")
+    serve.add_argument("--seed", type=int, default=0, help="of the scenario: the same seed, the same run")
+    serve.add_argument("--tasks", type=int, default=1000, help="how many, for the scenario wide")
+    serve.add_argument("--no-hitl", action="store_true", help="the scenario asks nobody")
+    serve.add_argument("--start", action="store_true", help="start the scenario at once")
+    serve.add_argument(
+        "--token-file", help=f"a file with the token that clients need (or the variable {TOKEN_VARIABLE})"
+    )
+    serve.add_argument(
+        "--origin", action="append", default=[], help="a web page's origin that may connect; repeatable"
+    )
+    _add_common(serve, "any address but this machine's own demands a token")
+    serve.set_defaults(run=_serve)
+
+
+def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
     replay = commands.add_parser("replay", help="serve a recorded run as if it were running now")
-    replay.add_argument(
-        "capture", metavar="CAPTURE", help="a .jsonl or .jsonl.xz file, or a recording's name: report"
-    )
-    replay.add_argument(
-        "--speed", type=float, default=1.0, help="recorded seconds per second; 0: as fast as possible"
-    )
-    replay.add_argument("--port", type=int, default=0, help="default: any free one")
-    replay.add_argument("--host", default="127.0.0.1", help="an address of this machine only")
+    replay.add_argument("capture", metavar="CAPTURE", help="a .jsonl or .jsonl.xz file")
     replay.add_argument(
         "--not-safe-to-join",
         action="store_true",
         help="be silent about it, as ROMA is: careful clients poll then",
     )
-    replay.add_argument("--parent-pid", type=int, help=argparse.SUPPRESS)  # end with that process
-    replay.add_argument(
+    _add_common(replay, "an address of this machine only")
+    replay.set_defaults(run=_replay)
+
+
+def _add_common(parser: _Parser, host: str) -> None:
+    parser.add_argument("--speed", type=float, default=1.0, help="seconds per second; 0: as fast as possible")
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    parser.add_argument("--parent-pid", type=int, help=argparse.SUPPRESS)  # end with that process
+    parser.add_argument(
         "--announce", action="store_true", help=argparse.SUPPRESS
     )  # the address as a JSON line
-    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from roma_widget.errors import RomaError
+    from roma_widget.server.serve import serve
+
+    wrong = _wrong_numbers(arguments)
+    if wrong is None and arguments.tasks < 1:
+        wrong = f"--tasks must be 1 or more, not {arguments.tasks}."
+    if wrong is None and arguments.start and arguments.scenario is None:
+        wrong = "--start needs a --scenario to start."
+    if wrong is not None:
+        return _fail(wrong)
+    try:
+        token = _token(arguments.token_file)
+    except (OSError, ValueError) as error:
+        return _fail(f"the token file {arguments.token_file} cannot be read: {error}.")
+    try:
+        serve(
+            host=arguments.host,
+            port=arguments.port,
+            data_dir=arguments.data_dir,
+            token=token,
+            origins=arguments.origin,
+            scenario_name=arguments.scenario,
+            seed=arguments.seed,
+            speed=arguments.speed,
+            hitl=not arguments.no_hitl,
+            tasks=arguments.tasks,
+            start=arguments.start,
+            parent_pid=arguments.parent_pid,
+            announce=arguments.announce,
+        )
+    except (RomaError, ValueError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def _token(path: str | None) -> str | None:
+    """From a file or the environment: an argument could be read by every user of the machine."""
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    token = Path(path).read_text(encoding="utf-8").strip()
+    if not token:
+        raise ValueError("it is empty")
+    return token
 
 
 def _replay(arguments: argparse.Namespace) -> int:
     from roma_widget.errors import RomaError
     from roma_widget.server.serve import serve_replay
 
-    if math.isnan(arguments.speed) or arguments.speed < 0:
-        return _fail(f"--speed must be 0 (as fast as possible) or more, not {arguments.speed:g}.")
-    if not 0 <= arguments.port <= 65535:
-        return _fail(f"--port must be between 0 (any free one) and 65535, not {arguments.port}.")
+    wrong = _wrong_numbers(arguments)
+    if wrong is not None:
+        return _fail(wrong)
     try:
         serve_replay(
             arguments.capture,
@@ -78,6 +154,14 @@ def _replay(arguments: argparse.Namespace) -> int:
     except RomaError as error:
         return _fail(str(error))
     return 0
+
+
+def _wrong_numbers(arguments: argparse.Namespace) -> str | None:
+    if math.isnan(arguments.speed) or arguments.speed < 0:
+        return f"--speed must be 0 (as fast as possible) or more, not {arguments.speed:g}."
+    if not 0 <= arguments.port <= 65535:
+        return f"--port must be between 0 (any free one) and 65535, not {arguments.port}."
+    return None
 
 
 def _fail(sentence: str) -> int:

@@ -12,8 +12,7 @@ from typing import Literal
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
 from .core.address import host_and_port, server_url
-from .server.capture import recording_path
-from .server.child import start_replay_child
+from .server.child import start_child
 from .session import Session
 from .widget.cells import Cell, current_cell
 from .widget.monitor import Monitor
@@ -66,16 +65,25 @@ def connect(
     return _open(options, project, options.root, lambda: None)
 
 
-def demo(scenario: str = "report", *, speed: float = 1.0) -> Monitor:
-    """Watch a recorded run, played by an embedded server in a child process that ends with the monitor.
+def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: bool = True) -> Monitor:
+    """Watch a staged run on an embedded server, in a child process that ends with the monitor.
 
-    `scenario` names a recording that ships with the package; `speed` 10.0 plays it ten times as fast. Running
-    the same cell again starts the run anew and ends the one before. Raises ValueError for a bad speed, RomaError
-    for an unknown scenario. Example: `m = demo(speed=5)`
+    `scenario` is "report" (about 40 tasks, a minute), "failure" (a leaf fails and is rescued, another is not),
+    "wide" (1,000 tasks) or "chat" (many short runs); the same `seed` gives the same run. `speed` 10.0 plays it ten
+    times as fast. With `hitl` the run asks its human, and goes on by itself when nobody answers for two minutes.
+    Running the same cell again starts the run anew and ends the one before. Raises ValueError for a bad option,
+    RomaError when the server does not start. Example: `m = demo(speed=5)`
     """
+    from .server.scenarios import SCENARIOS
+
+    if scenario not in SCENARIOS:
+        raise ValueError(f"scenario takes one of {', '.join(SCENARIOS)}, not {scenario!r}.")
     if not speed > 0:
         raise ValueError(f"speed takes a number above 0, not {speed!r}.")
-    child = start_replay_child(recording_path(scenario), speed=speed)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"seed takes a whole number, not {seed!r}.")
+    command = ["serve", "--scenario", scenario, f"--seed={seed}", f"--speed={float(speed)!r}", "--start"]
+    child = start_child(command if hitl else [*command, "--no-hitl"])
     try:
         return _open(FeedOptions(root=child.url), None, "demo", child.close)
     except BaseException:

@@ -1,8 +1,9 @@
-"""`demo`: a recorded run played by a child process that ends with its monitor."""
+"""`demo`: a staged run on a child process's server that ends with its monitor."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -27,13 +28,34 @@ def wait_gone(process: psutil.Process) -> None:
 
 
 def test_the_demo_plays_a_run_to_its_end_and_takes_its_server_along() -> None:
-    with roma.demo(speed=30) as m:
+    with roma.demo(speed=30, hitl=False) as m:
         child = child_of(m.address.rsplit(":", 1)[1])
         assert m.wait(timeout=60) == "succeeded"
-        assert len(m.tasks()) == 15
+        assert 35 <= len(m.tasks()) <= 50
         assert (m.tasks()["status"] == "DONE").all()
+        assert m.tasks()["layer"].max() >= 3
         assert m.connection["state"] == "live"
     wait_gone(child)
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    def ended(seed: int) -> list[object]:
+        with roma.demo(speed=60, seed=seed, hitl=False) as m:
+            m.wait(timeout=60)
+            return [(task.task_id, task.goal, task.status, task.result) for task in m.snapshot.tasks.values()]
+
+    assert ended(1) == ended(1) != ended(2)
+
+
+def test_a_demo_that_nobody_answers_goes_on_by_itself() -> None:
+    with roma.demo(speed=100) as m:  # each question waits 1.2 s
+        assert m.wait(timeout=60) == "succeeded"
+
+
+def test_the_scenario_with_failures() -> None:
+    with roma.demo("failure", speed=30) as m:
+        assert m.wait(timeout=60) == "with_failures"
+        assert list(m.tasks().query("status == 'FAILED'")["error"].notna())
 
 
 def test_running_the_cell_again_ends_the_demo_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,12 +73,15 @@ def test_running_the_cell_again_ends_the_demo_before(monkeypatch: pytest.MonkeyP
         assert again.connection["state"] == "live"
 
 
-@pytest.mark.parametrize(("arguments", "word"), [({"speed": 0}, "speed"), ({"speed": -1}, "speed")])
-def test_a_speed_that_is_none_is_refused(arguments: dict[str, float], word: str) -> None:
-    with pytest.raises(ValueError, match=word):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"speed": 0}, "speed"),
+        ({"speed": -1}, "speed"),
+        ({"seed": "one"}, "seed"),
+        ({"scenario": "nope"}, "report, failure, wide, chat"),
+    ],
+)
+def test_a_bad_option_is_refused_before_anything_starts(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         roma.demo(**arguments)
-
-
-def test_an_unknown_scenario_names_those_there_are() -> None:
-    with pytest.raises(roma.RomaError, match="report"):
-        roma.demo("nope")

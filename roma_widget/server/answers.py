@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from roma_widget.server.capture import FRAME, Capture, compact_json
-from roma_widget.server.standing import Standing, empty_frame
+from roma_widget.server.capture import FRAME, Capture
+from roma_widget.server.json_parts import join_object, split_object
+from roma_widget.server.records import compact_json, empty_frame
+from roma_widget.server.requests import ERRORS, Refused, check_goal, check_max_steps
+from roma_widget.server.standing import Standing
 
 NO_RUNS = "this server replays a recording: it starts no runs"
 
@@ -53,30 +54,17 @@ class Asked:
     now: str
 
 
-class Refused(Exception):
-    """The request gets its error event, with this text."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    answer: Callable[[Any, Asked], list[Reply]]
-    error_event: str
-    error_key: str = "error"
-    error_prefix: str = ""
-
-
 def answer(event: str, args: Sequence[Any], asked: Asked) -> list[Reply]:
     """The replies to one of `HANDLED_EVENTS`, in order; never raises, whatever `args` holds."""
     if event == "request_initial_state":
         return _initial_state(asked) if not args else []
     if len(args) != 1:
         return []  # the real handler takes one argument; Flask-SocketIO drops its TypeError
-    request = _REQUESTS[event]
     try:
-        return request.answer(args[0], asked)
+        return _REQUESTS[event](args[0], asked)
     except Refused as refused:
-        text = f"{request.error_prefix}{refused}"
-        return [Reply(request.error_event, compact_json({request.error_key: text}))]
+        error = ERRORS[event]
+        return [Reply(error.event, error.payload(str(refused)))]
 
 
 def _initial_state(asked: Asked) -> list[Reply]:
@@ -90,8 +78,8 @@ def _start_project(payload: Any, asked: Asked) -> list[Reply]:
         raise Refused(f"Server error: argument of type '{_type(payload)}' is not iterable")
     if not isinstance(payload, dict) or "project_goal" not in payload:
         raise Refused("project_goal not provided")
-    _check_goal(payload["project_goal"])
-    _check_max_steps(payload.get("max_steps", 250))
+    check_goal(payload["project_goal"])
+    check_max_steps(payload.get("max_steps", 250))
     project_id = payload.get("project_id")
     if project_id and not asked.standing.knows(_hashable(project_id, "Server error: ")):
         raise Refused("Project not found")
@@ -102,7 +90,7 @@ def _simple_execute_stream(payload: Any, asked: Asked) -> list[Reply]:
     goal = _fields(payload, "Error: ").get("goal")
     if not goal:
         raise Refused("goal not provided")
-    _check_goal(goal)
+    check_goal(goal)
     raise Refused(NO_RUNS)
 
 
@@ -134,7 +122,7 @@ def _restore_project_state(payload: Any, asked: Asked) -> list[Reply]:
     parts = _frame_parts(_known_project(payload, asked), asked)
     parts.pop("project_id", None)
     parts.pop("timestamp", None)
-    return [Reply("project_restored", _joined(parts))]
+    return [Reply("project_restored", join_object(parts))]
 
 
 def _request_project_restore(payload: Any, asked: Asked) -> list[Reply]:
@@ -153,7 +141,7 @@ def _request_project_restore(payload: Any, asked: Asked) -> list[Reply]:
     }
     parts.setdefault("project_id", compact_json(project_id))  # a frame after a switch has neither
     parts.setdefault("timestamp", compact_json(asked.now))
-    return [Reply("project_restored", _joined(parts))]
+    return [Reply("project_restored", join_object(parts))]
 
 
 def _request_node_trace(payload: Any, asked: Asked) -> list[Reply]:
@@ -221,25 +209,11 @@ def _frame_parts(project_id: str, asked: Asked) -> dict[str, bytes]:
     if frame is None:
         project = compact_json(asked.standing.project(project_id))
         return {
-            **_split(empty_frame(asked.now)),
+            **split_object(empty_frame(asked.now)),
             "project_id": compact_json(project_id),
             "current_project": project,
         }
-    return _split(frame)
-
-
-def _split(json_object: bytes) -> dict[str, bytes]:
-    try:
-        return {key: bytes(raw) for key, raw in _raw_values.decode(json_object).items()}
-    except msgspec.DecodeError:  # the server wrote NaN
-        return {key: compact_json(value) for key, value in json.loads(json_object).items()}
-
-
-_raw_values = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def _joined(parts: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join(compact_json(key) + b":" + value for key, value in parts.items()) + b"}"
+    return split_object(frame)
 
 
 def _type(value: object) -> str:
@@ -258,39 +232,19 @@ def _hashable(value: Any, prefix: str = "") -> Any:
     return value
 
 
-def _check_goal(goal: object) -> None:
-    if not isinstance(goal, str) or not goal:
-        raise Refused("Goal must be a non-empty string")
-    if len(goal.strip()) < 3:
-        raise Refused("Goal must be at least 3 characters long")
-    if len(goal.strip()) > 1000:
-        raise Refused("Goal must be less than 1000 characters")
-
-
-def _check_max_steps(max_steps: Any) -> None:
-    try:
-        number = int(max_steps)
-    except (TypeError, ValueError, OverflowError):
-        raise Refused("max_steps must be a valid integer") from None
-    if number < 1:
-        raise Refused("max_steps must be at least 1")
-    if number > 10_000:
-        raise Refused("max_steps must be less than 10000")
-
-
-_REQUESTS: Mapping[str, _Request] = {
-    "start_project": _Request(_start_project, "error", "message"),
-    "simple_execute_stream": _Request(_simple_execute_stream, "simple_execution_error", "message"),
-    "switch_project": _Request(_change_of_a_project, "project_switch_error"),
-    "restore_project_state": _Request(_restore_project_state, "project_restore_error"),
-    "request_project_restore": _Request(_request_project_restore, "project_restore_error"),
-    "auto_save_project": _Request(_auto_save_project, "save_error"),
-    "force_save_project": _Request(_force_save_project, "save_error"),
-    "start_project_execution": _Request(_start_project_execution, "execution_error"),
-    "request_node_trace": _Request(_request_node_trace, "node_trace_error"),
-    "request_stage_details": _Request(_request_stage_details, "stage_details_error"),
-    "clear_traces": _Request(_change_of_a_project, "clear_traces_error"),
-    "hitl_response": _Request(_hitl_response, "hitl_error", "message", "Failed to process HITL response: "),
+_REQUESTS: Mapping[str, Callable[[Any, Asked], list[Reply]]] = {
+    "start_project": _start_project,
+    "simple_execute_stream": _simple_execute_stream,
+    "switch_project": _change_of_a_project,
+    "restore_project_state": _restore_project_state,
+    "request_project_restore": _request_project_restore,
+    "auto_save_project": _auto_save_project,
+    "force_save_project": _force_save_project,
+    "start_project_execution": _start_project_execution,
+    "request_node_trace": _request_node_trace,
+    "request_stage_details": _request_stage_details,
+    "clear_traces": _change_of_a_project,
+    "hitl_response": _hitl_response,
 }
 
 HANDLED_EVENTS: tuple[str, ...] = ("request_initial_state", *_REQUESTS)

@@ -10,7 +10,6 @@ never decoded whole: msgspec finds the few fields that matter.
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import lzma
 from collections import Counter
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from roma_widget.errors import RomaError
+from roma_widget.server.records import compact_json
 
 FRAME = "task_graph_update"
 BROADCASTS = frozenset(
@@ -31,9 +31,6 @@ LEAD_S = 0.3
 """When the run's first frame comes: what the recording waited before is nobody's interest."""
 STARTED_S = 0.1
 """The earliest moment: a client that joins at once still sees the server without a project."""
-
-_RECORDINGS = "recordings"
-_SUFFIX = ".jsonl.xz"
 
 
 class CaptureError(RomaError):
@@ -90,25 +87,10 @@ class Capture:
 def read_capture(path: str | Path) -> Capture:
     """The recording in the file `path`; `CaptureError` says in one sentence why it cannot be read.
 
-    >>> read_capture(recording_path("report")).frames[-1].project["status"]
+    >>> read_capture("a_complete.jsonl.xz").frames[-1].project["status"]
     'completed'
     """
     return _Reading(str(path)).read(_numbered_lines(Path(path)))
-
-
-def recording_names() -> list[str]:
-    """The names of the recordings that come with the package."""
-    folder = importlib.resources.files(__package__) / _RECORDINGS
-    return sorted(f.name.removesuffix(_SUFFIX) for f in folder.iterdir() if f.name.endswith(_SUFFIX))
-
-
-def recording_path(name: str) -> Path:
-    """Where the shipped recording `name` lies, e.g. `recording_path("report")`."""
-    if name not in recording_names():
-        raise CaptureError(
-            f"There is no recording named {name!r}; there are: {', '.join(recording_names())}."
-        )
-    return Path(str(importlib.resources.files(__package__) / _RECORDINGS / (name + _SUFFIX)))
 
 
 class _Line(msgspec.Struct):
@@ -290,8 +272,3 @@ def _decode(text: bytes | msgspec.Raw) -> object:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return json.loads(bytes(text))
-
-
-def compact_json(value: object) -> bytes:
-    """`value` as the server writes it: no blanks, and NaN as it is."""
-    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Runs a replay server as a child process that cannot outlive this one: what `roma.demo()` connects to.
+"""Runs a server as a child process that cannot outlive this one: what `roma.demo()` connects to.
 
 A process of its own, so that a busy notebook does not slow the server, nor the server the notebook. The child
 says its address in one JSON line on stdout; its stderr goes to a temporary file, which never blocks it.
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,19 +48,16 @@ class ChildServer:
             self._finalizer()
 
 
-def start_replay_child(
-    capture_path: str | Path, *, speed: float = 1.0, timeout_s: float = START_TIMEOUT_S
-) -> ChildServer:
-    """Starts a child that replays `capture_path` (a file, or the name of a shipped recording) and waits for
-    it.
+def start_child(command: Sequence[str], *, timeout_s: float = START_TIMEOUT_S) -> ChildServer:
+    """Starts `roma-widget COMMAND` (`serve` or `replay` with their arguments) and waits until it serves.
 
     Raises `ChildServerError` when it does not announce itself within `timeout_s`.
 
-    >>> server = start_replay_child("report", speed=2.0)
+    >>> server = start_child(["serve", "--scenario", "report", "--start"])
     """
     stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
     try:
-        process = _spawn(str(capture_path), speed, stderr)
+        process = _spawn(command, stderr)
     except OSError as error:
         stderr.close()
         raise ChildServerError(f"Cannot start a Python process ({sys.executable!r}): {error}.") from error
@@ -71,22 +69,12 @@ def start_replay_child(
     return ChildServer(announcement["url"], process, stderr)
 
 
-def _spawn(capture: str, speed: float, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    # -P: a socketio.py beside the user's notebook must not become the server's
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "roma_widget",
-        "replay",
-        "--speed",
-        repr(float(speed)),
-        "--port",
-        "0",
-    ]
-    command += ["--parent-pid", str(os.getpid()), "--announce", "--", capture]
+def _spawn(command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    verb, *arguments = command
+    ours = ["--port", "0", "--parent-pid", str(os.getpid()), "--announce"]
     return subprocess.Popen(
-        command,
+        # -P: a socketio.py beside the user's notebook must not become the server's
+        [sys.executable, "-P", "-m", "roma_widget", verb, *ours, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -144,7 +132,7 @@ def _why_it_failed(process: subprocess.Popen[bytes], stderr: IO[bytes], timeout_
     stderr.seek(max(0, stderr.tell() - _TAIL_BYTES))
     said = stderr.read().decode(errors="replace").strip() or "nothing"
     state = "did not say its address" if code is None else f"ended with code {code}"
-    return f"The replay server {state} (waited up to {timeout_s:g} s). It wrote: {said}"
+    return f"The server {state} (waited up to {timeout_s:g} s). It wrote: {said}"
 
 
 def _end(process: subprocess.Popen[bytes], stderr: IO[bytes], owner_pid: int) -> None:

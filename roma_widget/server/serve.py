@@ -1,4 +1,4 @@
-"""Serves a replay until somebody ends it: what `roma-widget replay` does, in a terminal or as a child."""
+"""Serves until somebody ends it: what `roma-widget serve` and `replay` do, in a terminal or as a child process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import json
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from roma_widget.server.capture import Capture, CaptureError, read_capture, recording_names, recording_path
+from roma_widget.server.capture import read_capture
+from roma_widget.server.embedded import Server
 from roma_widget.server.parent_watch import watch_parent
 from roma_widget.server.replay import ReplayServer
+from roma_widget.server.scenarios import goal_of, scenario
 
 
 def serve_replay(
@@ -24,45 +29,77 @@ def serve_replay(
     parent_pid: int | None,
     announce: bool,
 ) -> None:
-    """Replays `capture` (a file, or a shipped recording's name) until Ctrl+C, SIGTERM or the end of
-    `parent_pid`.
+    """Replays the recording in the file `capture` until Ctrl+C, SIGTERM or the end of `parent_pid`.
 
     The address goes to stdout: for people, or with `announce` as one JSON line. Raises `RomaError` when the
     recording or the address will not do.
     """
-    server = ReplayServer(_found(capture), host=host, port=port, speed=speed, safe_to_join=safe_to_join)
-    try:
-        asyncio.run(_serve(server, parent_pid, announce))
-    except KeyboardInterrupt:
-        return  # where the loop takes no signal handlers (Windows)
+    server = ReplayServer(
+        read_capture(Path(capture)), host=host, port=port, speed=speed, safe_to_join=safe_to_join
+    )
+
+    async def serve(ended: threading.Event) -> None:
+        async with server:
+            _say(f"Replaying {server.capture.name}", server.url, announce)
+            await asyncio.to_thread(ended.wait)
+
+    with _until_ended(parent_pid) as ended:
+        asyncio.run(serve(ended))
 
 
-def _found(capture: str) -> Capture:
-    if Path(capture).exists():
-        return read_capture(capture)
-    if capture in recording_names():
-        return read_capture(recording_path(capture))
-    names = ", ".join(recording_names())
-    raise CaptureError(f"{capture} does not exist, and no recording has that name; there are: {names}.")
+def serve(
+    *,
+    host: str,
+    port: int,
+    data_dir: str | None,
+    token: str | None,
+    origins: Iterable[str],
+    scenario_name: str | None,
+    seed: int,
+    speed: float,
+    hitl: bool,
+    tasks: int,
+    start: bool,
+    parent_pid: int | None,
+    announce: bool,
+) -> None:
+    """Runs an embedded `Server` until Ctrl+C, SIGTERM or the end of `parent_pid`.
+
+    `scenario_name` says what it does with a project that a client starts; with `start` it begins with one by itself.
+    Raises `RomaError` when the address or the folder will not do, ValueError for an unknown scenario.
+    """
+    run = None
+    if scenario_name is not None:
+        run = scenario(scenario_name, seed=seed, speed=speed or float("inf"), hitl=hitl, n=tasks)
+    server = Server(host, port, data_dir, run, token=token, origins=origins)
+    with _until_ended(parent_pid) as ended, server:
+        if start and scenario_name is not None:
+            server.runs.start(goal_of(scenario_name, seed))
+        _say("Serving", server.url, announce)
+        ended.wait()
 
 
-async def _serve(server: ReplayServer, parent_pid: int | None, announce: bool) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    if os.name == "posix":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
+@contextmanager
+def _until_ended(parent_pid: int | None) -> Iterator[threading.Event]:
+    """An event that says: end now. Set by Ctrl+C, SIGTERM, or the end of the parent."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # from another thread: this one may hold the event's own lock at that moment
+        signal.signal(number, lambda *_: threading.Thread(target=ended.set).start())
     if parent_pid is not None:
-        watch_parent(parent_pid, lambda: loop.call_soon_threadsafe(ended.set))
-    async with server:
-        if announce:
-            _announce(server)
-        else:
-            print(f"Replaying {server.capture.name} at {server.url} (Ctrl+C ends it)", flush=True)
-        await ended.wait()
+        watch_parent(parent_pid, ended.set)
+    try:
+        yield ended
+    finally:
+        ended.set()
 
 
-def _announce(server: ReplayServer) -> None:
-    """One line, then stdout is stderr: the parent reads no further, and a full pipe would block us."""
-    print(json.dumps({"url": server.url, "pid": os.getpid()}), flush=True)
+def _say(what: str, url: str, announce: bool) -> None:
+    """For people; or one JSON line, and then stdout is stderr: the parent reads no further, a full pipe would block
+    us.
+    """
+    if not announce:
+        print(f"{what} at {url} (Ctrl+C ends it)", flush=True)
+        return
+    print(json.dumps({"url": url, "pid": os.getpid()}), flush=True)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -15,23 +15,7 @@ from roma_widget.server.capture import (
     Moment,
     ProjectDeleted,
     ProjectStarted,
-    compact_json,
 )
-
-
-def empty_frame(timestamp: str) -> bytes:
-    """What the real server sends while it has no current project."""
-    return compact_json(
-        {
-            "all_nodes": {},
-            "graphs": {},
-            "overall_project_goal": None,
-            "root_graph_id": None,
-            "project_id": None,
-            "current_project": None,
-            "timestamp": timestamp,
-        }
-    )
 
 
 class Standing:

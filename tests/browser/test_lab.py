@@ -14,7 +14,7 @@ import psutil
 import pytest
 from browser.lab import DARK, OpenInLab, OpenNotebook, notebook_of
 
-from roma_widget.server.child import ChildServer, start_replay_child
+from roma_widget.server.child import ChildServer, start_child
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -25,7 +25,7 @@ TASK, OTHER_TASK = "root.1.3", "root.2.2.1"
 @pytest.fixture
 def ended_run(captures: Path) -> Iterator[ChildServer]:
     """A server that has played its recording to the end."""
-    server = start_replay_child(captures / "a_complete.jsonl.xz", speed=AT_ONCE)
+    server = start_child(["replay", f"--speed={AT_ONCE}", str(captures / "a_complete.jsonl.xz")])
     yield server
     server.close()
 

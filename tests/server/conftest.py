@@ -24,8 +24,11 @@ FRAME_TEXT = '42["task_graph_update",'
 class Client:
     """Connected while in its `async with`; `events` holds ("connect", ()) where its connect handler ran."""
 
-    def __init__(self, url: str, transports: tuple[str, ...] = ("websocket",)) -> None:
+    def __init__(
+        self, url: str, transports: tuple[str, ...] = ("websocket",), auth: dict[str, Any] | None = None
+    ) -> None:
         self._url = url
+        self._auth = auth
         self._transports = transports
         self._came = asyncio.Condition()
         self.events: list[tuple[str, tuple[Any, ...]]] = []
@@ -40,7 +43,7 @@ class Client:
         )
         self._socket.on("*", self._on_any)
         self._socket.on("connect", functools.partial(self._note, "connect"))
-        await self._socket.connect(self._url, transports=list(self._transports))
+        await self._socket.connect(self._url, auth=self._auth, transports=list(self._transports))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

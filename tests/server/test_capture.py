@@ -18,8 +18,6 @@ from roma_widget.server.capture import (
     Capture,
     CaptureError,
     read_capture,
-    recording_names,
-    recording_path,
 )
 
 Read = Callable[[str], Capture]
@@ -129,10 +127,3 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_recordings_without_a_run(captures_folder: Path, name: str) -> None:
     with pytest.raises(CaptureError, match="has no frames of a run"):
         read_capture(captures_folder / f"{name}.jsonl.xz")
-
-
-def test_shipped_recordings() -> None:
-    assert recording_names() == ["report"]
-    assert len(read_capture(recording_path("report")).frames) == 125
-    with pytest.raises(CaptureError, match="no recording named 'nope'; there are: report"):
-        recording_path("nope")

@@ -17,16 +17,15 @@ from pathlib import Path
 import pytest
 
 from roma_widget.errors import RomaError
-from roma_widget.server.capture import recording_path
-from roma_widget.server.child import ChildServerError, start_replay_child
+from roma_widget.server.child import ChildServerError, start_child
 
 DEADLINE_S = 10.0
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="signals and forks")
 
 PARENT = """
 import json, os, sys
-from roma_widget.server.child import start_replay_child
-child = start_replay_child("report", speed=1.0)
+from roma_widget.server.child import start_child
+child = start_child(["serve"])
 fork_pid = 0
 if "fork" in sys.argv:
     fork_pid = os.fork()
@@ -71,7 +70,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 def test_comes_up_and_ends_with_close() -> None:
     threads_before = threading.active_count()
-    child = start_replay_child(recording_path("report"), speed=1.0)
+    child = start_child(["serve"])
     assert child.url.startswith("http://127.0.0.1:")
     assert _answers(child.url)
     assert threading.active_count() == threads_before
@@ -86,7 +85,7 @@ def test_comes_up_and_ends_with_close() -> None:
 
 
 def test_ends_with_its_object() -> None:
-    child = start_replay_child("report", speed=1.0)
+    child = start_child(["serve"])
     pid = child.pid
     del child
     _wait_until(lambda: _is_gone(pid))
@@ -98,21 +97,21 @@ def test_says_why_it_cannot(tmp_path: Path) -> None:
     with pytest.raises(
         ChildServerError, match=r"ended with code 2.*bad\.jsonl, line 1 is not what"
     ) as caught:
-        start_replay_child(bad, speed=1.0)
+        start_child(["replay", str(bad)])
     assert isinstance(caught.value, RomaError)
-    with pytest.raises(ChildServerError, match="no recording has that name"):
-        start_replay_child("nope", speed=1.0)
+    with pytest.raises(ChildServerError, match="nope does not exist"):
+        start_child(["replay", "nope"])
 
 
 def test_gives_up_when_nothing_is_said() -> None:
     with pytest.raises(ChildServerError, match=r"waited up to 0\.001 s"):
-        start_replay_child("report", speed=1.0, timeout_s=0.001)
+        start_child(["serve"], timeout_s=0.001)
 
 
 def test_no_python_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(ChildServerError, match="Cannot start a Python process"):
-        start_replay_child("report", speed=1.0)
+        start_child(["serve"])
 
 
 @POSIX_ONLY

@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from roma_widget import cli
+
+RUN = str(Path(__file__).parents[1] / "captures" / "g_kill_restart.jsonl.xz")
 
 
 def _environment() -> dict[str, str]:
@@ -43,15 +46,23 @@ def _is_one_sentence(text: str) -> bool:
         ([], "say what to do"),
         (["replay"], "required: CAPTURE"),
         (["frobnicate"], "invalid choice"),
-        (["replay", "report", "--speed", "-1"], "--speed must be 0"),
-        (["replay", "report", "--speed", "nan"], "--speed must be 0"),
-        (["replay", "report", "--speed", "fast"], "invalid float value"),
-        (["replay", "report", "--port", "70000"], "--port must be between"),
-        (["replay", "report", "--port", "-1"], "--port must be between"),
-        (["replay", "report", "--host", "0.0.0.0"], "reachable from other machines"),
-        (["replay", "report", "--host", "no such host"], "is not known here"),
-        (["replay", "nope"], "there are: report"),
+        (["replay", RUN, "--speed", "-1"], "--speed must be 0"),
+        (["replay", RUN, "--speed", "nan"], "--speed must be 0"),
+        (["replay", RUN, "--speed", "fast"], "invalid float value"),
+        (["replay", RUN, "--port", "70000"], "--port must be between"),
+        (["replay", RUN, "--port", "-1"], "--port must be between"),
+        (["replay", RUN, "--host", "0.0.0.0"], "reachable from other machines"),
+        (["replay", RUN, "--host", "no such host"], "is not known here"),
+        (["replay", "nope"], "nope does not exist"),
         (["replay", os.curdir], "cannot be read"),
+        (["serve", "--speed", "-1"], "--speed must be 0"),
+        (["serve", "--port", "-1"], "--port must be between"),
+        (["serve", "--host", "0.0.0.0"], "token"),
+        (["serve", "--scenario", "nope"], "report, failure, wide, chat"),
+        (["serve", "--scenario", "wide", "--tasks", "0"], "--tasks must be 1 or more"),
+        (["serve", "--start"], "--start needs a --scenario"),
+        (["serve", "--token-file", "/no/such/file"], "/no/such/file cannot be read"),
+        (["serve", "--data-dir", "/proc/nothing"], "/proc/nothing"),
     ],
 )
 def test_what_is_wrong_in_one_sentence(
@@ -71,7 +82,7 @@ def test_a_taken_port_and_a_bad_file_as_a_process(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = _run("replay", "report", "--port", str(taken.getsockname()[1]))
+        done = _run("replay", RUN, "--port", str(taken.getsockname()[1]))
     assert (done.returncode, done.stdout) == (2, "")
     assert _is_one_sentence(done.stderr)
     assert "is taken" in done.stderr
@@ -89,17 +100,36 @@ def test_version() -> None:
     assert re.fullmatch(r"roma-widget \d+\.\d+\S*\n", done.stdout)
 
 
+def test_a_token_from_a_file_is_demanded(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    command = [sys.executable, "-m", "roma_widget", "serve", "--token-file", str(token)]
+    with subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = re.findall(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(url + "/api/projects", timeout=5)
+        asked = urllib.request.Request(url + "/api/projects", headers={"Authorization": "Bearer s3cret"})
+        with urllib.request.urlopen(asked, timeout=5) as response:
+            assert response.status == 200
+        process.terminate()
+        process.wait(10)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_ctrl_c(number: signal.Signals) -> None:
-    command = [sys.executable, "-X", "dev", "-m", "roma_widget", "replay", "report", "--not-safe-to-join"]
+@pytest.mark.parametrize(
+    "arguments", [["replay", RUN, "--not-safe-to-join"], ["serve", "--scenario=report", "--start"]]
+)
+def test_serves_until_ctrl_c(arguments: list[str], number: signal.Signals) -> None:
+    command = [sys.executable, "-X", "dev", "-m", "roma_widget", *arguments]
     with subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         url = re.findall(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
         with urllib.request.urlopen(url + "/api/health", timeout=5) as response:
-            assert b"safe_to_join" not in response.read()
+            assert (b"safe_to_join" in response.read()) == (arguments[0] == "serve")
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")

@@ -14,8 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from roma_widget.server.app import ServeError
 from roma_widget.server.capture import FRAME, Broadcast, Capture, ProjectStarted
-from roma_widget.server.replay import ReplayError, ReplayServer
+from roma_widget.server.replay import ReplayServer
 from roma_widget.server.standing import Standing
 
 Read = Callable[[str], Capture]
@@ -313,7 +314,7 @@ def test_stopping_with_a_client_that_does_not_read(capture: Read, raw_client: An
                 await server.stop()
         await server.stop()
         assert len(asyncio.all_tasks()) <= before
-        with pytest.raises(ReplayError, match="not running"):
+        with pytest.raises(ServeError, match="not running"):
             _ = server.url
 
     asyncio.run(scenario())
@@ -322,7 +323,7 @@ def test_stopping_with_a_client_that_does_not_read(capture: Read, raw_client: An
 def test_addresses_that_are_refused(capture: Read) -> None:
     async def says(expected: str, **address: Any) -> None:
         server = ReplayServer(capture("g_kill_restart"), **address)
-        with pytest.raises(ReplayError, match=expected):
+        with pytest.raises(ServeError, match=expected):
             await server.start()
 
     async def scenario() -> None:
@@ -336,18 +337,20 @@ def test_addresses_that_are_refused(capture: Read) -> None:
             await says("is taken", port=taken.getsockname()[1])
         async with ReplayServer(capture("g_kill_restart"), host="localhost") as server:
             assert (await _get(server.url, "/api/health"))[0] == 200
-            with pytest.raises(ReplayError, match="started before"):
+            with pytest.raises(ServeError, match="started before"):
                 await server.start()
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [("http://localhost:3000", 200), ("https://elsewhere.example", 400)]
+    ("origin", "status"),
+    [("http://localhost:3000", 200), ("http://localhost:3001", 403), ("https://elsewhere.example", 403)],
 )
-def test_pages_from_elsewhere_may_not_look_in(capture: Read, origin: str, status: int) -> None:
+def test_pages_may_look_in_only_when_named(capture: Read, origin: str, status: int) -> None:
     async def scenario() -> None:
-        async with ReplayServer(capture("g_kill_restart")) as server, aiohttp.ClientSession() as session:
+        server = ReplayServer(capture("g_kill_restart"), origins=["http://localhost:3000"])
+        async with server, aiohttp.ClientSession() as session:
             url = f"{server.url}/socket.io/?EIO=4&transport=polling"
             async with session.get(url, headers={"Origin": origin}) as response:
                 assert response.status == status

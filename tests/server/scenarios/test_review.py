@@ -105,7 +105,7 @@ def test_abort_cancels_the_run(before: int, play: Any) -> None:
     root = played.tasks()["root"]
     assert root["status"] == "CANCELLED"
     assert "too dear" in root["error"]
-    assert {task["status"] for task in played.tasks().values()} == {"DONE", "CANCELLED"}
+    assert {task["status"] for task in played.tasks().values()} <= {"DONE", "CANCELLED"}
     assert all(stage["status"] != "running" for stage in played.all_stages())
     if before:  # what ran beside the aborted task was not waited for
         beside = played.tasks()["root.3"]
