@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import tempfile
+import threading
+import urllib.request
 from pathlib import Path
 
 import chromium as browser
 import pytest
+
+from roma_widget.server.embedded import Server
+from roma_widget.server.scenarios import goal_of, scenario
 
 HERE = Path(__file__).resolve().parent
 OWN_FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
@@ -40,3 +47,15 @@ def chromium() -> str:
     if path is None:
         pytest.fail(f"{browser.PURPOSE}: `make test` installs one.")
     return path
+
+
+@pytest.fixture(scope="session")
+def demo_statuses() -> dict[str, str]:
+    """How each task of `roma.demo(hitl=False)` ends, at any speed: found out by running it as fast as it goes."""
+    ended = threading.Event()
+    with Server(run=scenario("report", speed=math.inf, hitl=False)) as server:
+        server.runs.start(goal_of("report", 0), on_end=lambda *_: ended.set())
+        assert ended.wait(60)
+        with urllib.request.urlopen(f"{server.url}/api/task-graph", timeout=30) as response:
+            nodes = json.load(response)["all_nodes"]
+    return {task: node["status"] for task, node in nodes.items()}

@@ -22,7 +22,7 @@ from roma_widget.server.live import Live
 from roma_widget.server.records import clean_text
 from roma_widget.server.runs import Run, Runs
 from roma_widget.server.state import State
-from roma_widget.server.traces import MOST_IN_MEMORY
+from roma_widget.server.traces import MOST_IN_MEMORY, ProcessingStage
 
 START_S = 20.0
 STOP_S = 10.0
@@ -234,7 +234,12 @@ class Server:
         wrapper = RealtimeExecutionWrapper(live.tick, self._loop, self._interval_s)
         await shell.start()
         state.changed = lambda project_id: wrapper.changed()
-        state.stage_changed = live.extension.stage_changed
+
+        def stage_changed(project_id: str, node_id: str, stage: ProcessingStage) -> None:
+            if live.extension.stage_changed(project_id, node_id, stage):
+                wrapper.changed()
+
+        state.stage_changed = stage_changed
         asking = asyncio.create_task(live.keep_asking())
         started.set_result(shell.url)
         try:

@@ -5,7 +5,6 @@ Errors are `{"error": ...}` throughout; what is not here (profiles, S3 details, 
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -14,14 +13,14 @@ import msgspec
 from aiohttp import web
 
 from roma_widget.server.control import Control
+from roma_widget.server.http_bodies import config_of, max_steps_of, object_of, require
 from roma_widget.server.projects import ProjectRecord
-from roma_widget.server.records import compact_json, encode, frozen, now_iso
+from roma_widget.server.records import compact_json, encode, now_iso
 from roma_widget.server.report import FORMATS, Report, report_of
-from roma_widget.server.requests import MAX_STEPS, Refused, check_goal, check_max_steps
+from roma_widget.server.requests import MAX_STEPS, Refused, check_goal
 from roma_widget.server.state import State
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-_CONFIG_SECTIONS = ("llm", "execution", "cache")
 _STATUSES = (
     "PENDING",
     "READY",
@@ -178,16 +177,16 @@ class _Api:
         return _json(listed)
 
     async def create(self, request: web.Request) -> web.Response:
-        body = await _object_of(request)
-        _require(body, "goal")
-        project = await self._control.start(check_goal(body["goal"]), max_steps=_max_steps(body))
+        body = await object_of(request)
+        require(body, "goal")
+        project = await self._control.start(check_goal(body["goal"]), max_steps=max_steps_of(body))
         return _json({"project": project, "message": "Project created and started"}, 201)
 
     async def create_configured(self, request: web.Request) -> web.Response:
-        body = await _object_of(request)
-        _require(body, "goal", "config")
-        goal, max_steps = check_goal(body["goal"]), _max_steps(body)
-        config = _config_of(body["config"])
+        body = await object_of(request)
+        require(body, "goal", "config")
+        goal, max_steps = check_goal(body["goal"]), max_steps_of(body)
+        config = config_of(body["config"])
         project = await self._control.start(goal, max_steps=max_steps, config=config)
         created = {
             "project": project,
@@ -302,42 +301,6 @@ def _started_at(record: ProjectRecord) -> object:
     """When its first task came into being; before that, when the project did."""
     first = next(iter(record.nodes.values()), None) if record.nodes else None
     return first.fields["timestamp_created"] if first is not None else record.fields["created_at"]
-
-
-async def _object_of(request: web.Request) -> Mapping[str, Any]:
-    """The request's JSON object. Raises `Refused` for everything else, in ROMA's words."""
-    if request.content_type != "application/json":
-        raise Refused("Invalid JSON format")
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise Refused("Invalid JSON format") from None
-    if not isinstance(body, dict) or not body:
-        raise Refused("Request must contain JSON data")
-    return body
-
-
-def _require(body: Mapping[str, Any], *names: str) -> None:
-    missing = [name for name in names if name not in body]
-    if missing:
-        raise Refused(f"Missing required fields: {', '.join(missing)}")
-
-
-def _max_steps(body: Mapping[str, Any]) -> int:
-    return check_max_steps(body.get("max_steps", MAX_STEPS))
-
-
-def _config_of(config: object) -> msgspec.Raw:
-    if not isinstance(config, dict):
-        raise Refused("config must be an object")
-    for section in _CONFIG_SECTIONS:
-        if section not in config:
-            raise Refused(f"Missing required config section: {section}")
-        if not isinstance(config[section], dict):
-            raise Refused(f"config section {section} must be an object")
-    raw = frozen(config)
-    assert isinstance(raw, msgspec.Raw)
-    return raw
 
 
 def _json(

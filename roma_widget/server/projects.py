@@ -391,9 +391,10 @@ class Projects:
         self._in_flight = frozenset(project_id for project_id, _ in taken)
         copies = {}
         for project_id, node_id in taken:
-            nodes = self._records[project_id].nodes
-            if nodes is not None and node_id in nodes:
-                copies[project_id, node_id] = (nodes[node_id].needs, dict(nodes[node_id].fields))
+            record = self._records.get(project_id)  # None: an agent reported to a project that is deleted
+            if record is not None and record.nodes is not None and node_id in record.nodes:
+                node = record.nodes[node_id]
+                copies[project_id, node_id] = (node.needs, dict(node.fields))
         return copies
 
     def take_cleared(self) -> set[str]:

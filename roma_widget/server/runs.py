@@ -18,7 +18,7 @@ from roma_widget.errors import RomaError, RunStopped
 from roma_widget.server.instrument import Project
 from roma_widget.server.projects import ProjectRecord
 from roma_widget.server.records import now_iso
-from roma_widget.server.reports import CANCELLED, FINAL, Host
+from roma_widget.server.terms import CANCELLED, FINAL, Host
 
 NO_RUNS = "this server starts no runs"
 STOPPED = "The run was stopped by request."

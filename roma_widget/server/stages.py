@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from roma_widget.errors import RomaError
 from roma_widget.server.records import frozen
-from roma_widget.server.reports import message_of, model_of_stage, model_of_task
+from roma_widget.server.terms import message_of, model_of_stage, model_of_task
 from roma_widget.server.tool_calls import tool_call
 from roma_widget.server.traces import OpenStage, StageStatus
 

@@ -47,7 +47,7 @@ def live_run(root: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def last_tasks(captures: Path) -> dict[str, Any]:
-    """Of the recorded run that `roma.demo` plays: what its last frame tells of each task."""
+    """Of the recording `a_complete`: what its last frame tells of each task."""
     last = read_capture(captures / "a_complete.jsonl.xz").frames[-1]
     told: dict[str, Any] = json.loads(last.payload)["all_nodes"]
     return told

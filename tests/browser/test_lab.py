@@ -46,7 +46,7 @@ def shows_ended_run(open_in_lab: OpenInLab, server: ChildServer, *more_cells: st
 
 
 def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
-    open_in_lab: OpenInLab, live_run: dict[str, Any], final_statuses: dict[str, str]
+    open_in_lab: OpenInLab, live_run: dict[str, Any], demo_statuses: dict[str, str]
 ) -> None:
     lab = open_in_lab(live_run)
     lab.start_all()
@@ -54,14 +54,14 @@ def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
     seen = lab.until_revision(above=early)
     lab.finish()
     lab.until_like_the_kernel()
-    assert lab.statuses() == final_statuses
+    assert lab.statuses() == demo_statuses
     assert lab.revision() > seen
     assert lab.root.get_attribute("data-state") == "live"
     assert lab.root.evaluate("(root) => root.getBoundingClientRect().height") in (
         680,
         860,
     )  # its styles are there
-    assert lab.root.get_by_role("progressbar").get_attribute("aria-valuenow") == str(len(final_statuses))
+    assert lab.root.get_by_role("progressbar").get_attribute("aria-valuenow") == str(len(demo_statuses))
     assert lab.page_errors == []
 
     # ... and it is saved small, with a picture of all tasks in it.
@@ -73,7 +73,7 @@ def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
         for output in cell.get("outputs", [])
         if "data-static" in "".join(output.get("data", {}).get("text/html", ""))
     ]
-    assert [all(task in picture for task in final_statuses) for picture in pictures] == [True]
+    assert [all(task in picture for task in demo_statuses) for picture in pictures] == [True]
     assert "widgets" not in saved["metadata"]
     print(f"saved notebook {path.stat().st_size:,} B, static picture {len(pictures[0].encode()):,} B")
     assert path.stat().st_size < 400_000
@@ -81,7 +81,7 @@ def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
 
 
 def test_a_reload_during_the_run_brings_the_view_back_and_it_goes_on(open_in_lab: OpenInLab) -> None:
-    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1)\nm"))
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1, hitl=False)\nm"))
     lab.run_cell(0)
     before = lab.until_revision(above=2)
     tasks_before = set(lab.statuses())
@@ -100,11 +100,11 @@ def test_a_reload_during_the_run_brings_the_view_back_and_it_goes_on(open_in_lab
 
 
 def test_every_third_delta_lost_and_yet_the_browser_ends_up_where_the_kernel_is(
-    open_in_lab: OpenInLab, final_statuses: dict[str, str]
+    open_in_lab: OpenInLab, demo_statuses: dict[str, str]
 ) -> None:
     lossy = """
 import roma_widget as roma
-m = roma.demo(speed=6)
+m = roma.demo(speed=6, hitl=False)
 send, deltas, lost = m.send, [], []
 def lossy(content, buffers=None):
     if content["type"] == "delta":
@@ -119,7 +119,7 @@ m
     lab.run_cell(0)
     lab.execute("m.wait(timeout=60)")
     lab.until_like_the_kernel()
-    assert lab.statuses() == final_statuses
+    assert lab.statuses() == demo_statuses
     deltas, lost = lab.value("[len(deltas), len(lost)]")
     print(f"{lost} of {deltas} deltas lost")
     assert lost >= 5
@@ -244,7 +244,7 @@ def test_after_a_restart_of_the_kernel_and_a_reload_the_static_picture_shows_all
 
 
 def test_a_killed_kernel_is_noticed_and_takes_the_demo_server_with_it(open_in_lab: OpenInLab) -> None:
-    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1)\nm"))
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=1, hitl=False)\nm"))
     lab.run_cell(0)
     lab.until_revision(above=2)
     tasks = lab.statuses()

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_the_first_notebook_runs_in_notebook_7(
-    server: LabServer, browser: Browser, live_run: dict[str, Any], final_statuses: dict[str, str]
+    server: LabServer, browser: Browser, live_run: dict[str, Any], demo_statuses: dict[str, str]
 ) -> None:
     path = server.save("notebook7", live_run)
     with browser.new_context(viewport=VIEWPORT, locale="en-US") as context:
@@ -21,7 +21,7 @@ def test_the_first_notebook_runs_in_notebook_7(
             notebook.open(server.notebook_address(path))
             notebook.run_all()
             notebook.until_like_the_kernel()
-            assert notebook.statuses() == final_statuses
+            assert notebook.statuses() == demo_statuses
             assert notebook.root.get_attribute("data-state") == "live"
             assert notebook.root.bounding_box() is not None
             assert notebook.picture.is_hidden()

@@ -13,8 +13,11 @@ from typing import Any, Self
 import aiohttp
 import pytest
 import socketio
+from server.live_server import Gate
 
+from roma_widget.server.app import Limits
 from roma_widget.server.capture import Capture, read_capture
+from roma_widget.server.embedded import Server
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 DEADLINE_S = 10.0
@@ -141,3 +144,21 @@ def client() -> type[Client]:
 @pytest.fixture(scope="session")
 def raw_client() -> type[RawClient]:
     return RawClient
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Ends the runs that it was given to."""
+    gate = Gate()
+    yield gate
+    gate.go.set()
+
+
+@pytest.fixture
+def server(gate: Gate) -> Iterator[Server]:
+    """An embedded server that runs `gate`, and tells what changed at once."""
+    limits = Limits(
+        requests_per_s=1e6, burst=1_000_000
+    )  # what comes too fast is refused before it is looked at
+    with Server(run=gate, interval_s=0.02, limits=limits) as server:
+        yield server
