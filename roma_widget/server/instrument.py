@@ -24,7 +24,7 @@ from roma_widget.server.projects import ProjectRecord
 from roma_widget.server.records import clean_text, frozen, now_iso
 from roma_widget.server.stages import Stage
 from roma_widget.server.tasks import Task, current_task
-from roma_widget.server.terms import CANCELLED, FAILED, FINAL, INTERRUPTIONS, Host, message_of, model_of_task
+from roma_widget.server.terms import CANCELLED, FAILED, FINAL, INTERRUPTIONS, Host, message_of, model_info
 
 LEFT = "The run ended before this task did."
 __all__ = ["CONTEXT", "Host", "Project", "Stage", "Task"]
@@ -112,7 +112,7 @@ class Project:
                     "input_payload_summary": "",
                     "input_context_sources": tuple(_context_source(task) for task in context),
                     "model_display": model,
-                    "model_info": model_of_task(model, agent),
+                    "model_info": model_info(model, agent),
                     "aux_data": frozen({"depends_on_indices": _indices(parent, needed)}),
                 },
                 tuple(task.id for task in needed),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from roma_widget.errors import RomaError
 from roma_widget.server.records import frozen
-from roma_widget.server.terms import message_of, model_of_stage, model_of_task
+from roma_widget.server.terms import message_of, model_info
 from roma_widget.server.tool_calls import tool_call
 from roma_widget.server.traces import OpenStage, StageStatus
 
@@ -117,7 +117,7 @@ class Stage:
                 self.name,
                 agent_name=self._agent,
                 adapter_name=self._adapter or self._agent,
-                model_info=model_of_stage(self._model),
+                model_info=model_info(self._model, self._adapter or self._agent),
             )
             task.open_stages.append(self)
             task.settle()
@@ -132,7 +132,7 @@ class Stage:
         if self._model is not None:
             changes |= {
                 "model_display": self._model,
-                "model_info": model_of_task(self._model, self._adapter or self._agent),
+                "model_info": model_info(self._model, self._adapter or self._agent),
             }
         if changes:
             self.task.change(**changes)

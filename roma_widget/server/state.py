@@ -108,12 +108,14 @@ class State:
             try:
                 self.save()
                 is_failing = False
-            except StoreError as error:
+            except Exception as error:  # whatever it is, what happens later is to be saved, too
                 self._work.set()
+                self.storage_error = str(error)
                 if not is_failing:
                     _log.error(
                         "%s What happens from now on is kept in memory and saved as soon as that works again.",
                         error,
+                        exc_info=not isinstance(error, StoreError),
                     )
                 is_failing = True
             took_s = time.monotonic() - began_s

@@ -47,8 +47,8 @@ def message_of(error: BaseException) -> str:
     return clean_text(str(error).strip() or type(error).__name__)
 
 
-def model_of_task(model: str | None, adapter: str | None) -> dict[str, Any] | None:
-    """A node's `model_info` for "provider/name", or a name alone."""
+def model_info(model: str | None, adapter: str | None) -> dict[str, Any] | None:
+    """`model_info` of a node or a stage, for "provider/name" or a name alone."""
     if model is None:
         return None
     provider, _, name = model.partition("/")
@@ -58,11 +58,3 @@ def model_of_task(model: str | None, adapter: str | None) -> dict[str, Any] | No
         "model_name": name or provider,
         "model_id": model,
     }
-
-
-def model_of_stage(model: str | None) -> dict[str, Any] | None:
-    """A stage's `model_info`, which has other keys than a node's."""
-    if model is None:
-        return None
-    provider, slash, _ = model.partition("/")
-    return {"model": model, "provider": provider if slash else None}

@@ -96,6 +96,19 @@ async def test_a_client_that_joins_in_the_middle_of_a_run_and_follows_it_to_its_
         assert frame["all_nodes"]["root.1"]["full_result"] == "found " * 1000
 
 
+async def test_a_large_project_comes_as_soon_as_its_snapshot_is_made(server: Server) -> None:
+    with server.project("Survey of X") as project:
+        for n in range(1000):
+            project.task(f"task {n}", parent=None)
+        async with Watcher(server.url) as watcher, Watcher(server.url, "polling") as other:
+            for client in (watcher, other):
+                await client.knows(lambda client=client: len(client.mirror.nodes) == 1000)
+            project.task("one more", parent=None)
+            for client in (watcher, other):
+                await client.knows(lambda client=client: len(client.mirror.nodes) == 1001)
+                assert client.names().count("snapshot") == 1
+
+
 async def test_a_snapshot_again_when_one_is_asked_for(server: Server) -> None:
     with server.project("Survey of X") as project, project.task("a"):
         async with Watcher(server.url) as watcher:

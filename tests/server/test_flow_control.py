@@ -96,6 +96,12 @@ def _told_at(opcode: int, content: bytes) -> float | None:
     return float(at) if at else None
 
 
+def has_taken_all(server: Server, sid: str) -> bool:
+    transport = server.shell._transport
+    assert transport is not None
+    return bool(transport._socket(sid).queue.idle.is_set())
+
+
 async def median_delay_s(server: Server, *, seconds: float, is_one_stuck: bool) -> float:
     """Of the clients that read; half of them speak the extension."""
     followers = [Follower(server.url, EXTENDED if n % 2 else None) for n in range(CLIENTS - 1)]
@@ -104,7 +110,7 @@ async def median_delay_s(server: Server, *, seconds: float, is_one_stuck: bool) 
     try:
         if is_one_stuck:
             await stuck.__aenter__()
-            await stuck.send("40{}")  # and reads nothing from here on
+            await stuck.send('40{"label":"stuck"}')  # and reads nothing from here on
         await until(lambda: all(len(follower.delays_s) > 1 for follower in followers), 20)
         for follower in followers:
             follower.delays_s.clear()
@@ -112,6 +118,10 @@ async def median_delay_s(server: Server, *, seconds: float, is_one_stuck: bool) 
         await until(lambda: time.monotonic() > until_s, seconds + 10)
         assert not any(task.done() for task in following)
         assert all(follower.delays_s for follower in followers)
+        stuck_now = [
+            client.label for client in server.shell.clients.values() if not has_taken_all(server, client.sid)
+        ]
+        assert ("stuck" in stuck_now) == is_one_stuck
         return statistics.median(delay for follower in followers for delay in follower.delays_s)
     finally:
         for task in following:
@@ -163,5 +173,6 @@ async def test_what_waits_for_a_client_that_reads_nothing_is_one_state(auth: dic
                     for node in quick.state.projects.nodes(record).values():
                         quick.state.projects.change_node(record, node, output_summary=os.urandom(100).hex())
                 await reading.read_until('42["task_graph_update"')
-            waiting = [quick.shell._transport.waiting(sid)[0] for sid in quick.shell.clients]
-            assert max(waiting) <= 2
+            transport = quick.shell._transport
+            assert transport is not None
+            assert max(transport.waiting(sid)[0] for sid in quick.shell.clients) <= 2

@@ -169,7 +169,8 @@ def test_what_a_stage_records(host: Desk) -> None:
     (recorded,) = host.stages(project, "root")
     assert (recorded["user_input"], recorded["llm_response"], recorded["system_prompt"]) == ("q", "R", "s")
     assert recorded["llm_input_length"] == 4
-    assert recorded["model_info"] == {"model": "small-1", "provider": None}
+    assert recorded["model_info"]["model_name"] == recorded["model_info"]["model_id"] == "small-1"
+    assert recorded["model_info"]["model_provider"] is None
     assert json.loads(json.dumps(recorded["additional_data"])) == {
         "usage": {"prompt_tokens": 3},
         "temperature": 0.5,

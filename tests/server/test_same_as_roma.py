@@ -49,15 +49,6 @@ SHAPE_DIFFERENCES = {
         "- aux_data.execution_details",
         "+ execution_details.error",
     },
-    # ROMA has two shapes of a stage's model; ours is always that of its searchers, whose stages nobody asked for here
-    "stage_details_data": {
-        "+ stage.model_info.model",
-        "+ stage.model_info.provider",
-        "- stage.model_info.adapter_name",
-        "- stage.model_info.model_id",
-        "- stage.model_info.model_name",
-        "- stage.model_info.model_provider",
-    },
     "GET /api/health 200": {"+ safe_to_join"},
     "GET /api/task-graph 200": {"+ current_project", "+ project_id", "+ timestamp"},
     "GET /api/system-info 200": {
