@@ -19,7 +19,7 @@ from roma_widget.server.broadcast import INTERVAL_S, RealtimeExecutionWrapper
 from roma_widget.server.hitl import REATTACH_S, RESEND_S, Prompt
 from roma_widget.server.instrument import Project
 from roma_widget.server.live import Live
-from roma_widget.server.records import clean_text
+from roma_widget.server.records import clean_or_none, clean_text
 from roma_widget.server.runs import Run, Runs
 from roma_widget.server.state import State
 from roma_widget.server.traces import MOST_IN_MEMORY, ProcessingStage
@@ -195,7 +195,7 @@ class Server:
             else:
                 named = clean_text(project_id) if project_id is not None else None
                 record = state.projects.create(
-                    clean_text(goal), title=title, max_steps=max_steps, project_id=named
+                    clean_text(goal), title=clean_or_none(title), max_steps=max_steps, project_id=named
                 )
             state.projects.make_current(record)
         self._call(lambda live: live.projects_changed())

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from roma_widget.errors import NotLive, RunStopped, TaskAborted
 from roma_widget.server.projects import ProjectRecord
-from roma_widget.server.records import clean_text, frozen, now_iso
+from roma_widget.server.records import clean_or_none, clean_text, frozen, now_iso
 from roma_widget.server.stages import Stage
 from roma_widget.server.tasks import Task, current_task
 from roma_widget.server.terms import CANCELLED, FAILED, FINAL, INTERRUPTIONS, Host, message_of, model_info
@@ -88,6 +88,7 @@ class Project:
         >>> search = project.task("Find sources", task_type="SEARCH", parent=root)
         """
         needed = tuple(depends_on)
+        agent, model, task_id = clean_or_none(agent), clean_or_none(model), clean_or_none(task_id)
         if isinstance(parent, _Context):
             around = current_task.get()
             parent = around if around is not None and around.project.id == self.id else None
@@ -101,8 +102,8 @@ class Project:
                 {
                     "task_id": task_id or self._new_id(parent),
                     "goal": clean_text(goal),
-                    "task_type": task_type,
-                    "node_type": node_type or "EXECUTE",
+                    "task_type": clean_text(task_type),
+                    "node_type": clean_text(node_type or "EXECUTE"),
                     "agent_name": agent,
                     "status": "PENDING",
                     "layer": parent.layer + 1 if parent is not None else 0,

@@ -89,6 +89,10 @@ def clean_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def clean_or_none(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
 def empty_frame(timestamp: str) -> bytes:
     """What a server sends while it has no current project."""
     return compact_json(

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from roma_widget.errors import RomaError
-from roma_widget.server.records import frozen
+from roma_widget.server.records import clean_or_none, clean_text, frozen
 from roma_widget.server.terms import message_of, model_info
 from roma_widget.server.tool_calls import tool_call
 from roma_widget.server.traces import OpenStage, StageStatus
@@ -23,10 +23,10 @@ class Stage:
         self, task: Task, name: str, agent: str | None, model: str | None, adapter: str | None
     ) -> None:
         self.task = task
-        self.name = name
-        self._agent = agent
-        self._model = model
-        self._adapter = adapter
+        self.name = clean_text(name)
+        self._agent = clean_or_none(agent)
+        self._model = clean_or_none(model)
+        self._adapter = clean_or_none(adapter)
         self._open: OpenStage | None = None
 
     def __repr__(self) -> str:

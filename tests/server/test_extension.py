@@ -200,6 +200,21 @@ def test_whatever_the_records_hold_can_be_packed(value: Any, carried: Any) -> No
     assert unpack(pack({"value": plain(value)})) == {"value": carried}
 
 
+def test_names_that_no_utf8_can_carry_are_told_all_the_same(host: Desk, extension: Extension) -> None:
+    odd = "a\ud800"
+    task = host.project(odd.replace("\ud800", "")).task(
+        odd, task_type=odd, node_type=odd, agent=odd, model=odd, task_id=odd
+    )
+    with task, task.stage(odd, agent=odd, model=odd, adapter=odd) as stage:
+        stage.record(prompt=odd)
+    reader = Reader(extension)
+    reader.read()
+    assert reader.mirror.nodes["a?"]["agent_name"] == "a?"
+    assert is_current(reader, host)
+    assert host.stages(task.project, "a?")[0]["stage_name"] == "a?"
+    host.state.save()
+
+
 # --- snapshots and deltas ----------------------------------------------------------------------------------------
 
 
