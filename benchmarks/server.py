@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from roma_widget.server.capture import FRAME
-from roma_widget.server.transport import Transport
+from roma_widget.server.network.transport import Transport
+from roma_widget.server.recorded.capture import FRAME
 
 from .generate import Source
 

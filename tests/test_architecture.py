@@ -35,6 +35,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__init__": PARTS | {"opening", "relay", "session"},
 }
 
+# The same inside server/. Its modules that are no part (embedded, serve) put the parts together and are imported by none.
+SERVER_MAY_IMPORT: dict[str, frozenset[str]] = {
+    "wire": frozenset(),
+    "state": frozenset({"wire"}),
+    "agents": frozenset({"wire", "state"}),
+    "network": frozenset({"wire"}),
+    "live": frozenset({"wire", "state", "agents", "network"}),
+    "recorded": frozenset({"wire", "network"}),
+    "scenarios": frozenset({"agents"}),
+}
+
 # What a pure part must not import: anything that acts, waits, looks at a clock or throws dice.
 IMPURE_MODULES = frozenset(
     """asyncio concurrent http io logging multiprocessing os pathlib queue random sched secrets select selectors
@@ -134,6 +145,20 @@ def test_a_module_imports_only_from_those_above_it(module: str, path: Path) -> N
     assert order_violations(module, source, is_package=path.name == "__init__.py") == []
 
 
+@pytest.mark.parametrize(
+    "module", [name for name in modules() if name.startswith("roma_widget.server.") and name.count(".") > 2]
+)
+def test_a_part_of_the_server_imports_only_from_those_above_it(module: str) -> None:
+    path = modules()[module]
+    own = module.split(".")[2]
+    for name, line in imports(
+        module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py"
+    ):
+        if name.startswith("roma_widget.server."):
+            other = name.split(".")[2]
+            assert other in SERVER_MAY_IMPORT[own] | {own}, f"{module}:{line} imports {name}"
+
+
 @pytest.mark.parametrize("module", [module for module in modules() if part_of(module) in {"core", "errors"}])
 def test_core_is_pure(module: str) -> None:
     path = modules()[module]
@@ -158,8 +183,8 @@ def test_the_table_has_no_circle() -> None:
         ("roma_widget.analysis.frames", "def f():\n    from ..archive import recording"),
         ("roma_widget.widget.monitor", "if TYPE_CHECKING:\n    from ..session import Session"),
         ("roma_widget.widget.monitor", "from roma_widget.client.feed import Feed"),
-        ("roma_widget.server.app", "importlib.import_module('..client.feed', __package__)"),
-        ("roma_widget.server.app", "import_module('roma_widget.session')"),
+        ("roma_widget.server.network.app", "importlib.import_module('...client.feed', __package__)"),
+        ("roma_widget.server.network.app", "import_module('roma_widget.session')"),
         ("roma_widget.session", "from .relay import Relay"),
         ("roma_widget.relay", "from . import cli"),
         ("roma_widget.errors", "from .core.model import Task"),

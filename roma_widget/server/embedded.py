@@ -14,15 +14,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from roma_widget.errors import NotLive, RomaError
-from roma_widget.server.app import Limits, Shell
-from roma_widget.server.broadcast import INTERVAL_S, RealtimeExecutionWrapper
-from roma_widget.server.hitl import REATTACH_S, RESEND_S, Prompt
-from roma_widget.server.instrument import Project
-from roma_widget.server.live import Live
-from roma_widget.server.records import clean_or_none, clean_text
-from roma_widget.server.runs import Run, Runs
-from roma_widget.server.state import State
-from roma_widget.server.traces import MOST_IN_MEMORY, ProcessingStage
+from roma_widget.server.agents.instrument import Project
+from roma_widget.server.agents.runs import Run, Runs
+from roma_widget.server.live.broadcast import INTERVAL_S, RealtimeExecutionWrapper
+from roma_widget.server.live.live import Live
+from roma_widget.server.network.app import Limits, Shell
+from roma_widget.server.state.hitl import REATTACH_S, RESEND_S, Prompt
+from roma_widget.server.state.state import State
+from roma_widget.server.state.traces import MOST_IN_MEMORY, ProcessingStage
+from roma_widget.server.wire.records import clean_or_none, clean_text
 
 START_S = 20.0
 STOP_S = 10.0

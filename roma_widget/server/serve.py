@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from roma_widget.server.capture import read_capture
 from roma_widget.server.embedded import Server
 from roma_widget.server.parent_watch import watch_parent
-from roma_widget.server.replay import ReplayServer
+from roma_widget.server.recorded.capture import read_capture
+from roma_widget.server.recorded.replay import ReplayServer
 from roma_widget.server.scenarios import goal_of, scenario
 
 
@@ -83,15 +83,19 @@ def serve(
 def _until_ended(parent_pid: int | None) -> Iterator[threading.Event]:
     """An event that says: end now. Set by Ctrl+C, SIGTERM, or the end of the parent."""
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    before = {
         # from another thread: this one may hold the event's own lock at that moment
-        signal.signal(number, lambda *_: threading.Thread(target=ended.set).start())
+        number: signal.signal(number, lambda *_: threading.Thread(target=ended.set).start())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     if parent_pid is not None:
         watch_parent(parent_pid, ended.set)
     try:
         yield ended
     finally:
         ended.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(what: str, url: str, announce: bool) -> None:

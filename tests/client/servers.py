@@ -1,7 +1,7 @@
 """Servers for the client's tests. They run on a loop of their own thread: what is tested waits in the test's thread.
 
 `WireServer` speaks Engine.IO by hand, so that it can say anything, also what no library would. `SilentPort` and
-`GarbagePort` do not even speak HTTP. ROMA itself is played by `roma_widget.server.replay.ReplayServer`.
+`GarbagePort` do not even speak HTTP. ROMA itself is played by `roma_widget.server.recorded.replay.ReplayServer`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from roma_widget.server.capture import FRAME, Broadcast, Capture, ProjectStarted
-from roma_widget.server.replay import ReplayServer
+from roma_widget.server.recorded.capture import FRAME, Broadcast, Capture, ProjectStarted
+from roma_widget.server.recorded.replay import ReplayServer
 
 OPEN = '0{"sid":"e1","upgrades":[],"pingTimeout":20000,"pingInterval":25000,"maxPayload":1000000}'
 WELCOME = '40{"sid":"s1"}'

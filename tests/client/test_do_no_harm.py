@@ -23,7 +23,7 @@ from client.servers import (
 
 import roma_widget as roma
 from roma_widget.client.rest import RUN_IN_PROGRESS
-from roma_widget.server.capture import read_capture
+from roma_widget.server.recorded.capture import read_capture
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -11,7 +11,7 @@ import pytest
 from client.servers import Replay, eventually
 
 import roma_widget as roma
-from roma_widget.server.capture import read_capture
+from roma_widget.server.recorded.capture import read_capture
 
 CAPTURES = ("a_complete", "b_hitl", "d_failed", "g_kill_restart", "m_midrun_connect")
 

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from roma_widget.server.agents.instrument import Project
 from roma_widget.server.embedded import Server
-from roma_widget.server.instrument import Project
-from roma_widget.server.store import StoreError
+from roma_widget.server.state.store import StoreError
 
 FRAME = "task_graph_update"
 EXTENDED = {"roma_widget": 1, "label": "Ann"}

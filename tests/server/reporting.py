@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from roma_widget.server.hitl import Prompt
-from roma_widget.server.instrument import Project
-from roma_widget.server.state import State
+from roma_widget.server.agents.instrument import Project
+from roma_widget.server.state.hitl import Prompt
+from roma_widget.server.state.state import State
 
 
 class Desk:

@@ -18,7 +18,7 @@ import aiohttp
 import socketio
 from aiohttp import web
 
-from roma_widget.server.app import Client, Message
+from roma_widget.server.network.app import Client, Message
 
 DEADLINE_S = 10.0
 BIG = 5_000_000

@@ -76,6 +76,7 @@ def test_what_is_wrong_in_one_sentence(
     assert (code, out) == (2, "")
     assert _is_one_sentence(err)
     assert says in err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_taken_port_and_a_bad_file_as_a_process(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 
 import roma_widget as roma
-from roma_widget.server.app import ServeError
-from roma_widget.server.hitl import Prompt
-from roma_widget.server.instrument import Task
-from roma_widget.server.projects import LOST
+from roma_widget.server.agents.instrument import Task
+from roma_widget.server.network.app import ServeError
 from roma_widget.server.scenarios import goal_of, scenario
-from roma_widget.server.store import StoreError
+from roma_widget.server.state.hitl import Prompt
+from roma_widget.server.state.projects import LOST
+from roma_widget.server.state.store import StoreError
 
 TIMEOUT_S = 20
 

@@ -19,7 +19,7 @@ from roma_widget.server.scenarios.topics import topic_for, topic_of
 from roma_widget.server.scenarios.topics.topic import Topic
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Project
+    from roma_widget.server.agents.instrument import Project
 
 Run = Callable[["Project", str, Mapping[str, Any]], Awaitable[None]]
 Scenario = Callable[[Play, "Project", str, Mapping[str, Any]], Awaitable[None]]

@@ -10,7 +10,7 @@ from roma_widget.server.scenarios.jobs import Job, plan_of
 from roma_widget.server.scenarios.play import Actor, ModelError, first_line
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Stage
+    from roma_widget.server.agents.instrument import Stage
 
 ATTEMPTS = 3
 """How often a leaf tries before it gives up."""

@@ -14,7 +14,7 @@ from roma_widget.server.scenarios.play import Actor, Given, ModelError, Play
 from roma_widget.server.scenarios.review import reviewed
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Task
+    from roma_widget.server.agents.instrument import Task
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from roma_widget.server.scenarios.texts import Writer, seeded
 from roma_widget.server.scenarios.topics.topic import Topic
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Stage, Task
+    from roma_widget.server.agents.instrument import Stage, Task
 
 Sleep = Callable[[float], Awaitable[None]]
 

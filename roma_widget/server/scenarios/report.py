@@ -13,7 +13,7 @@ from roma_widget.server.scenarios.topics.topic import Topic
 from roma_widget.server.scenarios.words import capitalized
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Project
+    from roma_widget.server.agents.instrument import Project
 
 LONG = 50_000
 """Characters of the longest result, and so of the prompt of the task that checks it."""

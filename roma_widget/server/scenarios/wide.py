@@ -17,7 +17,7 @@ from roma_widget.server.scenarios.topics.topic import Topic
 from roma_widget.server.scenarios.words import capitalized
 
 if TYPE_CHECKING:
-    from roma_widget.server.instrument import Project, Task
+    from roma_widget.server.agents.instrument import Project, Task
 
 GROUP = 25
 """About how many leaves a group has."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from roma_widget.server.hitl import Prompt
-from roma_widget.server.instrument import Project
-from roma_widget.server.records import encode
+from roma_widget.server.agents.instrument import Project
 from roma_widget.server.scenarios import goal_of, scenario
-from roma_widget.server.state import State
+from roma_widget.server.state.hitl import Prompt
+from roma_widget.server.state.state import State
+from roma_widget.server.wire.records import encode
 
 Reply = tuple[str, str | None]
 """(action, instructions)"""

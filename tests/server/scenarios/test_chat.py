@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from roma_widget.errors import RunStopped
-from roma_widget.server.instrument import Project
+from roma_widget.server.agents.instrument import Project
 from roma_widget.server.scenarios.chat import RUNS
 
 

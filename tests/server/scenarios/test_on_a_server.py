@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from roma_widget.server.embedded import Server
-from roma_widget.server.projects import ProjectRecord
 from roma_widget.server.scenarios import goal_of, scenario
+from roma_widget.server.state.projects import ProjectRecord
 
 DEADLINE_S = 30.0
 

@@ -1,0 +1,219 @@
+"""How an agent, any agent, reports what it does: projects, tasks and stages as context managers, sync and async
+alike.
+
+    with server.project("Survey of X") as project:
+        with project.task("Survey of X", task_type="WRITE") as root:
+            with root.stage("planning", agent="planner", model="small-1") as stage:
+                stage.record(prompt=question, response=text, usage={"prompt_tokens": 12, "completion_tokens": 40})
+            root.finish(text)
+
+Every call may come from any thread. It changes the records under the state's lock and returns; who is told, and
+when, is not the agent's business. An exception that leaves a `with` marks what it left as failed, with its message,
+and goes on up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from roma_widget.errors import NotLive, RunStopped, TaskAborted
+from roma_widget.server.agents.stages import Stage
+from roma_widget.server.agents.tasks import Task, current_task
+from roma_widget.server.agents.terms import (
+    CANCELLED,
+    FAILED,
+    FINAL,
+    INTERRUPTIONS,
+    Host,
+    message_of,
+    model_info,
+)
+from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.wire.records import clean_or_none, clean_text, frozen, now_iso
+
+LEFT = "The run ended before this task did."
+__all__ = ["CONTEXT", "Host", "Project", "Stage", "Task"]
+
+
+class _Context:
+    """The parent of a new task where none is given: the task whose `with` is around it."""
+
+
+CONTEXT = _Context()
+
+
+class Project:
+    """A run that is reported. Leaving its `with` ends it: completed, or failed with its root or by an exception."""
+
+    def __init__(self, server: Host, record: ProjectRecord) -> None:
+        self.server = server
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Project {self.goal[:60]!r}, {self.status}>"
+
+    @property
+    def id(self) -> str:
+        return self.record.project_id
+
+    @property
+    def goal(self) -> str:
+        return self.record.goal
+
+    @property
+    def status(self) -> str:
+        return str(self.record.fields["status"])
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody asked this run to stop: its next report raises `RunStopped`."""
+        return self.record.stop_requested
+
+    def task(
+        self,
+        goal: str,
+        *,
+        task_type: str = "THINK",
+        node_type: str | None = None,
+        agent: str | None = None,
+        model: str | None = None,
+        parent: Task | _Context | None = CONTEXT,
+        depends_on: Iterable[Task] = (),
+        context: Iterable[Task] = (),
+        task_id: str | None = None,
+    ) -> Task:
+        """A new task, PENDING until its `with` is entered.
+
+        `task_type` is SEARCH, WRITE, THINK or any word of yours; `node_type` PLAN or EXECUTE (derived where not
+        given: a task with sub-tasks is a PLAN). `parent` is the task whose `with` is around this call unless given;
+        None makes a root. `depends_on` are the tasks that have to end first, `context` those whose results it
+        receives. `task_id` takes up a task again that the project has (after a restart). Raises RunStopped,
+        NotLive.
+
+        >>> search = project.task("Find sources", task_type="SEARCH", parent=root)
+        """
+        needed = tuple(depends_on)
+        agent, model, task_id = clean_or_none(agent), clean_or_none(model), clean_or_none(task_id)
+        if isinstance(parent, _Context):
+            around = current_task.get()
+            parent = around if around is not None and around.project.id == self.id else None
+        with self.reporting():
+            projects = self.server.state.projects
+            known = projects.nodes(self.record).get(task_id) if task_id is not None else None
+            if known is not None:
+                return Task(self, known, parent)
+            node = projects.add_node(
+                self.record,
+                {
+                    "task_id": task_id or self._new_id(parent),
+                    "goal": clean_text(goal),
+                    "task_type": clean_text(task_type),
+                    "node_type": clean_text(node_type or "EXECUTE"),
+                    "agent_name": agent,
+                    "status": "PENDING",
+                    "layer": parent.layer + 1 if parent is not None else 0,
+                    "parent_node_id": parent.id if parent is not None else None,
+                    "overall_objective": self.goal,
+                    "planned_sub_task_ids": [],
+                    "input_payload_summary": "",
+                    "input_context_sources": tuple(_context_source(task) for task in context),
+                    "model_display": model,
+                    "model_info": model_info(model, agent),
+                    "aux_data": frozen({"depends_on_indices": _indices(parent, needed)}),
+                },
+                tuple(task.id for task in needed),
+            )
+            task = Task(self, node, parent)
+            if parent is not None:
+                parent.adopt(task)
+            return task
+
+    def _new_id(self, parent: Task | None) -> str:
+        nodes = self.server.state.projects.nodes(self.record)
+        if parent is not None:
+            number = len(parent.node.fields["planned_sub_task_ids"]) + 1
+            while f"{parent.id}.{number}" in nodes:
+                number += 1
+            return f"{parent.id}.{number}"
+        number = 1
+        while (new_id := "root" if number == 1 else f"root-{number}") in nodes:
+            number += 1
+        return new_id
+
+    def reporting(self) -> threading.RLock:
+        """The lock to report under. Raises where nobody listens any more."""
+        if self.record.stop_requested:
+            raise RunStopped(f"The run {self.goal[:60]!r} was stopped by request.")
+        if not self.server.is_running:
+            raise NotLive("The server of this project was stopped: nothing can be reported to it.")
+        return self.server.state.lock
+
+    def _change(self, **changes: Any) -> None:
+        with self.server.state.lock:
+            self.server.state.projects.change(self.record, **changes)
+
+    def __enter__(self) -> Self:
+        with self.reporting():
+            self.record.alive = True
+            self._change(status="running", error=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self.server.state.lock:
+            if not self.record.alive:
+                return  # stopped meanwhile: that has ended it
+            self.record.alive = False
+            if error is not None:
+                self._cancel_the_rest()
+            if error is None:
+                status, why = self._outcome()
+            elif isinstance(error, TaskAborted) or not isinstance(error, INTERRUPTIONS):
+                status, why = "failed", message_of(error)
+            else:
+                status, why = "stopped", message_of(error)
+            self._change(status=status, error=why)
+
+    def _cancel_the_rest(self) -> None:
+        """What the run left behind, tasks that were never entered above all, will not be done any more."""
+        projects = self.server.state.projects
+        for node in projects.nodes(self.record).values():
+            if node.fields["status"] not in FINAL:
+                projects.change_node(
+                    self.record, node, status=CANCELLED, error=LEFT, timestamp_completed=now_iso()
+                )
+
+    def _outcome(self) -> tuple[str, str | None]:
+        roots = [
+            node
+            for node in self.server.state.projects.nodes(self.record).values()
+            if node.fields["parent_node_id"] is None
+        ]
+        failed = next((node for node in roots if node.fields["status"] in (FAILED, CANCELLED)), None)
+        return ("completed", None) if failed is None else ("failed", failed.fields["error"])
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+def _indices(parent: Task | None, depends_on: tuple[Task, ...]) -> list[int]:
+    """The places of the needed tasks among the siblings, from 0, as ROMA writes them."""
+    if not depends_on:
+        return []
+    places = (
+        {child_id: place for place, child_id in enumerate(parent.child_ids)} if parent is not None else {}
+    )
+    return [places[task.id] for task in depends_on if task.id in places]
+
+
+def _context_source(task: Task) -> dict[str, str]:
+    return {"source_task_id": task.id, "source_task_goal_summary": task.goal[:50], "content_type": "text"}

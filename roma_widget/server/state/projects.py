@@ -1,0 +1,470 @@
+"""The projects and their tasks as the server knows them, and how a frame is made of them.
+
+Everything here is called with the state's lock held (`State.lock`), except `frame`, which takes it for a moment and
+encodes outside: a frame may be megabytes, and agents report under the same lock. Each change gets the next version
+number of its project, down to single fields, so that "what is new since version 17" is a question with an answer
+(see `extension`).
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from roma_widget.errors import UnknownProject
+from roma_widget.server.state.store import Batch, Store
+from roma_widget.server.wire.records import NODE_KEYS, empty_frame, encode, now_iso
+
+ENDED = frozenset({"completed", "failed", "stopped"})
+LOST = "The server stopped while this run was alive."
+MOST_LOADED = 16
+"""Ended projects whose tasks stay in memory, the last used ones; the others are read from disk when asked for."""
+_TITLE_WORDS = 8
+_DESCRIPTION = 200
+
+
+@dataclass(slots=True, eq=False)
+class NodeRecord:
+    """One task. `fields` are the 23 of the wire, each value immutable; `needs` are the tasks that it depends on."""
+
+    fields: dict[str, Any]
+    needs: tuple[str, ...] = ()
+    versions: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+    text: bytes | None = None
+    """The fields as JSON, until one changes."""
+
+    @property
+    def node_id(self) -> str:
+        return str(self.fields["task_id"])
+
+
+@dataclass(slots=True, eq=False)
+class ProjectRecord:
+    """One project. `nodes` is None while its tasks are on disk only."""
+
+    project_id: str
+    fields: dict[str, Any]
+    config: msgspec.Raw | None = None
+    nodes: dict[str, NodeRecord] | None = None
+    node_count: int = 0
+    version: int = 0
+    head_version: int = 0
+    """The version at which `fields` changed last."""
+    structure_version: int = 0
+    """The version at which a task was added, or all were removed."""
+    generation: int = 0
+    """Grows when all tasks are removed: no delta leads over that."""
+    alive: bool = False
+    """Whether an agent of this process works on it."""
+    stop_requested: bool = False
+    saved_at: str | None = None
+    graphs_text: tuple[int, bytes] = (-1, b"")
+
+    @property
+    def goal(self) -> str:
+        return str(self.fields["goal"])
+
+    def entry(self) -> dict[str, Any]:
+        """The project as in `projects_list`."""
+        entry = {**self.plain_entry(), "has_saved_results": self.saved_at is not None}
+        if self.saved_at is not None:
+            entry["last_saved"] = self.saved_at
+            entry["completion_status"] = self.completion_status()
+        return entry
+
+    def plain_entry(self) -> dict[str, Any]:
+        """The project as in frames: without what is said of its saved results."""
+        return {**self.fields, "node_count": self.node_count, "completion_percentage": 0.0}
+
+    def completion_status(self) -> str:
+        if not self.node_count:
+            return "no_nodes"
+        status = str(self.fields["status"])
+        return status if status in ENDED or status == "running" else "in_progress"
+
+
+class Projects:
+    """All projects by id. `changed(project_id)` is called after every change, under the lock: it must be quick."""
+
+    def __init__(
+        self,
+        lock: threading.RLock,
+        store: Store,
+        changed: Callable[[str], None],
+        most_loaded: int = MOST_LOADED,
+    ) -> None:
+        self._lock = lock
+        self._store = store
+        self._changed = changed
+        self._most_loaded = most_loaded
+        self._records: dict[str, ProjectRecord] = {}
+        self._loaded: OrderedDict[str, None] = OrderedDict()
+        self.current_id: str | None = None
+        self._dirty: set[str] = set()
+        self._dirty_nodes: dict[tuple[str, str], None] = {}
+        self._cleared: set[str] = set()
+        self._deleted: set[str] = set()
+        self._in_flight: frozenset[str] = frozenset()
+        """Projects with tasks that were taken to be saved, and are not on disk yet."""
+        self._read_store()
+
+    def _read_store(self) -> None:
+        """What was saved. A run that was alive then is not any more: its project says so."""
+        for project_id, text in self._store.projects().items():
+            stored = _stored_project.decode(text)
+            record = ProjectRecord(
+                project_id,
+                stored.fields,
+                config=stored.config,
+                node_count=stored.node_count,
+                saved_at=stored.saved_at,
+            )
+            self._records[project_id] = record
+            if record.fields.get("status") not in ENDED:
+                self._lose(record)
+        current_id = self._store.current_id()
+        self.current_id = current_id if current_id in self._records else None
+
+    def _lose(self, record: ProjectRecord) -> None:
+        self.change(record, status="failed", error=LOST)
+        for node in self.nodes(record).values():
+            if node.fields["status"] not in ("DONE", "FAILED", "CANCELLED"):
+                self.change_node(record, node, status="CANCELLED", error=LOST, timestamp_completed=now_iso())
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def __contains__(self, project_id: object) -> bool:
+        return isinstance(project_id, str) and project_id in self._records
+
+    def get(self, project_id: str) -> ProjectRecord:
+        record = self._records.get(project_id)
+        if record is None:
+            raise UnknownProject(f"Project {project_id[:200]} not found")
+        return record
+
+    def records(self) -> Iterable[ProjectRecord]:
+        return self._records.values()
+
+    def current(self) -> ProjectRecord | None:
+        return self._records.get(self.current_id) if self.current_id is not None else None
+
+    def listed(self) -> dict[str, Any]:
+        """`{"projects": [...], "current_project_id": ...}`, the project that moved last first."""
+        entries = [record.entry() for record in self._records.values()]
+        entries.sort(key=lambda entry: str(entry["updated_at"]), reverse=True)
+        return {"projects": entries, "current_project_id": self.current_id}
+
+    def nodes(self, record: ProjectRecord) -> dict[str, NodeRecord]:
+        """The tasks, read from disk if they have to be (that blocks: not on the server's loop, see `is_loaded`)."""
+        if record.nodes is None:
+            stored = self._store.nodes(record.project_id) if record.node_count else {}
+            record.nodes = {node_id: _read_node(text, record.version) for node_id, text in stored.items()}
+        if not record.alive:
+            self._loaded[record.project_id] = None
+            self._loaded.move_to_end(record.project_id)
+            self._forget_some()
+        return record.nodes
+
+    def is_loaded(self, project_id: str) -> bool:
+        record = self._records.get(project_id)
+        return record is None or record.nodes is not None or not record.node_count
+
+    def _forget_some(self) -> None:
+        """Drops the tasks of ended projects that nobody has asked for lately, when they are safe on disk."""
+        for project_id in list(self._loaded):
+            if len(self._loaded) <= self._most_loaded:
+                return
+            record = self._records.get(project_id)
+            if record is None or record.alive:
+                self._loaded.pop(project_id)
+            elif project_id != self.current_id and record.nodes is not None and not self._is_dirty(record):
+                self._loaded.pop(project_id)
+                record.nodes = None
+
+    def _is_dirty(self, record: ProjectRecord) -> bool:
+        project_id = record.project_id
+        return project_id in self._in_flight or any(key[0] == project_id for key in self._dirty_nodes)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        goal: str,
+        *,
+        title: str | None = None,
+        max_steps: int = 250,
+        project_id: str | None = None,
+        config: msgspec.Raw | None = None,
+    ) -> ProjectRecord:
+        now = now_iso()
+        new_id = project_id or str(uuid.uuid4())
+        record = ProjectRecord(
+            new_id,
+            {
+                "id": new_id,
+                "title": title or title_of(goal),
+                "description": goal if len(goal) <= _DESCRIPTION else goal[:_DESCRIPTION] + "...",
+                "created_at": now,
+                "updated_at": now,
+                "status": "active",
+                "goal": goal,
+                "max_steps": max_steps,
+                "error": None,
+            },
+            config=config,
+            nodes={},
+        )
+        self._records[new_id] = record
+        self._deleted.discard(new_id)
+        self._touch(record)
+        return record
+
+    def change(self, record: ProjectRecord, **changes: Any) -> None:
+        """Sets fields of the project itself."""
+        record.fields.update(changes)
+        self._touch(record)
+
+    def _touch(self, record: ProjectRecord) -> None:
+        record.fields["updated_at"] = now_iso()
+        record.version += 1
+        record.head_version = record.version
+        self._mark(record)
+
+    def _mark(self, record: ProjectRecord) -> None:
+        self._dirty.add(record.project_id)
+        self._changed(record.project_id)
+
+    def make_current(self, record: ProjectRecord | None) -> None:
+        """For everybody: the current project is one global value."""
+        self.current_id = record.project_id if record is not None else None
+        self._changed(self.current_id or "")
+
+    def add_node(
+        self, record: ProjectRecord, fields: Mapping[str, Any], needs: tuple[str, ...] = ()
+    ) -> NodeRecord:
+        """A new task; what `fields` leaves out is null."""
+        now = now_iso()
+        stamps = {"timestamp_created": now, "timestamp_updated": now}
+        node = NodeRecord(dict.fromkeys(NODE_KEYS) | stamps | dict(fields), needs)
+        record.version += 1
+        node.version = record.structure_version = record.version
+        node.versions = dict.fromkeys(NODE_KEYS, record.version)
+        self.nodes(record)[node.node_id] = node
+        record.node_count = len(self.nodes(record))
+        self._dirty_nodes[record.project_id, node.node_id] = None
+        self._mark(record)
+        return node
+
+    def change_node(self, record: ProjectRecord, node: NodeRecord, **changes: Any) -> None:
+        """Sets fields of a task. Equal values change nothing."""
+        fields, versions = node.fields, node.versions
+        new = {key: value for key, value in changes.items() if fields[key] != value}
+        if not new:
+            return
+        new["timestamp_updated"] = now_iso()
+        record.version += 1
+        fields.update(new)
+        for key in new:
+            versions[key] = record.version
+        node.version = record.version
+        node.text = None
+        self._dirty_nodes[record.project_id, node.node_id] = None
+        self._mark(record)
+
+    def adopt(self, record: ProjectRecord, parent: NodeRecord, child_id: str) -> None:
+        """Adds a sub-task to its parent's list. In place: a task with thousands of them is no reason to copy
+        thousands of ids.
+        """
+        parent.fields["planned_sub_task_ids"].append(child_id)
+        record.version += 1
+        parent.versions["planned_sub_task_ids"] = parent.version = record.version
+        parent.text = None
+        self._dirty_nodes[record.project_id, parent.node_id] = None
+        self._mark(record)
+
+    def clear(self, record: ProjectRecord) -> None:
+        """Removes all tasks: the project is run anew."""
+        record.nodes = {}
+        record.node_count = 0
+        record.generation += 1
+        record.structure_version = record.version + 1
+        self._cleared.add(record.project_id)
+        for key in [key for key in self._dirty_nodes if key[0] == record.project_id]:
+            del self._dirty_nodes[key]
+        self._touch(record)
+
+    def delete(self, project_id: str) -> None:
+        self._records.pop(project_id, None)
+        self._loaded.pop(project_id, None)
+        self._dirty.discard(project_id)
+        for key in [key for key in self._dirty_nodes if key[0] == project_id]:
+            del self._dirty_nodes[key]
+        self._deleted.add(project_id)
+        if self.current_id == project_id:
+            self.current_id = None
+        self._changed(project_id)
+
+    # --- encoding ------------------------------------------------------------------------------------------------
+
+    def frame(self, project_id: str | None, *, restored: Mapping[str, Any] | None = None) -> bytes:
+        """The whole project as `task_graph_update` has it; the empty frame for None. Takes the lock itself.
+
+        `restored` is put into its end (`request_project_restore`).
+        """
+        with self._lock:
+            record = self._records.get(project_id) if project_id is not None else None
+            if record is None:
+                return empty_frame(now_iso())
+            texts, stale = self._texts(record)
+            head = {
+                "overall_project_goal": record.goal if texts else None,
+                "root_graph_id": "root_graph" if texts else None,
+            }
+            graphs = self._graphs(record)
+            tail = {
+                "project_id": record.project_id,
+                "current_project": record.plain_entry(),
+                "timestamp": now_iso(),
+                **(restored or {}),
+            }
+        fresh = {node_id: encode(fields) for node_id, (_, fields, _) in stale.items()}
+        with self._lock:
+            for node_id, (node, _, version) in stale.items():
+                if node.version == version:
+                    node.text = fresh[node_id]
+        members = (encode(node_id) + b":" + (text or fresh[node_id]) for node_id, text in texts.items())
+        return b"".join(
+            (
+                encode(head)[:-1],
+                b',"graphs":',
+                graphs,
+                b',"all_nodes":{',
+                b",".join(members),
+                b"},",
+                encode(tail)[1:],
+            )
+        )
+
+    def _texts(
+        self, record: ProjectRecord
+    ) -> tuple[dict[str, bytes | None], dict[str, tuple[NodeRecord, dict[str, Any], int]]]:
+        """Each task's JSON, and copies of those that have to be encoded."""
+        texts: dict[str, bytes | None] = {}
+        stale = {}
+        for node_id, node in self.nodes(record).items():
+            texts[node_id] = node.text
+            if node.text is None:
+                stale[node_id] = node, dict(node.fields), node.version
+        return texts, stale
+
+    def _graphs(self, record: ProjectRecord) -> bytes:
+        version, text = record.graphs_text
+        if version != record.structure_version:
+            text = encode(graphs_of(self.nodes(record).values()))
+            record.graphs_text = (record.structure_version, text)
+        return text
+
+    # --- saving --------------------------------------------------------------------------------------------------
+
+    def take_projects(self) -> dict[str, bytes]:
+        """The rows of `store` for the projects that changed since the last time; `settle` says how saving went."""
+        taken, self._dirty = self._dirty, set()
+        rows = {}
+        for project_id in taken & self._records.keys():
+            record = self._records[project_id]
+            record.saved_at = now_iso()
+            rows[project_id] = encode(
+                _StoredProject(record.fields, record.node_count, record.config, record.saved_at)
+            )
+        return rows
+
+    def take_nodes(self) -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]]:
+        """Copies of the tasks that changed, for `encode_node`."""
+        taken, self._dirty_nodes = self._dirty_nodes, {}
+        self._in_flight = frozenset(project_id for project_id, _ in taken)
+        copies = {}
+        for project_id, node_id in taken:
+            record = self._records.get(project_id)  # None: an agent reported to a project that is deleted
+            if record is not None and record.nodes is not None and node_id in record.nodes:
+                node = record.nodes[node_id]
+                copies[project_id, node_id] = (node.needs, dict(node.fields))
+        return copies
+
+    def take_cleared(self) -> set[str]:
+        taken, self._cleared = self._cleared, set()
+        return taken
+
+    def take_deleted(self) -> set[str]:
+        taken, self._deleted = self._deleted, set()
+        return taken
+
+    def settle(self, batch: Batch, *, saved: bool) -> None:
+        """After a failure everything in the batch is to be saved again, unless it is gone meanwhile."""
+        self._in_flight = frozenset()
+        if saved:
+            self._forget_some()
+            return
+        self._dirty |= batch.projects.keys() & self._records.keys()
+        kept = [key for key in batch.nodes if key[0] in self._records and key[0] not in self._cleared]
+        self._dirty_nodes = dict.fromkeys([*kept, *self._dirty_nodes])
+        self._cleared |= batch.cleared_nodes
+        self._deleted |= batch.deleted_projects - self._records.keys()
+
+
+class _StoredProject(msgspec.Struct):
+    fields: dict[str, Any]
+    node_count: int
+    config: msgspec.Raw | None = None
+    saved_at: str | None = None
+
+
+class _StoredNode(msgspec.Struct):
+    needs: tuple[str, ...]
+    node: dict[str, msgspec.Raw]
+
+
+_stored_project = msgspec.json.Decoder(_StoredProject)
+_stored_node = msgspec.json.Decoder(_StoredNode)
+_KEPT_RAW = frozenset({"full_result", "aux_data", "execution_details"})
+"""Fields that are only passed on: left as JSON text when they come back from disk."""
+
+
+def encode_node(needs: tuple[str, ...], fields: Mapping[str, Any]) -> bytes:
+    """A row of the store."""
+    return encode({"needs": needs, "node": fields})
+
+
+def _read_node(text: bytes, version: int) -> NodeRecord:
+    """What changed when is not kept: for a client that has an older `version` of the project all of it is new."""
+    stored = _stored_node.decode(text)
+    fields = {
+        key: msgspec.Raw(bytes(raw)) if key in _KEPT_RAW else msgspec.json.decode(raw)
+        for key, raw in stored.node.items()
+    }
+    return NodeRecord(fields, stored.needs, dict.fromkeys(fields, version), version)
+
+
+def graphs_of(nodes: Iterable[NodeRecord]) -> dict[str, Any]:
+    """`graphs` of a frame: one graph for the children of each task. Edges are dependencies among them."""
+    graphs: dict[str, Any] = {}
+    for node in nodes:
+        parent_id = node.fields["parent_node_id"]
+        graph_id = "root_graph" if parent_id is None else f"subgraph_{parent_id}"
+        graph = graphs.setdefault(graph_id, {"nodes": [], "edges": []})
+        graph["nodes"].append(node.node_id)
+        graph["edges"].extend({"source": needed, "target": node.node_id} for needed in node.needs)
+    return graphs
+
+
+def title_of(goal: str) -> str:
+    """As ROMA titles a project: the first eight words, Title Cased."""
+    words = goal.split()
+    title = " ".join(words[:_TITLE_WORDS]).title()
+    return title + "..." if len(words) > _TITLE_WORDS else title

@@ -1,0 +1,155 @@
+"""Runs that clients start: sync and async callables, how they end, how they are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from server.reporting import Desk, desk
+
+from roma_widget.errors import RomaError, RunStopped
+from roma_widget.server.agents.instrument import Project
+from roma_widget.server.agents.runs import Runs
+from roma_widget.server.state.projects import ProjectRecord
+
+TIMEOUT_S = 10
+
+
+@pytest.fixture
+def host() -> Iterator[Desk]:
+    with desk() as host:
+        yield host
+
+
+class Ended:
+    """Waits for a run's end and keeps how it came."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.error: BaseException | None = None
+
+    def __call__(self, record: ProjectRecord, error: BaseException | None) -> None:
+        self.error = error
+        self._event.set()
+
+    def wait(self) -> BaseException | None:
+        assert self._event.wait(TIMEOUT_S)
+        return self.error
+
+
+def report(project: Project, goal: str, options: Mapping[str, Any]) -> None:
+    with project.task(goal) as root:
+        root.finish({"max_steps": options["max_steps"]})
+
+
+async def report_async(project: Project, goal: str, options: Mapping[str, Any]) -> None:
+    await asyncio.sleep(0)
+    report(project, goal, options)
+
+
+@pytest.mark.parametrize("run", [report, report_async])
+def test_a_run_gets_its_project_goal_and_options(host: Desk, run: Callable[..., Any]) -> None:
+    ended = Ended()
+    record = Runs(host, run).start("Survey of X", max_steps=7, on_end=ended)
+    assert ended.wait() is None
+    assert record.fields["status"] == "completed"
+    assert host.state.projects.current_id == record.project_id
+    project = Project(host, record)
+    assert host.node(project, "root")["full_result"] == {"max_steps": 7}
+
+
+def test_a_server_without_a_callable_starts_no_runs(host: Desk) -> None:
+    runs = Runs(host, None)
+    assert runs.can_start is False
+    with pytest.raises(RomaError, match="this server starts no runs"):
+        runs.start("Survey of X")
+    assert host.state.projects.listed()["projects"] == []
+
+
+def test_a_run_that_raises_fails_its_project_and_the_log_has_the_rest(
+    host: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(project: Project, goal: str, options: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    ended = Ended()
+    with caplog.at_level(logging.ERROR, "roma_widget.server"):
+        record = Runs(host, run).start("Survey of X", on_end=ended)
+        assert isinstance(ended.wait(), ZeroDivisionError)
+    assert (record.fields["status"], record.fields["error"]) == ("failed", "division by zero")
+    assert "Traceback" in caplog.text
+
+
+def test_a_coroutine_is_cancelled_when_it_is_stopped(host: Desk) -> None:
+    waiting = threading.Event()
+
+    async def run(project: Project, goal: str, options: object) -> None:
+        async with project.task(goal):
+            waiting.set()
+            await asyncio.sleep(3600)
+
+    runs, ended = Runs(host, run), Ended()
+    record = runs.start("Survey of X", on_end=ended)
+    assert waiting.wait(TIMEOUT_S)
+    assert runs.stop(record) is True
+    assert isinstance(ended.wait(), asyncio.CancelledError)
+    assert record.fields["status"] == "stopped"
+    assert host.node(Project(host, record), "root")["status"] == "CANCELLED"
+
+
+def test_a_function_hears_of_its_stop_with_its_next_report(host: Desk) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run(project: Project, goal: str, options: object) -> None:
+        with project.task(goal) as root:
+            begun.set()
+            go_on.wait(TIMEOUT_S)
+            root.task("never")
+
+    runs, ended = Runs(host, run), Ended()
+    record = runs.start("Survey of X", on_end=ended)
+    assert begun.wait(TIMEOUT_S)
+    runs.stop(record)
+    go_on.set()
+    assert isinstance(ended.wait(), RunStopped)
+    assert list(host.frame(Project(host, record))["all_nodes"]) == ["root"]
+
+
+def test_a_running_project_is_not_started_twice_and_an_ended_one_begins_anew(host: Desk) -> None:
+    go_on = threading.Event()
+
+    def run(project: Project, goal: str, options: object) -> None:
+        with project.task(goal):
+            go_on.wait(TIMEOUT_S)
+
+    runs, ended = Runs(host, run), Ended()
+    record = runs.start("Survey of X", on_end=ended)
+    with pytest.raises(RomaError, match="is running already"):
+        runs.start("again", record=record)
+    go_on.set()
+    ended.wait()
+    again = Ended()
+    assert runs.start("Survey of Y", record=record, on_end=again) is record
+    again.wait()
+    project = Project(host, record)
+    assert (project.goal, host.node(project, "root")["goal"]) == ("Survey of Y", "Survey of Y")
+
+
+def test_closing_ends_what_runs(host: Desk) -> None:
+    begun = threading.Event()
+
+    async def run(project: Project, goal: str, options: object) -> None:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    runs, ended = Runs(host, run), Ended()
+    record = runs.start("Survey of X", on_end=ended)
+    assert begun.wait(TIMEOUT_S)
+    runs.close()
+    ended.wait()
+    assert record.fields["status"] == "stopped"
+    assert not [thread for thread in threading.enumerate() if thread.name == "roma-run"]
