@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__init__": PARTS | {"opening", "relay", "session"},
 }
 
-# The same inside server/. Its modules that are no part (embedded, serve) put the parts together and are imported by none.
+# The same inside server/. Its modules that are no part (embedded, serve) put the parts together; none imports them.
 SERVER_MAY_IMPORT: dict[str, frozenset[str]] = {
     "wire": frozenset(),
     "state": frozenset({"wire"}),
