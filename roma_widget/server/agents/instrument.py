@@ -27,6 +27,7 @@ from roma_widget.server.agents.terms import (
     FAILED,
     FINAL,
     INTERRUPTIONS,
+    BothWays,
     Host,
     message_of,
     model_info,
@@ -45,7 +46,7 @@ class _Context:
 CONTEXT = _Context()
 
 
-class Project:
+class Project(BothWays):
     """A run that is reported. Leaving its `with` ends it: completed, or failed with its root or by an exception."""
 
     def __init__(self, server: Host, record: ProjectRecord) -> None:
@@ -195,14 +196,6 @@ class Project:
         ]
         failed = next((node for node in roots if node.fields["status"] in (FAILED, CANCELLED)), None)
         return ("completed", None) if failed is None else ("failed", failed.fields["error"])
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
 
 
 def _indices(parent: Task | None, depends_on: tuple[Task, ...]) -> list[int]:

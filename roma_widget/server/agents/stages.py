@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from roma_widget.errors import RomaError
-from roma_widget.server.agents.terms import message_of, model_info
+from roma_widget.server.agents.terms import BothWays, message_of, model_info
 from roma_widget.server.agents.tool_calls import tool_call
 from roma_widget.server.state.traces import OpenStage, StageStatus
 from roma_widget.server.wire.records import clean_or_none, clean_text, frozen
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roma_widget.server.agents.tasks import Task
 
 
-class Stage:
+class Stage(BothWays):
     """One occurrence of a phase of a task; in the trace from its `with` on."""
 
     def __init__(
@@ -151,11 +151,3 @@ class Stage:
                 task.open_stages.remove(self)
             if error is None:
                 task.settle()
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)

@@ -14,7 +14,15 @@ import msgspec
 from roma_widget.errors import RomaError
 from roma_widget.server.agents.questions import Question
 from roma_widget.server.agents.stages import Stage
-from roma_widget.server.agents.terms import CANCELLED, DONE, FAILED, FINAL, INTERRUPTIONS, message_of
+from roma_widget.server.agents.terms import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    FINAL,
+    INTERRUPTIONS,
+    BothWays,
+    message_of,
+)
 from roma_widget.server.state.hitl import Answer, AskerGone
 from roma_widget.server.state.projects import NodeRecord
 from roma_widget.server.wire.records import clean_text, encode, frozen, now_iso
@@ -30,7 +38,7 @@ current_task: contextvars.ContextVar[Task | None] = contextvars.ContextVar("roma
 """The task whose `with` is around, in this thread or coroutine."""
 
 
-class Task:
+class Task(BothWays):
     """One task. RUNNING while in its `with`; how it ends is said by `finish` or `fail`, or by how the `with` is
     left.
     """
@@ -156,14 +164,6 @@ class Task:
                 self._close(FAILED, error=message_of(error))
             elif self.status not in FINAL:
                 self._close(DONE)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
 
     def _end(self, status: str, **changes: Any) -> None:
         with self.project.reporting():

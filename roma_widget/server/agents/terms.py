@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from roma_widget.errors import RunStopped, TaskAborted
 from roma_widget.server.state.hitl import Prompt
@@ -58,3 +60,23 @@ def model_info(model: str | None, adapter: str | None) -> dict[str, Any] | None:
         "model_name": name or provider,
         "model_id": model,
     }
+
+
+class BothWays(ABC):
+    """`async with` does what `with` does: entering and leaving wait for nothing."""
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
