@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -22,7 +23,7 @@ from roma_widget.server.network.app import Limits, Shell
 from roma_widget.server.state.hitl import REATTACH_S, RESEND_S, Prompt
 from roma_widget.server.state.state import State
 from roma_widget.server.state.traces import MOST_IN_MEMORY, ProcessingStage
-from roma_widget.server.wire.records import clean_or_none, clean_text
+from roma_widget.server.wire.records import clean_or_none, text_of
 
 START_S = 20.0
 STOP_S = 10.0
@@ -82,6 +83,7 @@ class Server:
         self._shell: Shell | None = None
         self._runs: Runs | None = None
         self._url = ""
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Server {self._url}>" if self.is_running else "<Server, not running>"
@@ -128,6 +130,8 @@ class Server:
                 raise RomaError("The server is running already.")
             self._state = state = State(**self._stored)
             started: Future[str] = Future()
+            self._loop = self._ending = None
+            self._pid = os.getpid()
             self._thread = threading.Thread(
                 target=self._serve, args=(state, started), name="roma-server", daemon=True
             )
@@ -135,36 +139,42 @@ class Server:
             try:
                 self._url = started.result(START_S)
             except BaseException:
-                self._thread.join(STOP_S)
-                self._thread = None
+                self._end_thread(started)
                 state.close()
                 raise
             atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
-        """Ends its runs, says goodbye to the clients, saves what is left; safe to call again.
+        """Ends its runs, says goodbye to the clients, saves what is left; safe to call again, also after a Ctrl-C
+        in it.
 
         Raises `StoreError` when something could not be saved.
         """
+        if os.getpid() != self._pid:
+            return  # a fork of the process that has it: even the lock may be a copy that nobody opens
         with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is None or self._loop is None or self._ending is None:
+            if self._thread is None or self._state is None:
                 return
+            if self._runs is not None and self._url:
+                self._runs.close()
+            with self._state.lock:
+                # in one step: who asks after this hears that the server is gone, who asked before is released
+                self._url = ""
+                self._state.prompts.release()
+            self._end_thread(None)
             atexit.unregister(self.stop)
-            assert self._runs is not None
-            assert self._state is not None
-            self._runs.close()
-            self._close_prompts()
-            self._url = ""
-            self._loop.call_soon_threadsafe(self._ending.set)
-            thread.join(STOP_S)
             self._state.close()
 
-    def _close_prompts(self) -> None:
-        """Those who wait for an answer wait no longer; on disk their questions stay, for when they come back."""
-        with self.state.lock:
-            self.state.prompts.release()
+    def _end_thread(self, started: Future[str] | None) -> None:
+        thread, loop, ending = self._thread, self._loop, self._ending
+        if thread is not None:
+            if loop is not None and ending is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(ending.set)
+            elif started is not None:
+                started.cancel()  # it has not come so far: it ends when it does
+            thread.join(STOP_S)
+        self._thread = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -185,21 +195,23 @@ class Server:
         >>> with server.project("Survey of X") as project, project.task("Survey of X") as root:
         ...     root.finish("done")
         """
+        goal = text_of(goal, "goal")
         state = self.state
         with state.lock:
             self.url  # noqa: B018 - raises when the server is not running
             if project_id is not None and project_id in state.projects:
                 record = state.projects.get(project_id)
+                record.run += 1  # who held it before reports no more
                 record.stop_requested = False
-                state.projects.nodes(record)
             else:
-                named = clean_text(project_id) if project_id is not None else None
-                record = state.projects.create(
-                    clean_text(goal), title=clean_or_none(title), max_steps=max_steps, project_id=named
+                named = clean_or_none(project_id)
+                record = state.create_project(
+                    goal, title=clean_or_none(title), max_steps=max_steps, project_id=named
                 )
             state.projects.make_current(record)
+            project = Project(self, record)
         self._call(lambda live: live.projects_changed())
-        return Project(self, record)
+        return project
 
     # --- from the instrumentation, from any thread ---------------------------------------------------------------
 
@@ -220,6 +232,8 @@ class Server:
         try:
             asyncio.run(self._serve_on_loop(state, started))
         except BaseException as error:
+            if started.cancelled():
+                return  # nobody waits for it any more
             if started.done():
                 raise
             started.set_exception(error)
@@ -241,13 +255,17 @@ class Server:
 
         state.stage_changed = stage_changed
         asking = asyncio.create_task(live.keep_asking())
-        started.set_result(shell.url)
+        if not started.set_running_or_notify_cancel():
+            self._ending.set()
+        else:
+            started.set_result(shell.url)
         try:
             await self._ending.wait()
         finally:
             state.changed = lambda project_id: None
             state.stage_changed = lambda *stage: None
             wrapper.close()
+            live.close()
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             await shell.stop()

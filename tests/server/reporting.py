@@ -36,7 +36,7 @@ class Desk:
 
     def project(self, goal: str = "Survey of X", **options: Any) -> Project:
         with self.state.lock:
-            record = self.state.projects.create(goal, **options)
+            record = self.state.create_project(goal, **options)
             self.state.projects.make_current(record)
         return Project(self, record)
 

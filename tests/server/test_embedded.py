@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,83 @@ def test_a_taken_port_and_a_taken_folder_are_said(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="another server"):
             roma.Server(data_dir=tmp_path).start()
         assert get(f"{server.url}/api/health")["status"] == "healthy"
+
+
+def test_reports_from_before_a_restart_are_refused(tmp_path: Path) -> None:
+    server = roma.Server(data_dir=tmp_path)
+    with server:
+        project = server.project("Survey of X").__enter__()
+        root = project.task("root").__enter__()
+    with server:
+        with pytest.raises(roma.NotLive, match="was stopped"):
+            root.task("more")
+        root.__exit__(None, None, None)
+        project.__exit__(None, None, None)
+        assert get(f"{server.url}/api/projects")["projects"][0]["status"] == "failed"
+        again = server.project("Survey of X", project_id=project.id)
+        with again, again.task("Survey of X", task_id="root") as root:
+            root.finish("all")
+        assert again.status == "completed"
+
+
+def test_whoever_takes_a_project_up_has_it_alone() -> None:
+    with roma.Server() as server:
+        first = server.project("Survey of X")
+        root = first.task("root")
+        second = server.project("Survey of X", project_id=first.id)
+        with pytest.raises(roma.RunStopped):
+            root.task("more")
+        assert second.task("more", parent=None).id == "root-2"
+
+
+def test_a_stop_that_fails_half_way_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = roma.Server().start()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server.runs, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        server.stop()
+    monkeypatch.undo()
+    server.stop()
+    assert our_threads() == []
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = roma.Server()
+    wait = Future.result
+
+    def interrupted(self: Future[Any], timeout: float | None = None) -> Any:
+        wait(self, timeout)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+    monkeypatch.undo()
+    assert our_threads() == []
+    with server:
+        assert get(f"{server.url}/api/health")["status"] == "healthy"
+
+
+def test_a_run_may_stop_the_server_and_many_deaf_ones_do_not_hold_it_up() -> None:
+    go_on = threading.Event()
+
+    def run(project: Any, goal: str, options: object) -> None:
+        if goal == "stop":
+            server.stop()
+        go_on.wait(TIMEOUT_S)
+
+    server = roma.Server(run=run).start()
+    for _ in range(5):
+        server.runs.start("deaf")
+    began_s = time.monotonic()
+    server.runs.start("stop")
+    until(lambda: not server.is_running and "roma-server" not in our_threads())
+    assert time.monotonic() - began_s < 5
+    go_on.set()
+    until(lambda: our_threads() == [])
 
 
 # --- joining ---------------------------------------------------------------------------------------------------------

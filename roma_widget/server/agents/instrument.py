@@ -14,12 +14,13 @@ and goes on up.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from roma_widget.errors import NotLive, RunStopped, TaskAborted
+from roma_widget.errors import NotLive, RomaError, RunStopped, TaskAborted
 from roma_widget.server.agents.stages import Stage
 from roma_widget.server.agents.tasks import Task, current_task
 from roma_widget.server.agents.terms import (
@@ -33,7 +34,7 @@ from roma_widget.server.agents.terms import (
     model_info,
 )
 from roma_widget.server.state.projects import ProjectRecord
-from roma_widget.server.wire.records import clean_or_none, clean_text, frozen, now_iso
+from roma_widget.server.wire.records import clean_or_none, clean_text, frozen, now_iso, text_of
 
 LEFT = "The run ended before this task did."
 __all__ = ["CONTEXT", "Host", "Project", "Stage", "Task"]
@@ -52,6 +53,11 @@ class Project(BothWays):
     def __init__(self, server: Host, record: ProjectRecord) -> None:
         self.server = server
         self.record = record
+        self.state = server.state
+        self._run = record.run
+        self._pid = os.getpid()
+        self._has_begun = record.alive
+        record.holders.add(self)
 
     def __repr__(self) -> str:
         return f"<Project {self.goal[:60]!r}, {self.status}>"
@@ -71,7 +77,7 @@ class Project(BothWays):
     @property
     def is_stopped(self) -> bool:
         """Whether somebody asked this run to stop: its next report raises `RunStopped`."""
-        return self.record.stop_requested
+        return self.record.stop_requested or self.record.run != self._run
 
     def task(
         self,
@@ -97,20 +103,23 @@ class Project(BothWays):
         >>> search = project.task("Find sources", task_type="SEARCH", parent=root)
         """
         needed = tuple(depends_on)
+        goal = text_of(goal, "goal")
         agent, model, task_id = clean_or_none(agent), clean_or_none(model), clean_or_none(task_id)
         if isinstance(parent, _Context):
             around = current_task.get()
-            parent = around if around is not None and around.project.id == self.id else None
+            parent = around if around is not None and around.project.record is self.record else None
+        elif parent is not None and parent.project.record is not self.record:
+            raise ValueError(f"parent takes a task of the project {self.goal[:60]!r}, not of another one.")
         with self.reporting():
-            projects = self.server.state.projects
+            projects = self.state.projects
             known = projects.nodes(self.record).get(task_id) if task_id is not None else None
             if known is not None:
-                return Task(self, known, parent)
+                return Task(self, known, parent, _place(parent, known.node_id))
             node = projects.add_node(
                 self.record,
                 {
                     "task_id": task_id or self._new_id(parent),
-                    "goal": clean_text(goal),
+                    "goal": goal,
                     "task_type": clean_text(task_type),
                     "node_type": clean_text(node_type or "EXECUTE"),
                     "agent_name": agent,
@@ -127,13 +136,14 @@ class Project(BothWays):
                 },
                 tuple(task.id for task in needed),
             )
-            task = Task(self, node, parent)
+            place = len(parent.node.fields["planned_sub_task_ids"]) if parent is not None else 0
+            task = Task(self, node, parent, place)
             if parent is not None:
                 parent.adopt(task)
             return task
 
     def _new_id(self, parent: Task | None) -> str:
-        nodes = self.server.state.projects.nodes(self.record)
+        nodes = self.state.projects.nodes(self.record)
         if parent is not None:
             number = len(parent.node.fields["planned_sub_task_ids"]) + 1
             while f"{parent.id}.{number}" in nodes:
@@ -144,44 +154,79 @@ class Project(BothWays):
             number += 1
         return new_id
 
-    def reporting(self) -> threading.RLock:
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
         """The lock to report under. Raises where nobody listens any more."""
-        if self.record.stop_requested:
-            raise RunStopped(f"The run {self.goal[:60]!r} was stopped by request.")
-        if not self.server.is_running:
-            raise NotLive("The server of this project was stopped: nothing can be reported to it.")
-        return self.server.state.lock
+        if os.getpid() != self._pid:  # before the lock: a fork may have copied it locked, for ever
+            raise NotLive("This process is a fork of the one with the server: report from that one.")
+        with self.state.lock:
+            if not self.server.is_running or self.server.state is not self.state:
+                raise NotLive("The server of this project was stopped: nothing can be reported to it.")
+            if self.is_stopped:
+                raise RunStopped(f"The run {self.goal[:60]!r} was stopped by request.")
+            if not self.record.alive:
+                if self._has_begun:
+                    raise RomaError(
+                        f"The run {self.goal[:60]!r} has ended: report before that, or enter it again."
+                    )
+                self._begin()
+            yield
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """The lock to leave a `with` under, whoever listens: an exception on its way up must not be replaced by
+        ours.
+        """
+        if os.getpid() != self._pid:
+            yield
+            return
+        with self.state.lock:
+            yield
+
+    def end(self, error: object = None) -> None:
+        """Ends the run without a `with`: completed, or failed with what `error` says. It begins with its first
+        report.
+        """
+        with self.reporting():
+            self._finish("completed" if error is None else "failed", error)
+
+    def _begin(self) -> None:
+        self._has_begun = self.record.alive = True
+        self._change(status="running", error=None)
 
     def _change(self, **changes: Any) -> None:
-        with self.server.state.lock:
-            self.server.state.projects.change(self.record, **changes)
+        self.state.projects.change(self.record, **changes)
 
     def __enter__(self) -> Self:
+        self._has_begun = False  # entered again, it begins again
         with self.reporting():
-            self.record.alive = True
-            self._change(status="running", error=None)
-        return self
+            return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self.server.state.lock:
-            if not self.record.alive:
-                return  # stopped meanwhile: that has ended it
-            self.record.alive = False
-            if error is not None:
-                self._cancel_the_rest()
+        if os.getpid() != self._pid:
+            return
+        with self.state.lock:
+            if self.is_stopped or not self.record.alive:
+                return  # that has ended it
             if error is None:
-                status, why = self._outcome()
+                self._finish("completed", None)
             elif isinstance(error, TaskAborted) or not isinstance(error, INTERRUPTIONS):
-                status, why = "failed", message_of(error)
+                self._finish("failed", message_of(error))
             else:
-                status, why = "stopped", message_of(error)
-            self._change(status=status, error=why)
+                self._finish("stopped", message_of(error))
+
+    def _finish(self, status: str, why: object) -> None:
+        self.record.alive = False
+        self._cancel_the_rest()
+        if status == "completed":
+            status, why = self._outcome()
+        self._change(status=status, error=None if why is None else clean_text(str(why)))
 
     def _cancel_the_rest(self) -> None:
         """What the run left behind, tasks that were never entered above all, will not be done any more."""
-        projects = self.server.state.projects
+        projects = self.state.projects
         for node in projects.nodes(self.record).values():
             if node.fields["status"] not in FINAL:
                 projects.change_node(
@@ -189,23 +234,21 @@ class Project(BothWays):
                 )
 
     def _outcome(self) -> tuple[str, str | None]:
-        roots = [
-            node
-            for node in self.server.state.projects.nodes(self.record).values()
-            if node.fields["parent_node_id"] is None
-        ]
+        nodes = self.state.projects.nodes(self.record).values()
+        roots = [node for node in nodes if node.fields["parent_node_id"] is None]
         failed = next((node for node in roots if node.fields["status"] in (FAILED, CANCELLED)), None)
         return ("completed", None) if failed is None else ("failed", failed.fields["error"])
 
 
 def _indices(parent: Task | None, depends_on: tuple[Task, ...]) -> list[int]:
     """The places of the needed tasks among the siblings, from 0, as ROMA writes them."""
-    if not depends_on:
-        return []
-    places = (
-        {child_id: place for place, child_id in enumerate(parent.child_ids)} if parent is not None else {}
-    )
-    return [places[task.id] for task in depends_on if task.id in places]
+    return [task.place for task in depends_on if parent is not None and task.parent is parent]
+
+
+def _place(parent: Task | None, node_id: str) -> int:
+    """The place among its siblings of a task that is taken up again."""
+    siblings = parent.child_ids if parent is not None else ()
+    return siblings.index(node_id) if node_id in siblings else 0
 
 
 def _context_source(task: Task) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Question:
         try:
             checkpoint, message, data = self._asked
             with self._task.project.reporting():
-                state = self._server.state
+                state = self._task.project.state
                 self._prompt = state.prompts.ask(
                     self._task.project.id, self._task.id, checkpoint, message, data, time.monotonic()
                 )
@@ -72,9 +72,17 @@ class Question:
             raise TaskAborted(f"A human aborted the task {self._task.id} at {self._asked[0]}{said}.")
         return answer
 
-    def too_late(self) -> WaitTimeout:
+    def at_the_last_moment(self) -> Answer:
+        """The time is over: nobody may answer any more. An answer that came just before that counts; else
+        WaitTimeout.
+        """
         self._withdraw("expired", f"nobody answered within {self._timeout:g} s")
-        return WaitTimeout(f"Nobody answered {self._asked[0]} of {self._task.id} within {self._timeout:g} s.")
+        try:
+            return self.prompt.future.result(0)
+        except AskerGone as gone:
+            if self._task.project.is_stopped:
+                raise self.gone(gone) from None
+        raise WaitTimeout(f"Nobody answered {self._asked[0]} of {self._task.id} within {self._timeout:g} s.")
 
     def gone(self, gone: AskerGone) -> RomaError:
         if self._task.project.is_stopped:
@@ -82,7 +90,8 @@ class Question:
         return NotLive(f"The question of {self._task.id} was closed: {gone}.")
 
     def _withdraw(self, state: str, why: str) -> None:
-        with self._server.state.lock:
-            closed = self._server.state.prompts.withdraw(self.prompt, why)
+        state_of_server = self._task.project.state
+        with state_of_server.lock:
+            closed = state_of_server.prompts.withdraw(self.prompt, why)
         if closed:
             self._server.prompt_closed(self.prompt, state, why)

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,13 @@ import msgspec
 from roma_widget.errors import RomaError, RunStopped
 from roma_widget.server.agents.instrument import Project
 from roma_widget.server.agents.terms import CANCELLED, FINAL, Host
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.projects import ProjectRecord, description_of, title_of
 from roma_widget.server.wire.records import now_iso
 
 NO_RUNS = "this server starts no runs"
 STOPPED = "The run was stopped by request."
+MOST_LIVING = 32
+"""Runs at a time: each is a thread, and a coroutine brings its own event loop with three descriptors."""
 GOODBYE_S = 2.0
 """How long runs get to end when the server stops; they are daemon threads."""
 
@@ -50,7 +53,7 @@ class Runs:
     def __init__(self, host: Host, run: Run | None) -> None:
         self._host = host
         self._run = run
-        self._living: dict[str, _Living] = {}
+        self._living: dict[_Living, ProjectRecord] = {}
 
     @property
     def can_start(self) -> bool:
@@ -78,15 +81,15 @@ class Runs:
             raise RomaError(NO_RUNS)
         state = self._host.state
         with state.lock:
+            if len(self._living) >= MOST_LIVING:
+                raise RomaError(f"{MOST_LIVING} runs are alive: wait for one to end, or stop one")
             if record is None:
-                record = state.projects.create(goal, max_steps=max_steps, config=config)
+                record = state.create_project(goal, max_steps=max_steps, config=config)
             elif record.alive:
                 raise RomaError(f"Project {record.project_id} is running already")
             else:
-                state.projects.clear(record)
-                state.traces.clear(record.project_id)
-                state.prompts.forget_attempts(record.project_id)
-                state.projects.change(record, goal=goal, max_steps=max_steps)
+                self._begin_anew(record, goal, max_steps)
+            record.run += 1
             record.alive = True
             record.stop_requested = False
             state.projects.change(record, status="running", error=None)
@@ -94,12 +97,25 @@ class Runs:
                 state.projects.make_current(record)
             project = Project(self._host, record)
             given = {"max_steps": max_steps, **(options or {})}
-            thread = threading.Thread(
-                target=self._execute, args=(run, project, record, given, on_end), name="roma-run", daemon=True
+            living = _Living(threading.current_thread())
+            living.thread = threading.Thread(
+                target=self._execute, args=(run, project, living, given, on_end), name="roma-run", daemon=True
             )
-            self._living[record.project_id] = _Living(thread)
-        thread.start()
+            self._living[living] = record
+        living.thread.start()
         return record
+
+    def _begin_anew(self, record: ProjectRecord, goal: str, max_steps: int) -> None:
+        state = self._host.state
+        for prompt in state.prompts.of_project(record.project_id):
+            state.prompts.withdraw(prompt, "it was lost: the project was started anew")
+        state.prompts.forget_attempts(record.project_id)
+        state.projects.clear(record)
+        state.traces.clear(record.project_id)
+        about = {"title": title_of(goal), "description": description_of(goal)}
+        state.projects.change(
+            record, goal=goal, max_steps=max_steps, **(about if goal != record.goal else {})
+        )
 
     def stop(self, record: ProjectRecord) -> bool:
         """Ends a living run, of ours or of a user's agent: its next report raises `RunStopped`. False when it is
@@ -122,53 +138,49 @@ class Runs:
                         record, node, status=CANCELLED, error=STOPPED, timestamp_completed=now_iso()
                     )
             state.projects.change(record, status="stopped", error=STOPPED)
-            living = self._living.get(record.project_id)
+            state.traces.close_all(record.project_id, STOPPED)
+            living = [run for run, its_record in self._living.items() if its_record is record]
         for prompt in prompts:
             self._host.prompt_closed(prompt, "stopped", "the run was stopped")
-        if living is not None:
-            living.cancel()
+        for run in living:
+            run.cancel()
         return True
 
     def close(self) -> None:
         """Stops the runs that this started, and waits a little for them."""
-        projects = self._host.state.projects
-        living = dict(self._living)
-        for project_id in living:
-            if project_id in projects:
-                self.stop(projects.get(project_id))
-        for run in living.values():
-            run.thread.join(GOODBYE_S)
+        with self._host.state.lock:
+            living = dict(self._living)
+        for record in living.values():
+            self.stop(record)
+        until_s = time.monotonic() + GOODBYE_S
+        for run in living:
+            if run.thread is not threading.current_thread():
+                run.thread.join(max(0.0, until_s - time.monotonic()))
 
     def _execute(
-        self,
-        run: Run,
-        project: Project,
-        record: ProjectRecord,
-        options: Mapping[str, Any],
-        on_end: OnEnd | None,
+        self, run: Run, project: Project, living: _Living, options: Mapping[str, Any], on_end: OnEnd | None
     ) -> None:
         ended_by: BaseException | None = None
         try:
             with project:
                 result = run(project, project.goal, options)
                 if inspect.isawaitable(result):
-                    asyncio.run(self._awaited(record, result))
+                    asyncio.run(self._awaited(project, living, result))
         except (RunStopped, asyncio.CancelledError) as stopped:
             ended_by = stopped
         except RomaError as error:  # a human's abort, an unanswered question: the project says so
             ended_by = error
         except BaseException as error:
             ended_by = error
-            _log.exception("The run of project %s failed", record.project_id)
+            _log.exception("The run of project %s failed", project.id)
         finally:
-            self._living.pop(record.project_id, None)
+            with self._host.state.lock:
+                del self._living[living]
             if on_end is not None:
-                on_end(record, ended_by)
+                on_end(project.record, ended_by)
 
-    async def _awaited(self, record: ProjectRecord, result: Any) -> None:
-        living = self._living.get(record.project_id)
-        if living is not None:
-            living.loop, living.task = asyncio.get_running_loop(), asyncio.current_task()
-        if record.stop_requested:  # before there was anything to cancel
+    async def _awaited(self, project: Project, living: _Living, result: Any) -> None:
+        living.loop, living.task = asyncio.get_running_loop(), asyncio.current_task()
+        if project.is_stopped:  # before there was anything to cancel
             raise RunStopped(STOPPED)
         await result

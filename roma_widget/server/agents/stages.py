@@ -43,7 +43,7 @@ class Stage(BothWays):
         prompt: Any = None,
         response: Any = None,
         system_prompt: str | None = None,
-        messages: Iterable[Mapping[str, Any]] | None = None,
+        messages: Iterable[Any] | None = None,
         usage: Mapping[str, Any] | None = None,
         parameters: Any = None,
         context: Any = None,
@@ -68,15 +68,20 @@ class Stage(BothWays):
         if messages is not None:
             messages = list(messages)
             given["llm_input_messages"] = frozen(messages)
-            given["llm_input_length"] = sum(len(str(message.get("content", ""))) for message in messages)
-        extra = {key: frozen(value) for key, value in {"usage": usage, **more}.items() if value is not None}
+            contents = [message.get("content") for message in messages if isinstance(message, Mapping)]
+            given["llm_input_length"] = sum(len(content) for content in contents if isinstance(content, str))
+        extra = {
+            clean_text(key): frozen(value)
+            for key, value in {"usage": usage, **more}.items()
+            if value is not None
+        }
         with self.task.project.reporting():
             opened = self._opened()
             for key, value in given.items():
                 setattr(opened.stage, key, value)
             if extra:
                 opened.stage.additional_data = {**(opened.stage.additional_data or {}), **extra}
-            self.task.project.server.state.traces.touch(opened)
+            self.task.project.state.traces.touch(opened)
 
     def tool_call(
         self,
@@ -94,23 +99,26 @@ class Stage(BothWays):
         with self.task.project.reporting():
             opened = self._opened()
             stage = opened.stage
-            stage.tool_calls = [*(stage.tool_calls or ()), call]
+            stage.tool_calls = stage.tool_calls if stage.tool_calls is not None else []
+            stage.tool_calls.append(call)
             stage.tool_execution_count = len(stage.tool_calls)
             if duration_s is not None:
                 stage.tool_call_duration_ms = (stage.tool_call_duration_ms or 0.0) + duration_s * 1000
-            self.task.project.server.state.traces.touch(opened)
+            self.task.project.state.traces.touch(opened)
 
     def _opened(self) -> OpenStage:
         if self._open is None:
             raise RomaError(
                 f"The stage {self.name} has not begun: enter it first (`with task.stage(...) as stage:`)."
             )
+        if self._open.stage.status != "running":
+            raise RomaError(f"The stage {self.name} of {self.task.id} has ended: record inside its `with`.")
         return self._open
 
     def __enter__(self) -> Self:
         task = self.task
         with task.project.reporting():
-            self._open = task.project.server.state.traces.open_stage(
+            self._open = task.project.state.traces.open_stage(
                 task.project.id,
                 task.id,
                 task.goal,
@@ -141,10 +149,10 @@ class Stage(BothWays):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         task = self.task
-        with task.project.server.state.lock:
+        with task.project.leaving():
             if self._open is not None:
                 status: StageStatus = "completed" if error is None else "failed"
-                task.project.server.state.traces.close_stage(
+                task.project.state.traces.close_stage(
                     self._open, status, message_of(error) if error is not None else None
                 )
             if self in task.open_stages:

@@ -43,9 +43,10 @@ class Task(BothWays):
     left.
     """
 
-    def __init__(self, project: Project, node: NodeRecord, parent: Task | None) -> None:
+    def __init__(self, project: Project, node: NodeRecord, parent: Task | None, place: int) -> None:
         self.project = project
         self.parent = parent
+        self.place = place
         self.node = node
         self.open_stages: list[Stage] = []
         self._tokens: list[contextvars.Token[Task | None]] = []
@@ -120,7 +121,7 @@ class Task(BothWays):
             try:
                 return question.answered(question.prompt.future.result(timeout))
             except FutureTimeout:
-                raise question.too_late() from None
+                return question.answered(question.at_the_last_moment())
             except AskerGone as gone:
                 raise question.gone(gone) from None
 
@@ -136,7 +137,7 @@ class Task(BothWays):
                 answer.add_done_callback(_retrieve)
                 return question.answered(await asyncio.wait_for(asyncio.shield(answer), timeout))
             except TimeoutError:
-                raise question.too_late() from None
+                return question.answered(question.at_the_last_moment())
             except AskerGone as gone:
                 raise question.gone(gone) from None
 
@@ -157,11 +158,13 @@ class Task(BothWays):
         if self._tokens:
             with contextlib.suppress(ValueError):  # left in another context than it was entered in
                 current_task.reset(self._tokens.pop())
-        with self.project.server.state.lock:
+        with self.project.leaving():
             if isinstance(error, INTERRUPTIONS):
-                self._close(CANCELLED, error=message_of(error))
+                if self.status not in FINAL:
+                    self._close(CANCELLED, error=message_of(error))
             elif error is not None:
-                self._close(FAILED, error=message_of(error))
+                if self.status != FAILED:  # else it has said why itself
+                    self._close(FAILED, error=message_of(error))
             elif self.status not in FINAL:
                 self._close(DONE)
 
@@ -192,21 +195,18 @@ class Task(BothWays):
         return msgspec.Raw(encode(details))
 
     def change(self, **changes: Any) -> None:
-        self.project.server.state.projects.change_node(self.project.record, self.node, **changes)
+        self.project.state.projects.change_node(self.project.record, self.node, **changes)
 
     def adopt(self, child: Task) -> None:
-        self.change(
-            planned_sub_task_ids=(*self.child_ids, child.id),
-            sub_graph_id=f"subgraph_{self.id}",
-            node_type="PLAN",
-        )
+        self.project.state.projects.adopt(self.project.record, self.node, child.id)
+        self.change(sub_graph_id=f"subgraph_{self.id}", node_type="PLAN")
         self.settle()
 
     def settle(self) -> None:
         """The status that follows from the open stages and the sub-tasks."""
-        if self.status in FINAL or self.status == "PENDING":
-            return
         name = self.open_stages[-1].name if self.open_stages else None
+        if self.status in FINAL or (self.status == "PENDING" and name is None):
+            return
         if name is not None:
             self.change(status=_DURING.get(name, "RUNNING"))
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from roma_widget.server.wire.records import encode, frozen
+from roma_widget.server.wire.records import clean_text, encode, frozen
 
 
 def tool_call(tool: str, arguments: Any, result: Any, error: object, duration_s: float | None) -> msgspec.Raw:
@@ -19,11 +19,11 @@ def tool_call(tool: str, arguments: Any, result: Any, error: object, duration_s:
         encode(
             {
                 "tool_call_id": f"call_{uuid.uuid4().hex[:24]}",
-                "tool_name": tool,
+                "tool_name": clean_text(str(tool)),
                 "tool_args": frozen({} if arguments is None else arguments),
                 "result": frozen_result,
                 "created_at": round(now * 1000),
-                "tool_call_error": None if error is None else str(error),
+                "tool_call_error": None if error is None else clean_text(str(error)),
                 "metrics": None,
                 "requires_confirmation": None,
                 "confirmed": None,

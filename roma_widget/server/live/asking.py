@@ -87,6 +87,7 @@ class Asking:
     async def keep_asking(self) -> None:
         """Until cancelled: asks again what is open, closes what was lost."""
         while True:
+            self._moved.clear()  # before looking: what is asked from here on is looked for again
             with self._state.lock:
                 again, lost = self._state.prompts.due(time.monotonic())
                 due_s = self._state.prompts.next_due_s()
@@ -94,7 +95,6 @@ class Asking:
                 self._ask(prompt)
             for prompt in lost:
                 await self._lose(prompt)
-            self._moved.clear()
             wait_s = None if due_s is None else max(0.0, due_s - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), wait_s)

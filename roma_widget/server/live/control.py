@@ -71,7 +71,7 @@ class Control:
         is_new = record is None
         with self.state.lock:
             if record is None:
-                record = self.state.projects.create(goal, max_steps=max_steps, config=config)
+                record = self.state.create_project(goal, max_steps=max_steps, config=config)
             elif record.alive:
                 raise Refused(f"Project {shown(record.project_id)} is running already", status=409)
             begun = {"goal": goal, "max_steps": max_steps, "status": "active", "error": None, "node_count": 0}
@@ -94,6 +94,8 @@ class Control:
                 on_end=on_end,
             )
         except RomaError as error:
+            if is_new:
+                await self.delete(record)
             raise Refused(one_sentence(error), status=409) from error
         self.projects_moved()
         return entry
@@ -155,6 +157,7 @@ class Control:
         """The project's frame; `restored` stands at its end."""
 
         def read() -> bytes:
+            self.state.projects.load(record.project_id)
             return self.state.projects.frame(record.project_id, restored=restored)
 
         return await _from_disk(read)
@@ -168,12 +171,7 @@ class Control:
 
     async def load(self, record: ProjectRecord) -> None:
         """Returns when the project's tasks are in memory."""
-
-        def read() -> None:
-            with self.state.lock:
-                self.state.projects.nodes(record)
-
-        await _from_disk(read)
+        await _from_disk(lambda: self.state.projects.load(record.project_id))
 
     def projects_moved(self) -> None:
         """Clients of the extension are told at once when a project began, ended or went."""

@@ -169,9 +169,13 @@ class Live:
         """Something changed since the last time."""
         self._news.projects_moved()
         self.extension.tick()
+        self._audience.refresh_extended()
         if self._audience.has_plain():
-            self._news.prepare()
-        self._audience.refresh()
+            self._news.prepare(self._audience.refresh)
+
+    def close(self) -> None:
+        """Before the shell stops: nothing is prepared any more."""
+        self._news.close()
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -210,8 +214,11 @@ class Live:
                 await self._stage_details(asker, request)
             case ClearTraces(project_id):
                 await self.control.clear_traces(self.control.record(project_id))
-                cleared = {"message": f"Traces cleared for project {project_id}", "project_id": project_id}
-                await asker.reply("traces_cleared", compact_json(cleared))
+                cleared = compact_json(
+                    {"message": f"Traces cleared for project {project_id}", "project_id": project_id}
+                )
+                await asker.reply("traces_cleared", cleared)
+                self._audience.extended("traces_cleared", cleared, but=asker.client)
             case HitlResponse():
                 await self._asking.answer(asker.client, request, asker.rid)
             case StopProject(project_id):

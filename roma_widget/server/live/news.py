@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
+from roma_widget.server.live.broadcast import SHARE
 from roma_widget.server.live.extension import Extension
 from roma_widget.server.network.app import Client, Message
 from roma_widget.server.state.projects import ProjectRecord
@@ -17,6 +19,10 @@ from roma_widget.server.state.store import StoreError
 from roma_widget.server.wire.records import encode
 
 FRAME = "task_graph_update"
+LARGE = 500
+"""Tasks from which on a frame is encoded in a thread."""
+RESTLESS_S = 0.02
+"""What costs less than this needs no rest."""
 PROJECTS = "projects_list"
 
 _Version = tuple[ProjectRecord | None, int]
@@ -33,6 +39,8 @@ class News:
         self._extension = extension
         self._refresh = refresh
         self._frame: tuple[_Version, bytes] | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._prepare_again = False
         self._told: dict[Client, _Version] = {}
         self._list_version = 0
         self._listed: dict[str, object] = {}
@@ -44,9 +52,15 @@ class News:
         self._told.pop(client, None)
         self._told_list.pop(client, None)
 
+    def close(self) -> None:
+        for task in (self._preparing, self._loading):
+            if task is not None:
+                task.cancel()
+
     def forget_frames(self) -> None:
         """Plain clients are sent a frame at the next refresh, also when they have had it (after a switch)."""
         self._told.clear()
+        self._frame = None
 
     def projects_list(self, client: Client) -> bytes:
         """The list for a client, which then knows it."""
@@ -77,33 +91,61 @@ class News:
         if not self._is_loaded():
             self._load_soon()
             return None
-        with self._state.lock:
-            version = self._version()
+        version, text = self._told_now()
         if self._told.get(client) == version:
             return None
-        return FRAME, self.frame(client), False
+        self._told[client] = version
+        return FRAME, text, False
 
     def frame(self, client: Client) -> bytes:
         """The current project's frame for a client, which then knows it. Its tasks have to be loaded."""
+        self._told[client], text = self._told_now()
+        return text
+
+    def prepare(self, then: Callable[[], None]) -> None:
+        """Encodes the frame that plain clients are told until the next time, and calls `then`.
+
+        A large one is encoded in a thread. While that goes on, and four times as long after it, another call is
+        only noted: encoding takes a fifth of the time at most.
+        """
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._prepare(then))
+        else:
+            self._prepare_again = True
+
+    async def _prepare(self, then: Callable[[], None]) -> None:
+        try:
+            self._prepare_again = True
+            while self._prepare_again:
+                self._prepare_again = False
+                began_s = time.monotonic()
+                if self._is_loaded():
+                    with self._state.lock:
+                        version = self._version()
+                    is_large = version[0] is not None and version[0].node_count > LARGE
+                    text = (
+                        await asyncio.to_thread(self._encode, version) if is_large else self._encode(version)
+                    )
+                    self._frame = version, text
+                then()
+                took_s = time.monotonic() - began_s
+                if took_s > RESTLESS_S:
+                    await asyncio.sleep(took_s * (1 / SHARE - 1))
+        finally:
+            self._preparing = None
+
+    def _told_now(self) -> tuple[_Version, bytes]:
+        """What plain clients are told at this time: the frame prepared last, if the project is still the same."""
         with self._state.lock:
             version = self._version()
-        self._told[client] = version
-        return self._encoded(version)
+        if self._frame is None or self._frame[0][0] is not version[0]:
+            self._frame = version, self._encode(version)
+        return self._frame
 
-    def prepare(self) -> None:
-        """Encodes the frame that plain clients will be told: what it costs then counts as the cost of telling."""
-        if self._is_loaded():
-            with self._state.lock:
-                version = self._version()
-            self._encoded(version)
-
-    def _encoded(self, version: _Version) -> bytes:
-        if self._frame is None or self._frame[0] != version:
-            record, _ = version
-            # taken after the version: what changes in between is told again rather than never
-            text = self._state.projects.frame(record.project_id if record is not None else None)
-            self._frame = version, text
-        return self._frame[1]
+    def _encode(self, version: _Version) -> bytes:
+        # taken after the version: what changes in between is told again rather than never
+        record, _ = version
+        return self._state.projects.frame(record.project_id if record is not None else None)
 
     async def loaded(self) -> None:
         """Returns when the current project's tasks are in memory. Raises `StoreError` when they cannot be read."""
@@ -120,10 +162,9 @@ class News:
             return current_id is None or self._state.projects.is_loaded(current_id)
 
     def _load(self) -> None:
-        with self._state.lock:
-            record = self._state.projects.current()
-            if record is not None:
-                self._state.projects.nodes(record)
+        current_id = self._state.projects.current_id
+        if current_id is not None:
+            self._state.projects.load(current_id)
 
     def _load_soon(self) -> None:
         current_id = self._state.projects.current_id
@@ -138,4 +179,5 @@ class News:
             _log.error("The tasks of project %s cannot be shown: %s", project_id, error)
         finally:
             self._loading = None
+        self._frame = None  # what was prepared before may be older than what could not be told
         self._refresh()

@@ -104,17 +104,18 @@ class Prompts:
     def ask(
         self, project_id: str, node_id: str, checkpoint: str, message: str, data: Any, now_s: float
     ) -> Prompt:
-        """A new question; or, after a restart, the one that the same task asked at the same checkpoint before it."""
-        for prompt in self._open.values():
+        """A new question; or, after a restart, the very same one that the same task asked before it."""
+        text = data if isinstance(data, msgspec.Raw) else msgspec.Raw(encode(data))
+        for prompt in list(self._open.values()):
             stored = prompt.stored
-            if prompt.is_orphan and (stored.project_id, stored.node_id, stored.checkpoint) == (
-                project_id,
-                node_id,
-                checkpoint,
-            ):
+            place = (stored.project_id, stored.node_id, stored.checkpoint)
+            if not prompt.is_orphan or place != (project_id, node_id, checkpoint):
+                continue
+            if (stored.message, bytes(stored.data)) == (message, bytes(text)):
                 prompt.is_orphan = False
                 prompt.due_s = now_s + self._resend_s
                 return prompt
+            self.withdraw(prompt, "it was lost: after a restart its asker asked something else")
         attempt = self._modified.get((project_id, node_id), 0) + 1
         stored = _Stored(
             str(uuid.uuid4()),
@@ -122,7 +123,7 @@ class Prompts:
             node_id,
             checkpoint,
             message,
-            data if isinstance(data, msgspec.Raw) else msgspec.Raw(encode(data)),
+            text,
             attempt,
             now_iso(),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ ENDED = frozenset({"completed", "failed", "stopped"})
 LOST = "The server stopped while this run was alive."
 MOST_LOADED = 16
 """Ended projects whose tasks stay in memory, the last used ones; the others are read from disk when asked for."""
+Structure = list[tuple[str, str | None, tuple[str, ...]]]
+"""Of each task: its id, its parent's, those that it depends on."""
 _TITLE_WORDS = 8
 _DESCRIPTION = 200
 
@@ -63,6 +66,10 @@ class ProjectRecord:
     """Grows when all tasks are removed: no delta leads over that."""
     alive: bool = False
     """Whether an agent of this process works on it."""
+    run: int = 0
+    """Which run of the project this is: what holds on to an earlier one reports no more."""
+    holders: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+    """Who holds on to the tasks: as long as somebody does they stay in memory."""
     stop_requested: bool = False
     saved_at: str | None = None
     graphs_text: tuple[int, bytes] = (-1, b"")
@@ -111,6 +118,9 @@ class Projects:
         self._dirty_nodes: dict[tuple[str, str], None] = {}
         self._cleared: set[str] = set()
         self._deleted: set[str] = set()
+        self._last_frame: tuple[ProjectRecord | None, int, bytes] = (None, 0, b"")
+        """The frame that was made last: all who ask for the same one share it."""
+        self._taken_at = now_iso()
         self._in_flight: frozenset[str] = frozenset()
         """Projects with tasks that were taken to be saved, and are not on disk yet."""
         self._read_store()
@@ -161,36 +171,55 @@ class Projects:
         entries.sort(key=lambda entry: str(entry["updated_at"]), reverse=True)
         return {"projects": entries, "current_project_id": self.current_id}
 
+    def load(self, project_id: str) -> None:
+        """Reads a project's tasks from disk, without the lock: not to be called with it held."""
+        with self._lock:
+            if self.is_loaded(project_id):
+                return
+            generation = self._records[project_id].generation
+            version = self._records[project_id].version
+        stored = {
+            node_id: _read_node(text, version) for node_id, text in self._store.nodes(project_id).items()
+        }
+        with self._lock:
+            record = self._records.get(project_id)
+            if record is not None and record.nodes is None and record.generation == generation:
+                record.nodes = stored
+                self._was_used(record)
+                self._forget_some(but=project_id)
+
     def nodes(self, record: ProjectRecord) -> dict[str, NodeRecord]:
-        """The tasks, read from disk if they have to be (that blocks: not on the server's loop, see `is_loaded`)."""
+        """The tasks, read from disk if they have to be: that blocks, so `load` them first where it must not."""
         if record.nodes is None:
             stored = self._store.nodes(record.project_id) if record.node_count else {}
             record.nodes = {node_id: _read_node(text, record.version) for node_id, text in stored.items()}
+            self._forget_some(but=record.project_id)
+        self._was_used(record)
+        return record.nodes
+
+    def _was_used(self, record: ProjectRecord) -> None:
         if not record.alive:
             self._loaded[record.project_id] = None
             self._loaded.move_to_end(record.project_id)
-            self._forget_some()
-        return record.nodes
 
     def is_loaded(self, project_id: str) -> bool:
         record = self._records.get(project_id)
         return record is None or record.nodes is not None or not record.node_count
 
-    def _forget_some(self) -> None:
-        """Drops the tasks of ended projects that nobody has asked for lately, when they are safe on disk."""
+    def _forget_some(self, but: str | None = None) -> None:
+        """Drops the tasks of ended projects that nobody holds or has asked for lately, when they are safe on disk."""
+        if len(self._loaded) <= self._most_loaded:
+            return
+        kept = {but, self.current_id, *self._in_flight, *(project_id for project_id, _ in self._dirty_nodes)}
         for project_id in list(self._loaded):
             if len(self._loaded) <= self._most_loaded:
                 return
             record = self._records.get(project_id)
             if record is None or record.alive:
                 self._loaded.pop(project_id)
-            elif project_id != self.current_id and record.nodes is not None and not self._is_dirty(record):
+            elif project_id not in kept and not record.holders:
                 self._loaded.pop(project_id)
                 record.nodes = None
-
-    def _is_dirty(self, record: ProjectRecord) -> bool:
-        project_id = record.project_id
-        return project_id in self._in_flight or any(key[0] == project_id for key in self._dirty_nodes)
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -210,7 +239,7 @@ class Projects:
             {
                 "id": new_id,
                 "title": title or title_of(goal),
-                "description": goal if len(goal) <= _DESCRIPTION else goal[:_DESCRIPTION] + "...",
+                "description": description_of(goal),
                 "created_at": now,
                 "updated_at": now,
                 "status": "active",
@@ -221,8 +250,7 @@ class Projects:
             config=config,
             nodes={},
         )
-        self._records[new_id] = record
-        self._deleted.discard(new_id)
+        self._records[new_id] = record  # one of this id that was deleted: the store deletes first
         self._touch(record)
         return record
 
@@ -283,8 +311,10 @@ class Projects:
         thousands of ids.
         """
         parent.fields["planned_sub_task_ids"].append(child_id)
+        parent.fields["timestamp_updated"] = now_iso()
         record.version += 1
-        parent.versions["planned_sub_task_ids"] = parent.version = record.version
+        parent.versions["planned_sub_task_ids"] = parent.versions["timestamp_updated"] = record.version
+        parent.version = record.version
         parent.text = None
         self._dirty_nodes[record.project_id, parent.node_id] = None
         self._mark(record)
@@ -322,12 +352,17 @@ class Projects:
             record = self._records.get(project_id) if project_id is not None else None
             if record is None:
                 return empty_frame(now_iso())
+            if restored is None and self._last_frame[:2] == (record, record.version):
+                return self._last_frame[2]
+            version = record.version
             texts, stale = self._texts(record)
             head = {
                 "overall_project_goal": record.goal if texts else None,
                 "root_graph_id": "root_graph" if texts else None,
             }
-            graphs = self._graphs(record)
+            graphs_at, graphs = record.graphs_text
+            structure = None if graphs_at == record.structure_version else self._structure(record)
+            structure_at = record.structure_version
             tail = {
                 "project_id": record.project_id,
                 "current_project": record.plain_entry(),
@@ -335,12 +370,15 @@ class Projects:
                 **(restored or {}),
             }
         fresh = {node_id: encode(fields) for node_id, (_, fields, _) in stale.items()}
+        if structure is not None:
+            graphs = encode(graphs_of(structure))
         with self._lock:
+            record.graphs_text = (structure_at, graphs)
             for node_id, (node, _, version) in stale.items():
                 if node.version == version:
                     node.text = fresh[node_id]
         members = (encode(node_id) + b":" + (text or fresh[node_id]) for node_id, text in texts.items())
-        return b"".join(
+        frame = b"".join(
             (
                 encode(head)[:-1],
                 b',"graphs":',
@@ -351,6 +389,9 @@ class Projects:
                 encode(tail)[1:],
             )
         )
+        if restored is None:
+            self._last_frame = (record, version, frame)
+        return frame
 
     def _texts(
         self, record: ProjectRecord
@@ -364,24 +405,23 @@ class Projects:
                 stale[node_id] = node, dict(node.fields), node.version
         return texts, stale
 
-    def _graphs(self, record: ProjectRecord) -> bytes:
-        version, text = record.graphs_text
-        if version != record.structure_version:
-            text = encode(graphs_of(self.nodes(record).values()))
-            record.graphs_text = (record.structure_version, text)
-        return text
+    def _structure(self, record: ProjectRecord) -> Structure:
+        return [
+            (node_id, node.fields["parent_node_id"], node.needs)
+            for node_id, node in self.nodes(record).items()
+        ]
 
     # --- saving --------------------------------------------------------------------------------------------------
 
     def take_projects(self) -> dict[str, bytes]:
         """The rows of `store` for the projects that changed since the last time; `settle` says how saving went."""
         taken, self._dirty = self._dirty, set()
+        self._taken_at = now_iso()
         rows = {}
         for project_id in taken & self._records.keys():
             record = self._records[project_id]
-            record.saved_at = now_iso()
             rows[project_id] = encode(
-                _StoredProject(record.fields, record.node_count, record.config, record.saved_at)
+                _StoredProject(record.fields, record.node_count, record.config, self._taken_at)
             )
         return rows
 
@@ -409,13 +449,15 @@ class Projects:
         """After a failure everything in the batch is to be saved again, unless it is gone meanwhile."""
         self._in_flight = frozenset()
         if saved:
+            for project_id in batch.projects.keys() & self._records.keys():
+                self._records[project_id].saved_at = self._taken_at
             self._forget_some()
             return
         self._dirty |= batch.projects.keys() & self._records.keys()
         kept = [key for key in batch.nodes if key[0] in self._records and key[0] not in self._cleared]
         self._dirty_nodes = dict.fromkeys([*kept, *self._dirty_nodes])
         self._cleared |= batch.cleared_nodes
-        self._deleted |= batch.deleted_projects - self._records.keys()
+        self._deleted |= batch.deleted_projects
 
 
 class _StoredProject(msgspec.Struct):
@@ -451,15 +493,14 @@ def _read_node(text: bytes, version: int) -> NodeRecord:
     return NodeRecord(fields, stored.needs, dict.fromkeys(fields, version), version)
 
 
-def graphs_of(nodes: Iterable[NodeRecord]) -> dict[str, Any]:
+def graphs_of(structure: Structure) -> dict[str, Any]:
     """`graphs` of a frame: one graph for the children of each task. Edges are dependencies among them."""
     graphs: dict[str, Any] = {}
-    for node in nodes:
-        parent_id = node.fields["parent_node_id"]
+    for node_id, parent_id, needs in structure:
         graph_id = "root_graph" if parent_id is None else f"subgraph_{parent_id}"
         graph = graphs.setdefault(graph_id, {"nodes": [], "edges": []})
-        graph["nodes"].append(node.node_id)
-        graph["edges"].extend({"source": needed, "target": node.node_id} for needed in node.needs)
+        graph["nodes"].append(node_id)
+        graph["edges"].extend({"source": needed, "target": node_id} for needed in needs)
     return graphs
 
 
@@ -468,3 +509,7 @@ def title_of(goal: str) -> str:
     words = goal.split()
     title = " ".join(words[:_TITLE_WORDS]).title()
     return title + "..." if len(words) > _TITLE_WORDS else title
+
+
+def description_of(goal: str) -> str:
+    return goal if len(goal) <= _DESCRIPTION else goal[:_DESCRIPTION] + "..."

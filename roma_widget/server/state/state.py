@@ -9,20 +9,38 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from roma_widget.server.state.hitl import REATTACH_S, RESEND_S, Prompts
-from roma_widget.server.state.projects import Projects, encode_node
+from roma_widget.server.state.projects import ProjectRecord, Projects, encode_node
 from roma_widget.server.state.store import Batch, Store, StoreError
-from roma_widget.server.state.traces import MOST_IN_MEMORY, ProcessingStage, TraceManager
+from roma_widget.server.state.traces import MOST_IN_MEMORY, NodeProcessingTrace, ProcessingStage, TraceManager
 from roma_widget.server.wire.records import encode
 
 SAVE_EVERY_S = 0.5
+LONGEST_REST_S = 5.0
 _SHARE = 0.2
-"""Saving takes at most this share of the time: a save that took 1 s is followed by 4 s of rest."""
+"""Saving takes at most this share of the time (a save that took 1 s is followed by 4 s of rest), unless it takes
+very long.
+"""
 
 _log = logging.getLogger("roma_widget.server")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A batch whose tasks and traces are still to be encoded, without the lock."""
+
+    batch: Batch
+    nodes: Mapping[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]]
+    traces: Mapping[tuple[str, str], NodeProcessingTrace]
+
+    def encode(self) -> None:
+        self.batch.nodes.update({key: encode_node(*node) for key, node in self.nodes.items()})
+        self.batch.traces.update({key: encode(trace) for key, trace in self.traces.items()})
 
 
 class State:
@@ -64,8 +82,14 @@ class State:
         self.stage_changed(project_id, node_id, stage)
         self.wants_saving()
 
+    def create_project(self, goal: str, **options: Any) -> ProjectRecord:
+        """A new project; the options are those of `Projects.create`. With the lock held."""
+        record = self.projects.create(goal, **options)
+        self.traces.is_new(record.project_id)
+        return record
+
     def wants_saving(self) -> None:
-        """Something is to be saved: it will be within half a second."""
+        """Something is to be saved: it is, within half a second while saving is quick."""
         if not self._work.is_set():
             self._work.set()
 
@@ -75,14 +99,15 @@ class State:
         Raises `StoreError`, and then they are tried again later.
         """
         with self._saving:
-            batch = self._take()
+            taken = self._take()
             try:
-                self.store.save(batch)
-            except StoreError as error:
-                self._settle(batch, saved=False)
-                self.storage_error = str(error)
+                taken.encode()
+                self.store.save(taken.batch)
+            except BaseException as error:
+                self._settle(taken.batch, saved=False)
+                self.storage_error = str(error) or type(error).__name__
                 raise
-            self._settle(batch, saved=True)
+            self._settle(taken.batch, saved=True)
             self.storage_error = None
 
     def close(self) -> None:
@@ -119,26 +144,24 @@ class State:
                     )
                 is_failing = True
             took_s = time.monotonic() - began_s
-            self._closed.wait(max(SAVE_EVERY_S, took_s / _SHARE - took_s))
+            self._closed.wait(min(max(SAVE_EVERY_S, took_s / _SHARE - took_s), LONGEST_REST_S))
 
-    def _take(self) -> Batch:
+    def _take(self) -> _Taken:
         """What changed since the last save. The lock is held for copies only, not for encoding."""
         with self.lock:
             nodes = self.projects.take_nodes()
             traces = self.traces.take()
             batch = Batch(
                 projects=self.projects.take_projects(),
-                nodes={},
-                traces={},
+                nodes=dict.fromkeys(nodes),
+                traces=dict.fromkeys(traces, b""),
                 prompts=self.prompts.take(),
                 current_id=self.projects.current_id,
                 deleted_projects=self.projects.take_deleted(),
                 cleared_traces=set(self.traces.cleared),
                 cleared_nodes=self.projects.take_cleared(),
             )
-        batch.nodes = {key: encode_node(needs, fields) for key, (needs, fields) in nodes.items()}
-        batch.traces = {key: encode(trace) for key, trace in traces.items()}
-        return batch
+        return _Taken(batch, nodes, traces)
 
     def _settle(self, batch: Batch, *, saved: bool) -> None:
         with self.lock:

@@ -108,7 +108,7 @@ class TraceManager:
         self._stage_changed = stage_changed
         self._most = most_in_memory
         self._traces: OrderedDict[tuple[str, str], NodeProcessingTrace] = OrderedDict()
-        self._open: dict[tuple[str, str], int] = {}
+        self._open: dict[tuple[str, str], list[OpenStage]] = {}
         self._saved: dict[str, set[str]] = {}
         self._clearing: dict[str, object] = {}
         self._dirty: set[tuple[str, str]] = set()
@@ -132,8 +132,8 @@ class TraceManager:
             self._traces[key] = trace
         stage = ProcessingStage(name, str(uuid.uuid4()), now_iso(), **fields)
         trace.stages.append(stage)
-        self._open[key] = self._open.get(key, 0) + 1
         opened = OpenStage(project_id, trace, stage)
+        self._open.setdefault(key, []).append(opened)
         self.touch(opened)
         return opened
 
@@ -155,10 +155,20 @@ class TraceManager:
         stage.completed_at = now_iso()
         stage.duration_ms = round((time.monotonic() - opened.began_s) * 1000)
         key = (opened.project_id, opened.trace.node_id)
-        self._open[key] = self._open.get(key, 1) - 1
+        self._open[key].remove(opened)
         if not self._open[key]:
             del self._open[key]
         self.touch(opened)
+
+    def close_all(self, project_id: str, why: str) -> None:
+        """The run was stopped: the stages that its agents are in have failed, whether they hear of it or not."""
+        for key in [key for key in self._open if key[0] == project_id]:
+            for opened in list(self._open[key]):
+                self.close_stage(opened, "failed", why)
+
+    def is_new(self, project_id: str) -> None:
+        """A project that was made just now has no traces on disk: nobody has to look."""
+        self._saved[project_id] = set()
 
     def fail_question(self, project_id: str, node_id: str, request_id: str, why: str) -> None:
         """Says in the trace why the stage that asked a human, before a restart, never got its answer."""
@@ -213,21 +223,28 @@ class TraceManager:
         """A trace to look at, from disk if need be (then it blocks). Copied, so that it may be encoded without the
         lock.
         """
+        key = (project_id, node_id)
         with self._lock:
-            trace = self._find((project_id, node_id))
-            if trace is None:
-                return None
-            return NodeProcessingTrace(
-                trace.node_id,
-                trace.node_goal,
-                trace.trace_id,
-                trace.created_at,
-                [copied(stage) for stage in trace.stages],
-                trace.metadata,
-            )
+            trace = self._traces.get(key)
+            if trace is not None:
+                return self._copy(key, trace)
+            cleared = self.cleared.get(project_id)
+            known = self._saved.get(project_id)
+        if known is None:
+            known = set(self._store.traces_of(project_id))
+            with self._lock:
+                known = self._saved.setdefault(project_id, known)
+        text = self._store.trace(*key) if node_id in known else None
+        with self._lock:
+            if key not in self._traces and text is not None and self.cleared.get(project_id) is cleared:
+                self._traces[key] = _decoded(text)
+                self._forget_some(but=key)
+            trace = self._traces.get(key)
+            return self._copy(key, trace) if trace is not None else None
 
-    def has_in_memory(self, project_id: str, node_id: str) -> bool:
-        return (project_id, node_id) in self._traces
+    def _copy(self, key: tuple[str, str], trace: NodeProcessingTrace) -> NodeProcessingTrace:
+        self._traces.move_to_end(key)
+        return msgspec.structs.replace(trace, stages=[copied(stage) for stage in trace.stages])
 
     def place(self, project_id: str, node_id: str, stage: ProcessingStage) -> int | None:
         """The index of a stage in its trace; None when the trace is not in memory or has no such stage."""
@@ -245,13 +262,8 @@ class TraceManager:
         text = self._store.trace(*key)
         if text is None:
             return None
-        trace = _decoder.decode(text)
-        for stage in trace.stages:
-            if stage.status == "running":  # whoever was in it is gone with the server that saved it
-                stage.status = "failed"
-                stage.error_message = "The server stopped during this stage."
-        self._traces[key] = trace
-        self._forget_some()
+        trace = self._traces[key] = _decoded(text)
+        self._forget_some(but=key)
         return trace
 
     def _on_disk(self, project_id: str) -> set[str]:
@@ -263,15 +275,24 @@ class TraceManager:
             found = self._saved[project_id] = set(self._store.traces_of(project_id))
         return found
 
-    def _forget_some(self) -> None:
+    def _forget_some(self, but: tuple[str, str] | None = None) -> None:
         """After a save, and after a look on disk: not while agents report, for most of what is new cannot go yet."""
         if len(self._traces) <= self._most:
             return
         for key in list(self._traces):
             if len(self._traces) <= self._most:
                 return
-            if key not in self._dirty and key not in self._in_flight and key not in self._open:
+            if key not in self._dirty and key not in self._in_flight and key not in self._open and key != but:
                 del self._traces[key]
+
+
+def _decoded(text: bytes) -> NodeProcessingTrace:
+    trace = _decoder.decode(text)
+    for stage in trace.stages:
+        if stage.status == "running":  # whoever was in it is gone with the server that saved it
+            stage.status = "failed"
+            stage.error_message = "The server stopped during this stage."
+    return trace
 
 
 def copied(stage: ProcessingStage) -> ProcessingStage:

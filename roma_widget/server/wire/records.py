@@ -56,8 +56,11 @@ def now_iso() -> str:
 
 
 def encode(value: Any) -> bytes:
-    """`value` (of `frozen` parts) as JSON; NaN and infinities become null, which JSON has no word for."""
-    return _encoder.encode(value)
+    """`value` as JSON, whatever it is; NaN and infinities become null, which JSON has no word for."""
+    try:
+        return _encoder.encode(value)
+    except Exception:  # a foreign object may raise what it likes when it is looked at
+        return _encode_anything(value)
 
 
 def compact_json(value: object) -> bytes:
@@ -76,17 +79,13 @@ def frozen(value: Any) -> Any:
         return clean_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    try:
-        return msgspec.Raw(_encoder.encode(value))
-    except (TypeError, ValueError, RecursionError, OverflowError):
-        return msgspec.Raw(_encode_anything(value))
+    return msgspec.Raw(encode(value))
 
 
 def clean_text(text: str) -> str:
     """`text` without lone surrogates, which no UTF-8 can carry. Also turns a subclass of str into a str."""
-    if text.isascii():
-        return str(text)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    plain = str.__str__(text)  # an Enum's own `str` says its name
+    return plain if plain.isascii() else plain.encode("utf-8", "replace").decode("utf-8")
 
 
 def clean_or_none(text: str | None) -> str | None:
@@ -111,10 +110,24 @@ def empty_frame(timestamp: str) -> bytes:
 def _encode_anything(value: Any) -> bytes:
     """The way for what msgspec refuses: lone surrogates, odd keys, circles, depths."""
     try:
-        text = json.dumps(value, default=repr, skipkeys=False, ensure_ascii=True)
+        text = json.dumps(value, default=_opened, ensure_ascii=True)
         return _encoder.encode(_without_surrogates(json.loads(text)))
-    except (TypeError, ValueError, RecursionError, OverflowError):
+    except Exception:  # circles, depths, a `__repr__` that raises
         return _encoder.encode(_shown(value))
+
+
+def _opened(value: Any) -> Any:
+    """For `json`: what `msgspec` has made, or knows."""
+    if isinstance(value, msgspec.Raw):
+        return json.loads(bytes(value))
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else _foreign(value)
+
+
+def text_of(value: object, what: str) -> str:
+    """A text that somebody passed. Raises TypeError for anything else, naming `what` it was for."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} takes a text, not {type(value).__name__}.")
+    return clean_text(value)
 
 
 def _shown(value: Any) -> str:

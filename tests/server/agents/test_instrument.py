@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import enum
 import gc
 import json
+import os
 import statistics
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from server.reporting import Desk, desk
 from roma_widget.errors import NotLive, RomaError, RunStopped, TaskAborted, WaitTimeout
 from roma_widget.server.agents.instrument import LEFT
 from roma_widget.server.agents.runs import Runs
+from roma_widget.server.state.hitl import AnswerRefused, Prompt
 from roma_widget.server.wire.records import NODE_KEYS
 
 
@@ -243,6 +248,123 @@ def test_a_failed_root_fails_the_project_without_an_exception(host: Desk) -> Non
     assert (project.status, host.frame(project)["current_project"]["error"]) == ("failed", "nothing found")
 
 
+def test_leaving_a_run_cancels_what_it_never_came_to(host: Desk) -> None:
+    with host.project() as project, project.task("root") as root:
+        root.task("never entered")
+        root.finish("all")
+    assert (project.status, host.node(project, "root.1")["status"]) == ("completed", "CANCELLED")
+
+
+def test_a_run_without_a_with_begins_with_its_first_report_and_ends_when_it_is_told(host: Desk) -> None:
+    project = host.project()
+    root = project.task("root")
+    assert project.status == "running"
+    with root.stage("execution"):
+        assert root.status == "RUNNING"
+    root.finish("all")
+    project.end()
+    assert project.status == "completed"
+    with pytest.raises(RomaError, match="has ended"):
+        project.task("late")
+    with project:
+        project.task("in another round", parent=None).finish()
+    assert project.status == "completed"
+    project = host.project()
+    project.task("root")
+    project.end("nobody came")
+    assert host.frame(project)["current_project"]["error"] == "nobody came"
+
+
+def test_what_a_task_said_of_its_end_stays(host: Desk) -> None:
+    with pytest.raises(ValueError, match="raised"), host.project() as project, project.task("root") as root:  # noqa: PT012
+        with root.task("failed") as failed:
+            failed.fail("said")
+        raise_after = root.task("raises")
+        with raise_after:
+            raise_after.fail("said before")
+            raise ValueError("raised")
+    assert host.node(project, "root.1")["error"] == "said"
+    assert host.node(project, "root.2")["error"] == "said before"
+    assert host.node(project, "root")["error"] == "raised"
+
+
+def test_a_finished_task_stays_done_when_a_stop_crosses_it(host: Desk) -> None:
+    with pytest.raises(RunStopped), host.project() as project, project.task("root") as root:  # noqa: PT012, SIM117
+        with root.task("leaf") as leaf:
+            leaf.finish("done")
+            Runs(host, None).stop(project.record)
+            leaf.task("more")
+    assert (host.node(project, "root.1")["status"], root.status) == ("DONE", "CANCELLED")
+
+
+def test_a_stage_that_has_ended_takes_nothing_more(host: Desk) -> None:
+    with host.project() as project, project.task("root") as root:
+        with root.stage("execution") as stage:
+            stage.record(response="in time")
+        with pytest.raises(RomaError, match="has ended"):
+            stage.record(response="late")
+    assert host.stages(project, "root")[0]["llm_response"] == "in time"
+
+
+class Kind(str, enum.Enum):  # noqa: UP042 - as users write it
+    SEARCH = "SEARCH"
+
+
+class Sullen:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_odd_arguments_are_taken_or_refused_in_a_sentence(host: Desk) -> None:
+    with host.project() as project, project.task("root", task_type=Kind.SEARCH) as root:
+        with root.stage("execution") as stage:
+            stage.record(prompt=Sullen(), messages=[Sullen(), {"content": None}, {"content": "four"}])
+            stage.tool_call("tool \ud800", error=OSError("bad \ud800"))
+        with pytest.raises(TypeError, match="goal takes a text, not int"):
+            root.task(42)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="not of another one"):
+            host.project("other").task("stray", parent=root)
+        root.finish(Kind.SEARCH)
+    assert (host.node(project, "root")["task_type"], host.node(project, "root")["full_result"]) == (
+        "SEARCH",
+        "SEARCH",
+    )
+    (stage_,) = host.stages(project, "root")
+    assert stage_["user_input"] == "<Sullen that cannot be shown>"
+    assert stage_["llm_input_length"] == 4
+    assert stage_["tool_calls"][0]["tool_call_error"] == "bad ?"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_is_told_that_it_cannot_report(host: Desk) -> None:
+    with host.project() as project, project.task("root") as root:
+        host.state.lock.acquire()
+        pid = os.fork()
+        if pid == 0:
+            said = 1
+            with contextlib.suppress(BaseException):
+                try:
+                    root.task("in a fork")
+                except NotLive:
+                    said = 0
+            os._exit(said)
+        host.state.lock.release()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_many_sub_tasks_cost_no_more_than_few(host: Desk) -> None:
+    with host.project() as project, project.task("root") as root:
+        before = root.task("first")
+        costs_s = []
+        for _ in range(5_000):
+            began_s = time.perf_counter()
+            before = root.task("next", depends_on=[before])
+            costs_s.append(time.perf_counter() - began_s)
+    assert statistics.median(costs_s[-500:]) < 3 * statistics.median(costs_s[:500])
+    assert host.node(project, "root.77")["aux_data"] == {"depends_on_indices": [75]}
+
+
 # --- questions -------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +407,20 @@ def test_nobody_answers_in_time(host: Desk, caplog: pytest.LogCaptureFixture) ->
     assert [state for state, _ in host.closed] == ["expired", "expired"]
     assert host.state.prompts.open() == []
     assert [stage["status"] for stage in host.stages(project, "root")] == ["failed", "failed"]
+
+
+def test_an_answer_at_the_last_moment_counts(host: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    withdraw = host.state.prompts.withdraw
+
+    def answered_first(prompt: Prompt, why: str) -> bool:
+        with contextlib.suppress(AnswerRefused):
+            host.state.prompts.answer(prompt.request_id, "abort", "stop it", "a test")
+        return withdraw(prompt, why)
+
+    monkeypatch.setattr(host.state.prompts, "withdraw", answered_first)
+    with pytest.raises(TaskAborted, match="stop it"), host.project() as project, project.task("root") as root:
+        root.ask("PlanReview", "Good?", timeout=0.01)
+    assert host.closed == []
 
 
 def test_a_cancelled_asker_withdraws_its_question(host: Desk) -> None:
@@ -340,6 +476,26 @@ def test_a_stopped_run_that_waits_for_an_answer_waits_no_more(host: Desk) -> Non
     asker.join(10)
     assert len(stopped) == 1
     assert host.closed == [("stopped", "the run was stopped")]
+
+
+def test_reports_at_the_moment_of_the_stop_leave_no_task_behind(host: Desk) -> None:
+    """The reader's natural race: six threads report while the run is stopped."""
+    for _ in range(20):
+        project = host.project()
+        project.task("root")
+
+        def work(project: Any = project) -> None:
+            with contextlib.suppress(RunStopped):
+                while True:
+                    project.task("more", parent=None)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        Runs(host, None).stop(project.record)
+        for thread in threads:
+            thread.join()
+        assert {node["status"] for node in host.frame(project)["all_nodes"].values()} == {"CANCELLED"}
 
 
 def test_reports_to_a_server_that_is_gone_say_so(host: Desk) -> None:

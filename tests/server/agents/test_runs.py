@@ -13,7 +13,7 @@ from server.reporting import Desk, desk
 
 from roma_widget.errors import RomaError, RunStopped
 from roma_widget.server.agents.instrument import Project
-from roma_widget.server.agents.runs import Runs
+from roma_widget.server.agents.runs import STOPPED, Runs
 from roma_widget.server.state.projects import ProjectRecord
 
 TIMEOUT_S = 10
@@ -137,6 +137,68 @@ def test_a_running_project_is_not_started_twice_and_an_ended_one_begins_anew(hos
     again.wait()
     project = Project(host, record)
     assert (project.goal, host.node(project, "root")["goal"]) == ("Survey of Y", "Survey of Y")
+
+
+def test_a_stopped_run_has_no_part_in_the_next_one(host: Desk) -> None:
+    """It hears of its stop late, when its project runs again: it must not report to that run, nor end it."""
+    begun, go_on, second = threading.Event(), threading.Event(), threading.Event()
+    heard: list[BaseException] = []
+
+    def run(project: Project, goal: str, options: object) -> None:
+        with project.task(goal) as root:
+            if goal == "second":
+                second.wait(TIMEOUT_S)
+                return
+            begun.set()
+            go_on.wait(TIMEOUT_S)
+            root.task("a child of the dead")
+
+    runs, first_ended, second_ended = Runs(host, run), Ended(), Ended()
+    record = runs.start("first", on_end=first_ended)
+    assert begun.wait(TIMEOUT_S)
+    assert runs.stop(record) is True
+    runs.start("second", record=record, on_end=second_ended)
+    go_on.set()
+    heard.append(first_ended.wait() or ValueError())
+    assert isinstance(heard[0], RunStopped)
+    assert (record.fields["status"], record.fields["title"], record.alive) == ("running", "Second", True)
+    assert runs.stop(record) is True
+    second.set()
+    second_ended.wait()
+    project = Project(host, record)
+    assert [node["goal"] for node in host.frame(project)["all_nodes"].values()] == ["second"]
+
+
+def test_a_stopped_run_leaves_no_stage_running(host: Desk) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run(project: Project, goal: str, options: object) -> None:
+        with project.task(goal) as root, root.stage("execution"):
+            begun.set()
+            go_on.wait(TIMEOUT_S)
+
+    runs, ended = Runs(host, run), Ended()
+    record = runs.start("Survey of X", on_end=ended)
+    assert begun.wait(TIMEOUT_S)
+    runs.stop(record)
+    (stage,) = host.stages(Project(host, record), "root")
+    assert (stage["status"], stage["error_message"]) == ("failed", STOPPED)
+    go_on.set()
+    ended.wait()
+
+
+def test_there_is_a_limit_to_how_many_run_at_once(host: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roma_widget.server.agents.runs.MOST_LIVING", 2)
+    go_on = threading.Event()
+    runs = Runs(host, lambda project, goal, options: go_on.wait(TIMEOUT_S))
+    ended = [Ended(), Ended()]
+    for number in range(2):
+        runs.start("Survey of X", on_end=ended[number])
+    with pytest.raises(RomaError, match="2 runs are alive"):
+        runs.start("Survey of X")
+    go_on.set()
+    for one in ended:
+        one.wait()
 
 
 def test_closing_ends_what_runs(host: Desk) -> None:

@@ -85,7 +85,7 @@ class Host:
 
     def project(self, goal: str) -> Project:
         with self.state.lock:
-            record = self.state.projects.create(goal)
+            record = self.state.create_project(goal)
         self._played.project_ids.append(record.project_id)
         return Project(self, record)
 

@@ -117,6 +117,21 @@ def test_after_a_restart_a_question_waits_for_its_asker(store: Store) -> None:
     assert store.prompts() == {}
 
 
+def test_another_question_is_not_taken_for_the_one_before_the_restart(store: Store) -> None:
+    """A person would read the old one and approve the new one."""
+    prompts = Prompts(store, 0.0)
+    old = prompts.ask("p", "root", "Check", "Delete 3 files?", ["a"], 0.0).request_id
+    store.save(Batch(prompts=prompts.take()))
+    restarted = Prompts(store, 0.0)
+    new = restarted.ask("p", "root", "Check", "Delete 90000 files?", ["/"], 0.0)
+    assert new.request_id != old
+    assert [json.loads(prompt.payload)["context_message"] for prompt in restarted.open()] == [
+        "Delete 90000 files?"
+    ]
+    with pytest.raises(AnswerRefused, match="asked something else"):
+        restarted.answer(old, "approve", None, "")
+
+
 def test_what_is_closed_is_remembered_for_a_while(store: Store) -> None:
     prompts = Prompts(store, 0.0)
     first = ask(prompts)
