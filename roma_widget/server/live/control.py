@@ -97,6 +97,8 @@ class Control:
             if is_new:
                 await self.delete(record)
             raise Refused(one_sentence(error), status=409) from error
+        if not is_new:
+            self._audience.extended("traces_cleared", cleared_news(record.project_id))
         self.projects_moved()
         return entry
 
@@ -183,6 +185,11 @@ class Control:
         with self.state.lock:
             entry = record.entry()
         return encode(entry)
+
+
+def cleared_news(project_id: str) -> bytes:
+    """The payload of `traces_cleared`."""
+    return compact_json({"message": f"Traces cleared for project {project_id}", "project_id": project_id})
 
 
 async def _from_disk(read: Callable[[], T]) -> T:

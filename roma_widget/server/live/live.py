@@ -18,7 +18,7 @@ from roma_widget.server.agents.runs import Runs
 from roma_widget.server.live import http_api
 from roma_widget.server.live.asking import Asking
 from roma_widget.server.live.audience import Audience
-from roma_widget.server.live.control import Control
+from roma_widget.server.live.control import Control, cleared_news
 from roma_widget.server.live.extension import Extension
 from roma_widget.server.live.news import FRAME, PROJECTS, News
 from roma_widget.server.live.simple import SimpleExecutions
@@ -214,11 +214,8 @@ class Live:
                 await self._stage_details(asker, request)
             case ClearTraces(project_id):
                 await self.control.clear_traces(self.control.record(project_id))
-                cleared = compact_json(
-                    {"message": f"Traces cleared for project {project_id}", "project_id": project_id}
-                )
-                await asker.reply("traces_cleared", cleared)
-                self._audience.extended("traces_cleared", cleared, but=asker.client)
+                await asker.reply("traces_cleared", cleared_news(project_id))
+                self._audience.extended("traces_cleared", cleared_news(project_id), but=asker.client)
             case HitlResponse():
                 await self._asking.answer(asker.client, request, asker.rid)
             case StopProject(project_id):

@@ -16,9 +16,11 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from roma_widget.server.network.client import Backend, Client, Limits
+from roma_widget.server.network.client import Backend, Client
+from roma_widget.server.network.connections import Connections
 from roma_widget.server.network.guard import is_token, middlewares, named_origins
 from roma_widget.server.network.listening import ServeError, address_of, listen, url_of
+from roma_widget.server.network.limits import Limits
 from roma_widget.server.network.subscriber import Message
 from roma_widget.server.network.transport import Request, Transport
 
@@ -96,17 +98,15 @@ class Shell:
             middlewares=middlewares(self._token, origins), client_max_size=self._limits.largest_message
         )
         app.add_routes(self._backend.routes())
-        self._transport = Transport(
-            app,
-            self,
-            largest_message=self._limits.largest_message,
-            connect_s=self._limits.connect_s,
-            goodbye_s=self._limits.goodbye_s,
+        self._connections = Connections(self._limits)
+        self._transport = Transport(app, self, self._connections, self._limits)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=self._limits.goodbye_s, auto_decompress=False
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._limits.goodbye_s)
         await self._runner.setup()
+        self._connections.watch(asyncio.get_running_loop())
         try:
-            await listen(self._runner, address, self._wanted_port)
+            await listen(self._runner, self._connections, address, self._wanted_port)
         except ServeError:
             await self.stop()
             raise
@@ -123,6 +123,7 @@ class Shell:
         await self._transport.sessions.close()
         await self._runner.cleanup()
         await self._transport.sessions.abort_all()
+        self._connections.unwatch(asyncio.get_running_loop())
 
     def broadcast(self, event: str, payload: bytes) -> None:
         """`post` to every client; encoded once."""
@@ -155,7 +156,7 @@ class Shell:
             limits=self._limits,
         )
         if client.extension:
-            self._transport.do_not_compress(sid)
+            self._transport.leave_packed(sid)
         self._clients[sid] = client
         try:
             await self._backend.joined(client)
@@ -175,8 +176,12 @@ class Shell:
 
     def requested(self, request: Request) -> None:
         client = self._clients.get(request.sid)
-        if client is not None and request.event in self._events:
+        if client is None:
+            return
+        if request.event in self._events:
             client.ask(request)
+        else:
+            client.ignore()
 
     def disconnected(self, sid: str) -> None:
         client = self._clients.pop(sid, None)

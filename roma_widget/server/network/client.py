@@ -9,36 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from roma_widget.server.network.limits import Limits
 from roma_widget.server.network.subscriber import Message, Subscriber
 from roma_widget.server.network.transport import Request, Transport
 
 _log = logging.getLogger("roma_widget.server")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one client may cost. Beyond `requests_per_s` requests are refused, beyond the others it is cut."""
-
-    largest_message: int = 16 * 1024 * 1024
-    """Bytes of one message or body from a client."""
-    requests_per_s: float = 500
-    burst: int = 500
-    """Requests at once before `requests_per_s` counts."""
-    waiting_requests: int = 1000
-    waiting_bytes: int = 64 * 1024 * 1024
-    """Bytes of the requests that wait for their turn."""
-    queued_packets: int = 5000
-    queued_bytes: int = 256 * 1024 * 1024
-    """Bytes of what a client has been sent and does not read."""
-    connect_s: float = 10.0
-    """How long a connection may take to join."""
-    goodbye_s: float = 0.5
-    """How long connections get to end by themselves, at a disconnect and when the server stops."""
 
 
 class Backend(Protocol):
@@ -56,7 +35,7 @@ class Backend(Protocol):
     async def request(self, client: Client, event: str, args: tuple[Any, ...]) -> None:
         """Replies to one of `events`; the acknowledgement follows the return."""
 
-    def refused(self, client: Client, event: str, why: str) -> tuple[str, bytes]:
+    def refused(self, client: Client, event: str, why: str, args: tuple[Any, ...] = ()) -> tuple[str, bytes]:
         """The error event (name, JSON text) for a request that the shell does not pass on, or that raised."""
 
     def newest(self, client: Client) -> Message | None:
@@ -107,11 +86,9 @@ class Client:
     # -- the shell's side
 
     def put(self, packets: Sequence[Any]) -> None:
-        if not self._transport.send(self.sid, packets):
-            return
-        waiting, size = self._transport.waiting(self.sid)
-        if waiting > self._limits.queued_packets or size > self._limits.queued_bytes:
-            self._cut(f"it does not read: {waiting} packets ({size:,} bytes) wait for it")
+        self._transport.send(self.sid, packets)
+        if self._transport.is_overfull(self.sid):
+            self._is_cut = True  # its connection is being closed already
 
     def ask(self, request: Request) -> None:
         """Takes a request into the line, or refuses it."""
@@ -123,6 +100,10 @@ class Client:
         waiting = self._line.qsize()
         if waiting > self._limits.waiting_requests or self._waiting_bytes > self._limits.waiting_bytes:
             self._cut(f"{waiting} of its requests ({self._waiting_bytes:,} bytes) wait to be handled")
+
+    def ignore(self) -> None:
+        """It asked for what nobody answers; that counts, too."""
+        self._bucket.take()
 
     def leave(self) -> None:
         """No more requests will come; `handle_requests` ends after those that have."""
@@ -153,7 +134,7 @@ class Client:
             request.acknowledge()
 
     def _refuse(self, request: Request, why: str) -> None:
-        event, payload = self._backend.refused(self, request.event, why)
+        event, payload = self._backend.refused(self, request.event, why, request.args)
         self.put(self._transport.packets(event, payload))
         request.acknowledge()
 

@@ -94,6 +94,8 @@ async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResp
         if hdrs.ALLOW in error.headers:
             response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return response
+    except web.RequestPayloadError:
+        return json_error(400, "The request's body is broken")
     except Exception:
         _log.exception("Answering %s %s failed.", request.method, request.path[:200])
         return json_error(500, "Internal server error")
@@ -111,6 +113,8 @@ def _may_ask(token: str | None, origins: frozenset[str]) -> Middleware:
             response = json_error(401, "This server wants its token: Authorization: Bearer <token>")
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
             return response
+        if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+            return json_error(415, "Bodies of requests must not be compressed")  # 12 kB may hold 16 MB
         return await handler(request)
 
     return may_ask

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from roma_widget.errors import RomaError
+from roma_widget.server.network.connections import Connections
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where one listens -> where one is reached from here
 
@@ -24,6 +25,27 @@ def is_loopback(address: str) -> bool:
         return ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+class _Site(web.BaseSite):
+    """aiohttp's site for an address, with `connections` between the sockets and its protocol."""
+
+    __slots__ = ("_address", "_connections")
+
+    def __init__(self, runner: web.AppRunner, connections: Connections, address: str, port: int) -> None:
+        super().__init__(runner)
+        self._address = (address, port)
+        self._connections = connections
+
+    @property
+    def name(self) -> str:
+        return "http://{}:{}".format(*self._address)
+
+    async def start(self) -> None:
+        await super().start()
+        server = self._runner.server
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: self._connections.made(server), *self._address)
 
 
 async def address_of(host: str, *, has_token: bool) -> str:
@@ -44,10 +66,10 @@ async def address_of(host: str, *, has_token: bool) -> str:
     return addresses[0]
 
 
-async def listen(runner: web.AppRunner, address: str, port: int) -> None:
+async def listen(runner: web.AppRunner, connections: Connections, address: str, port: int) -> None:
     """Starts listening; port 0 takes a free one. `ServeError` says why not."""
     try:
-        await web.TCPSite(runner, address, port).start()
+        await _Site(runner, connections, address, port).start()
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             text = f"Port {port} of {address} is taken: choose another, or 0 for any free one."

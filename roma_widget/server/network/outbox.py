@@ -1,8 +1,9 @@
-"""What waits to be sent to one client: Engine.IO's own queue, which also counts and tells when it is empty."""
+"""What waits to be sent to one client: Engine.IO's own queue, which also counts, has an end, and tells when it is empty."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 MOST_AT_ONCE = 16
@@ -14,12 +15,19 @@ class Outbox(asyncio.Queue[Any]):
 
     `idle` is set while the client's writer asks for more and there is none: then all that was queued is on
     the wire of a websocket, or fetched by the long poll before this one. It stays set after `close`.
+
+    What comes when there are `most_packets` already, or more than `most_bytes`, is dropped, and so is all after it:
+    `on_overflow` hears of it once, with packets and bytes, and ends the connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_packets: int, most_bytes: int) -> None:
         super().__init__()
         self.bytes_waiting = 0
         self.idle = asyncio.Event()
+        self.is_overfull = False
+        self.on_overflow: Callable[[int, int], None] | None = None
+        self._most_packets = most_packets
+        self._most_bytes = most_bytes
         self._is_closed = False
         self._given = 0
 
@@ -54,6 +62,8 @@ class Outbox(asyncio.Queue[Any]):
         self.idle.set()
 
     def _put(self, item: Any) -> None:
+        if item is not None and not self._has_room(item):
+            return
         super()._put(item)
         self.bytes_waiting += _size(item)
         if not self._is_closed:
@@ -63,6 +73,14 @@ class Outbox(asyncio.Queue[Any]):
         item = super()._get()
         self.bytes_waiting -= _size(item)
         return item
+
+    def _has_room(self, item: Any) -> bool:
+        if self.is_overfull:
+            return False
+        self.is_overfull = self.qsize() >= self._most_packets or self.bytes_waiting > self._most_bytes
+        if self.is_overfull and self.on_overflow is not None:
+            self.on_overflow(self.qsize() + 1, self.bytes_waiting + _size(item))
+        return not self.is_overfull
 
 
 def _size(packet: Any) -> int:

@@ -20,12 +20,16 @@ from aiohttp import hdrs, web
 from engineio import packet as engineio_packet
 from engineio.exceptions import EngineIOError
 
+from roma_widget.server.network.answers import Answers
+from roma_widget.server.network.connections import Connections
+from roma_widget.server.network.limits import Limits
 from roma_widget.server.network.outbox import Outbox
 from roma_widget.server.network.websocket import WebSocket, is_packet
 
 SOCKET_PATH = "/socket.io/"
 _log = logging.getLogger("roma_widget.server")
 _library_log = logging.getLogger("roma_widget.server.library")
+_PACKETS_BEFORE_OTHERS = 32  # of one body, before the loop sees to other clients
 
 
 @dataclass(slots=True)
@@ -47,27 +51,28 @@ class Sessions:
         self,
         app: web.Application,
         server: Any,
-        *,
-        largest_message: int,
-        connect_s: float,
-        goodbye_s: float,
+        connections: Connections,
+        limits: Limits,
     ) -> None:
         self.total = 0
         """Handshakes asked for so far, successful or not."""
-        self._largest_message = largest_message
-        self._connect_s = connect_s
-        self._goodbye_s = goodbye_s
+        self._connections = connections
+        self._limits = limits
+        self._answers = Answers(limits)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}  # one a session: to join, later to be gone
         self._requests: dict[asyncio.Task[Any] | None, _Open] = {}
         self._websockets: dict[str, WebSocket] = {}
-        self._strangers: set[str] = set()
-        self._uncompressed: set[str] = set()
+        self._strangers: dict[
+            str, int
+        ] = {}  # session -> messages that it may still send before it has joined
+        self._joining: set[str] = set()
+        self._packed: set[str] = set()
         self._server = server
         self._engine = server.eio
         # its own tasks (each client's pings sleep 25 s) would outlive the server
         self._engine.start_background_task = self.start_task
-        self._engine.create_queue = Outbox
+        self._engine.create_queue = functools.partial(Outbox, limits.queued_packets, limits.queued_bytes)
         self._engine._log_error_once = lambda message, key: _library_log.info(message)
         self._engine._async = {**self._engine._async, "websocket": self._websocket}
         self._engine.on("connect", self._on_begin)
@@ -85,15 +90,31 @@ class Sessions:
         """Whether it has not joined yet."""
         return session in self._strangers
 
+    def may_say(self, session: str, size: int) -> bool:
+        """Whether a stranger may send a message of `size`; otherwise its session is closed."""
+        self._strangers[session] -= 1
+        most = self._limits.largest_before_joining
+        if size <= most and self._strangers[session] >= 0:
+            return True
+        self.complain(session, "it sent too much before it joined")
+        return False
+
+    def begins_to_join(self, session: str) -> bool:
+        """False when it has begun before."""
+        if session not in self._strangers or session in self._joining:
+            return False
+        self._joining.add(session)
+        return True
+
     def has_joined(self, session: str) -> None:
-        self._strangers.discard(session)
+        self._strangers.pop(session, None)
         self._timers.pop(session).cancel()
 
-    def do_not_compress(self, session: str) -> None:
-        """From now on neither its websocket frames nor its polling answers are compressed."""
-        self._uncompressed.add(session)
+    def leave_packed(self, session: str) -> None:
+        """From now on its binary messages go out as they are, over websocket and long poll."""
+        self._packed.add(session)
         if session in self._websockets:
-            self._websockets[session].stop_compressing()
+            self._websockets[session].leave_packed()
 
     def end(self, session: str | None) -> None:
         """Closes it and drops what waits to be sent."""
@@ -114,7 +135,7 @@ class Sessions:
             # a long poll would be held for a ping interval (25 s), a stuck connection for ever
             socket.queue.put_nowait(None)
             if not socket.closing:
-                self._after(self._goodbye_s, self.end, session)
+                self._after(self._limits.goodbye_s, self.end, session)
 
     def complain(self, session: str, why: str) -> None:
         """Closes it and says so in the log."""
@@ -147,7 +168,7 @@ class Sessions:
             request.abort()
         tasks = [task for task in self._requests if task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=self._goodbye_s)
+            await asyncio.wait(tasks, timeout=self._limits.goodbye_s)
 
     # -- HTTP
 
@@ -156,8 +177,13 @@ class Sessions:
             self.total += 1
         if "j" in request.query:  # JSONP: pages of any origin could read it
             return _bad_request("JSONP is not supported")
+        session = request.query.get("sid", "")
+        if hdrs.UPGRADE in request.headers and getattr(self.socket(session), "upgrading", False):
+            return _bad_request("It is being upgraded")
         response: web.StreamResponse = await self._server.handle_request(request)
-        if request.query.get("sid") in self._uncompressed:  # asked now: its CONNECT may have come meanwhile
+        if session in self._packed and _has_binary(
+            response
+        ):  # asked now: its CONNECT may have come meanwhile
             response.headers[hdrs.CACHE_CONTROL] = "no-transform"  # which `guard` keeps to, and proxies do
         return response
 
@@ -167,19 +193,29 @@ class Sessions:
         socket = self._engine.sockets.get(session)
         if socket is None or socket.closed or socket.upgraded or not socket.connected:
             return _bad_request(f"Invalid session {session[:80]}")
+        limits = self._limits
+        most = limits.largest_before_joining if self.is_stranger(session) else limits.largest_message
         try:
-            packets = (await request.read()).decode().split("\x1e")
+            body = (await request.clone(client_max_size=most).read()).decode()
         except web.HTTPRequestEntityTooLarge:
-            self.complain(session, f"it sent a message above {self._largest_message:,} bytes")
+            self.complain(session, f"it sent a message above {most:,} bytes")
             raise
         except UnicodeDecodeError:
-            packets = [""]
+            body = ""
+        if body.count("\x1e") >= limits.packets_per_body:
+            self.complain(session, f"it sent more than {limits.packets_per_body:,} packets at once")
+            return _bad_request("Too many packets in payload")
+        packets = body.split("\x1e")
         if not all(is_packet(text, base64=True) for text in packets):
             self.complain(session, "it sent what is no Engine.IO packet")
             return _bad_request("Not an Engine.IO payload")
         try:
-            for text in packets:
+            for number, text in enumerate(packets, 1):
                 await socket.receive(engineio_packet.Packet(encoded_packet=text))
+                if socket.closing:
+                    break
+                if number % _PACKETS_BEFORE_OTHERS == 0:
+                    await asyncio.sleep(0)
         except (EngineIOError, ValueError):  # closed meanwhile, or bad base64
             self.end(session)
             return _bad_request("Not an Engine.IO payload")
@@ -193,22 +229,26 @@ class Sessions:
         task = asyncio.current_task()
         assert task is not None
         self._requests[task] = _Open(request, request.query.get("sid"))
+        connection = self._connections.of(request)
+        if connection is not None:
+            connection.request_begins(request)
         try:
             response = await handler(request)
             if isinstance(response, web.Response):
-                with contextlib.suppress(ConnectionError):  # aiohttp meets it again, and knows what to do
-                    await response.prepare(request)
-                    await response.write_eof()
+                response = await self._answers.send(request, response)
             return response
         finally:
+            if connection is not None:
+                connection.request_ends()
             del self._requests[task]
 
     def _websocket(self, run: Any, engine: object) -> WebSocket:
         session = run.__self__.sid
         websocket = WebSocket(
             run,
-            largest_message=self._largest_message,
-            compress=session not in self._uncompressed,
+            run.__self__,
+            limits=self._limits,
+            has_packed=session in self._packed,
             complain=functools.partial(self.complain, session),
         )
         self._websockets[session] = websocket
@@ -219,12 +259,13 @@ class Sessions:
     async def _on_begin(self, session: str, environ: Any) -> None:
         self._requests[asyncio.current_task()].session = session
         await self._server._handle_eio_connect(session, environ)
-        self._strangers.add(session)
-        self._after(self._connect_s, self._turn_out, session)
+        self._strangers[session] = self._limits.messages_before_joining
+        self._engine.sockets[session].queue.on_overflow = functools.partial(self._overflows, session)
+        self._after(self._limits.connect_s, self._turn_out, session)
 
     async def _on_end(self, session: str, reason: str) -> None:
-        self._after(self._goodbye_s, self._forget, session)
-        self._strangers.discard(session)
+        self._after(self._limits.goodbye_s, self._forget, session)
+        self._strangers.pop(session, None)
         socket = self._engine.sockets.get(session)
         if socket is not None:
             socket.queue.close()
@@ -232,13 +273,17 @@ class Sessions:
 
     def _turn_out(self, session: str) -> None:
         if session in self._strangers:
-            self.complain(session, f"it did not join within {self._connect_s:g} s")
+            self.complain(session, f"it did not join within {self._limits.connect_s:g} s")
+
+    def _overflows(self, session: str, packets: int, size: int) -> None:
+        self.complain(session, f"it does not read: {packets} packets ({size:,} bytes) wait for it")
 
     def _forget(self, session: str) -> None:
         """Had its time to say goodbye: cuts what is still open, which is what a stuck client leaves."""
         self._timers.pop(session, None)
         self._websockets.pop(session, None)
-        self._uncompressed.discard(session)
+        self._packed.discard(session)
+        self._joining.discard(session)
         self._engine.sockets.pop(session, None)
         for request in self._requests.values():
             if request.session == session:
@@ -258,6 +303,12 @@ class Sessions:
         if timer is not None:
             timer.cancel()
         self._timers[session] = asyncio.get_running_loop().call_later(delay_s, call, session)
+
+
+def _has_binary(response: web.StreamResponse) -> bool:
+    """Whether an answer to a long poll holds a binary packet, which begins with a "b"."""
+    body = getattr(response, "body", None)
+    return isinstance(body, bytes) and (body.startswith(b"b") or b"\x1eb" in body)
 
 
 def _bad_request(text: str) -> web.Response:

@@ -19,14 +19,18 @@ from typing import Any, Protocol
 
 import socketio
 from aiohttp import web
-from engineio import packet as engineio_packet
 from engineio.exceptions import EngineIOError
 
+from roma_widget.server.network.connections import Connections
+from roma_widget.server.network.limits import Limits
+from roma_widget.server.network.packets import TextPacket, message
 from roma_widget.server.network.sessions import Sessions
 
 _NAMESPACE = "/"
 _PER_ATTACHMENT = 64  # what an attachment counts besides its bytes: a million empty ones are not free
 _LONGEST_COMPLAINT = 200
+_LONGEST_NAMESPACE = 100
+_COSTS = {"{": 220, "[": 64, ",": 60}  # bytes of a decoded object or list, of a member
 _GARBLED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 _library_log = logging.getLogger("roma_widget.server.library")
@@ -35,7 +39,7 @@ _library_log.setLevel(logging.ERROR)  # at INFO the library formats whole frames
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An event that a client sent. `size` is what it took on the wire; `acknowledge` may be called once."""
+    """An event that a client sent. `size` is what it takes, decoded; `acknowledge` may be called once."""
 
     sid: str
     event: str
@@ -65,38 +69,30 @@ class Transport:
         self,
         app: web.Application,
         listener: Listener,
-        *,
-        largest_message: int,
-        connect_s: float,
-        goodbye_s: float,
+        connections: Connections,
+        limits: Limits,
     ) -> None:
         self._listener = listener
-        self._largest_message = largest_message
-        self._sizes: dict[str, int] = {}  # session -> bytes of the message that is coming in
+        self._limits = limits
+        self._sizes: dict[str, int] = {}  # session -> bytes of the message that is coming in, decoded
         self._server = socketio.AsyncServer(
             async_mode="aiohttp",
             cors_allowed_origins=[],  # no checks and no headers: `guard` does both
             http_compression=False,  # `guard`, too
-            max_http_buffer_size=largest_message,
+            max_http_buffer_size=limits.largest_message,
             ping_interval=25,
             ping_timeout=20,
             logger=_library_log,
             engineio_logger=_library_log,
         )
         self._last_text: tuple[str, bytes, Any] | None = None
-        """The same frame goes to many clients: decoded and encoded once, kept once."""
+        """The same frame goes to many clients: made once, kept once."""
         self._server.eio.on("message", self._on_message)
         self._server.on("connect", self._on_connecting)
         self._server.on("disconnect", self._on_disconnect)
         self._server._handle_connect = self._on_connect_packet
         self._server._handle_event = self._on_event
-        self.sessions = Sessions(
-            app,
-            self._server,
-            largest_message=largest_message,
-            connect_s=connect_s,
-            goodbye_s=goodbye_s,
-        )
+        self.sessions = Sessions(app, self._server, connections, limits)
 
     # -- what goes out
 
@@ -109,9 +105,10 @@ class Transport:
         name = json.dumps(event)
         if not binary:
             if self._last_text is None or self._last_text[:2] != (event, payload):
-                self._last_text = (event, payload, _message(f"2[{name},{payload.decode()}]"))
+                text = b"".join((b"2[", name.encode(), b",", payload, b"]"))
+                self._last_text = (event, payload, TextPacket(text))
             return [self._last_text[2]]
-        return [_message(f'51-[{name},{{"_placeholder":true,"num":0}}]'), _message(payload)]
+        return [_text(f'51-[{name},{{"_placeholder":true,"num":0}}]'), message(payload)]
 
     def send(self, sid: str, packets: Sequence[Any]) -> bool:
         """Queues them back to back; False when the client is gone."""
@@ -127,15 +124,20 @@ class Transport:
         socket = self._socket(sid)
         return (socket.queue.qsize(), socket.queue.bytes_waiting) if socket is not None else (0, 0)
 
+    def is_overfull(self, sid: str) -> bool:
+        """Whether it let too much lie: what is queued now is dropped, and its connection closed."""
+        socket = self._socket(sid)
+        return socket is not None and socket.queue.is_overfull
+
     async def drained(self, sid: str) -> None:
         """Returns when the client has taken all that was queued (or is gone)."""
         socket = self._socket(sid)
         if socket is not None:
             await socket.queue.drained()
 
-    def do_not_compress(self, sid: str) -> None:
-        """From now on neither this client's websocket frames nor its polling answers are compressed."""
-        self.sessions.do_not_compress(self._session(sid))
+    def leave_packed(self, sid: str) -> None:
+        """From now on this client's binary messages go out as they are; only its JSON is compressed."""
+        self.sessions.leave_packed(self._session(sid))
 
     def disconnect(self, sid: str) -> None:
         """Ends the connection of a client and drops what waits for it."""
@@ -144,11 +146,15 @@ class Transport:
     # -- clients
 
     async def _on_message(self, session: str, data: str | bytes) -> None:
-        size = self._sizes.get(session, 0) + len(data) + _PER_ATTACHMENT
+        if self.sessions.is_stranger(session) and not self.sessions.may_say(session, len(data)):
+            return
+        size = self._sizes.get(session, 0) + _decoded_size(data) + _PER_ATTACHMENT
         self._sizes[session] = size
         try:
-            if session in self._server._binary_packet and size > self._largest_message:
+            if session in self._server._binary_packet and size > self._limits.largest_message:
                 raise ValueError("its attachments are too large")
+            if size > self._limits.largest_decoded:
+                raise ValueError(f"decoded it would take {size:,} bytes")
             await self._server._handle_eio_message(session, data)
         except _GARBLED as error:
             why = f"{type(error).__name__}: {error}"[:_LONGEST_COMPLAINT]
@@ -158,21 +164,32 @@ class Transport:
                 self._sizes.pop(session, None)
 
     async def _on_connect_packet(self, session: str, namespace: str | None, auth: object) -> None:
-        manager, is_first = self._server.manager, self.sessions.is_stranger(session)
+        manager = self._server.manager
+        if (namespace or _NAMESPACE) != _NAMESPACE:
+            self._refuse_namespace(session, str(namespace))
+            return
+        if not self.sessions.begins_to_join(session):
+            return  # it has joined, or is about to: asking again changes nothing
         with contextlib.suppress(EngineIOError):  # it went while it was being let in
             await type(self._server)._handle_connect(self._server, session, namespace, auth)
-        if not is_first or (namespace or _NAMESPACE) != _NAMESPACE:
-            return  # joined before, or no namespace of ours: the library has refused it
         sid, socket = manager.sid_from_eio_sid(session, _NAMESPACE), self.sessions.socket(session)
-        if sid is None or not manager.is_connected(sid, _NAMESPACE):
+        if sid is None:
             self.sessions.end_when_told(session)
             return
-        if socket is None:
+        if socket is None or not manager.is_connected(sid, _NAMESPACE):  # it went meanwhile
             self._listener.disconnected(sid)
             await manager.disconnect(sid, _NAMESPACE)
             return
         self.sessions.has_joined(session)
         self._listener.welcomed(sid)
+
+    def _refuse_namespace(self, session: str, namespace: str) -> None:
+        """The library would do so, and repeat the name whatever its length."""
+        if len(namespace) > _LONGEST_NAMESPACE:
+            raise ValueError("the name of its namespace is too long")
+        socket = self.sessions.socket(session)
+        if socket is not None:
+            socket.queue.put_nowait(_text(f'4{namespace},"Unable to connect"'))
 
     async def _on_connecting(self, sid: str, environ: object, auth: object = None) -> None:
         refusal = await self._listener.connecting(sid, auth)
@@ -202,7 +219,7 @@ class Transport:
     def _acknowledge(self, sid: str, ack_id: int | None) -> None:
         """An empty list, as from the real server; nothing when none was asked for."""
         if ack_id is not None:
-            self.send(sid, [_message(f"3{ack_id}[]")])
+            self.send(sid, [_text(f"3{ack_id}[]")])
 
     def _session(self, sid: str) -> Any:
         return self._server.manager.eio_sid_from_sid(sid, _NAMESPACE)
@@ -211,5 +228,12 @@ class Transport:
         return self.sessions.socket(self._session(sid))
 
 
-def _message(data: str | bytes) -> Any:
-    return engineio_packet.Packet(engineio_packet.MESSAGE, data)
+def _text(text: str) -> TextPacket:
+    return TextPacket(text.encode())
+
+
+def _decoded_size(data: str | bytes) -> int:
+    """About the bytes that a message takes when it is decoded: most are counted, few too many."""
+    if isinstance(data, bytes):
+        return len(data)
+    return len(data) + sum(cost * data.count(sign) for sign, cost in _COSTS.items())

@@ -1,16 +1,23 @@
 """One websocket under Engine.IO: its driver for aiohttp, in place of the library's own.
 
-The library's has no way to switch compression, nor to tell why a connection ended.
+The library's compresses all or nothing, encodes a frame for every client anew, waits for ever for the end of an upgrade
+and cannot tell why a connection ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from roma_widget.server.network.limits import Limits
+from roma_widget.server.network.packets import Utf8
+
+DEFLATE_ABOVE = 1000
+"""JSON of more bytes than this is compressed for clients that pack their large messages themselves."""
 _CLOSE_S = 1.0  # how long the other side may take to answer our close, or to send what we do not want
 _PACKET = re.compile(r"4[0-6]|[1235](?:probe)?$")
 _BASE64 = re.compile(r"b[A-Za-z0-9+/=]*$")
@@ -27,48 +34,72 @@ def is_packet(text: str, *, base64: bool = False) -> bool:
 class WebSocket:
     """What Engine.IO expects of a driver: a call runs the connection; `send`, `wait`, `close` serve it.
 
-    `complain` hears in one clause why the connection is ended from here.
+    `socket` is the library's object for the session. `complain` hears in one clause why the connection is ended from
+    here.
     """
 
     def __init__(
         self,
         run: Callable[[WebSocket], Awaitable[None]],
+        socket: Any,
         *,
-        largest_message: int,
-        compress: bool,
+        limits: Limits,
+        has_packed: bool,
         complain: Callable[[str], None],
     ) -> None:
         self._run = run
-        self._largest_message = largest_message
+        self._of_session = socket
+        self._limits = limits
+        self._has_packed = has_packed
         self._complain = complain
+        self._window_bits = 0  # of the deflate that the client offered; 0: it did not
         # one byte more than aiohttp's limit, which is exclusive
         self._socket = web.WebSocketResponse(
-            max_msg_size=largest_message + 1, compress=compress, timeout=_CLOSE_S
+            max_msg_size=limits.largest_message + 1, compress=True, timeout=_CLOSE_S
         )
 
     async def __call__(self, environ: Any) -> web.StreamResponse:
         await self._socket.prepare(environ["aiohttp.request"])
-        await self._run(self)
+        self._window_bits = int(self._socket.compress)
+        if self._has_packed:
+            self.leave_packed()
+        try:
+            await self._run(self)
+        finally:
+            self._of_session.upgrading = False  # the library forgets, and then never answers another poll
         return self._socket
 
-    def stop_compressing(self) -> None:
-        """From now on frames go out as they are; what comes in may still be compressed."""
+    def leave_packed(self) -> None:
+        """From now on binary frames go out as they are, for they are packed already; large texts are still deflated.
+
+        aiohttp has one switch for all frames of a connection; off, it takes a compression per frame, which begins
+        with an empty window. Readers keep theirs, which does no harm.
+        """
+        self._has_packed = True
         writer = self._socket._writer
         if writer is not None:
-            writer.compress = 0  # a setting per connection, with no public way to change it
+            writer.compress = 0
 
     async def close(self) -> None:
         await self._socket.close()
 
     async def send(self, message: str | bytes) -> None:
-        if isinstance(message, bytes):
+        if isinstance(message, str):
+            message = Utf8(message.encode())
+        if not isinstance(message, Utf8):
             await self._socket.send_bytes(message)
+        elif self._has_packed and self._window_bits and len(message) > DEFLATE_ABOVE:
+            await self._socket.send_frame(message, WSMsgType.TEXT, compress=self._window_bits)
         else:
-            await self._socket.send_str(message)
+            await self._socket.send_frame(message, WSMsgType.TEXT)
 
     async def wait(self) -> str | bytes:
         """The next packet. Raises OSError, which the library takes for the connection's end."""
-        message = await self._socket.receive()
+        try:
+            async with asyncio.timeout(self._limits.probe_s if self._of_session.upgrading else None):
+                message = await self._socket.receive()
+        except TimeoutError:
+            raise OSError("the upgrade took too long") from None
         if message.type is WSMsgType.BINARY:
             return bytes(message.data)
         if message.type is WSMsgType.TEXT:
@@ -76,7 +107,7 @@ class WebSocket:
                 return str(message.data)
             self._complain("it sent what is no Engine.IO packet")
         elif getattr(message.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
-            self._complain(f"it sent a message above {self._largest_message:,} bytes")
+            self._complain(f"it sent a message above {self._limits.largest_message:,} bytes")
         elif message.type is WSMsgType.ERROR:
             self._complain(f"its websocket broke ({message.data})")
         raise OSError("the websocket has ended")

@@ -56,6 +56,26 @@ def test_clients_of_the_extension_hear_which_projects_there_are(
     play(scenario)
 
 
+def test_clients_of_the_extension_hear_that_traces_are_gone(server: Server, client: Any, gate: Gate) -> None:
+    """By a request of somebody, and by a new run: what they were pushed before does not count any more."""
+    project = report(server)
+
+    async def scenario() -> None:
+        async with client(server.url) as plain, client(server.url, auth=EXTENDED) as ann:
+            for request in (
+                ("clear_traces", {"project_id": project.id}),
+                ("start_project", {"project_goal": GOAL, "project_id": project.id}),
+            ):
+                heard = len(ann.payloads("traces_cleared"))
+                await ask(plain, *request)
+                await ann.until(lambda heard=heard: len(ann.payloads("traces_cleared")) == heard + 1)
+                assert ann.payloads("traces_cleared")[-1]["project_id"] == project.id
+            assert len(plain.payloads("traces_cleared")) == 1
+        gate.go.set()
+
+    play(scenario)
+
+
 def test_request_ids_come_back_to_those_of_the_extension_only(server: Server, client: Any) -> None:
     project = report(server)
     good = {"project_id": project.id, "node_id": "root", "rid": 12}
