@@ -177,12 +177,13 @@ class Link:
         else:
             reading.add_done_callback(self._stopped_reading)
 
-    async def request(self, event: str, *arguments: object) -> None:
+    async def request(self, event: str, *arguments: object, timeout_s: float | None = None) -> None:
         """Emit `event` and wait for the acknowledgement: the server got it. Raises `LinkError`."""
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
         if self._client is None or not self._client.connected:
             raise LinkError(f"{event} was not sent: the connection is gone.")
         asking = asyncio.ensure_future(
-            self._client.call(event, arguments if arguments else None, timeout=self._timeout_s)
+            self._client.call(event, arguments if arguments else None, timeout=timeout_s)
         )
         try:
             # the library would wait out the time also when the connection is lost meanwhile
@@ -191,9 +192,7 @@ class Link:
                 raise LinkError(f"{event} was not acknowledged: the connection is gone.")
             asking.result()
         except (socketio.exceptions.SocketIOError, TimeoutError) as error:
-            raise LinkError(
-                f"{self.root} did not acknowledge {event} within {self._timeout_s:g} s."
-            ) from error
+            raise LinkError(f"{self.root} did not acknowledge {event} within {timeout_s:g} s.") from error
         finally:
             asking.cancel()
 
