@@ -229,7 +229,7 @@ class Feed:
             self._had_link = True
             catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
             beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
-            sentence = await link.ended
+            sentence = await asyncio.shield(link.ended)  # others wait for it, too
             self.hearing.tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
             self._brief_links = self._brief_links + 1 if time.monotonic() - opened < STEADY_S else 0
             if self._brief_links > 1:

@@ -42,6 +42,8 @@ _CLOSE_CODES = {
     1009: f"it sent a frame of more than {LARGEST_FRAME // 2**20} MiB",
 }
 _HEAD = re.compile(r"2(?:/[^,\[]*,)?(\d*)(?=\[)")
+# the library keeps its counter where the callback of number 0 would be, and a server could pop it
+_ACK_OF_NOTHING = re.compile(r"3(?:/[^,\[]*,)?0*\[")
 _log = logging.getLogger("roma_widget.socket")
 _library_log = logging.getLogger("roma_widget.socketio")
 _library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it calls errors we report ourselves
@@ -66,6 +68,8 @@ class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
             raise Malformed("binary data, which no ROMA server sends")
         match = _HEAD.match(encoded_packet)
         if match is None:
+            if _ACK_OF_NOTHING.match(encoded_packet):
+                raise Malformed("an acknowledgement of nothing")
             return int(super().decode(encoded_packet))
         self.packet_type = socketio_packet.EVENT
         self.namespace = None
