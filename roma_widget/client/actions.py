@@ -18,7 +18,7 @@ from ..core.clock import ServerClock
 from ..core.model import FINAL, Stage, StageStatus, Task, Trace
 from ..core.reading import hide, shorten
 from ..core.state import ProjectState
-from ..core.traces import in_utc, stage_in_utc
+from ..core.traces import in_utc, says_there_is_none, stage_in_utc
 from ..errors import ConnectError, NotLive, ServerError, UnknownProject, UnknownTask
 from . import requests
 from .feed import Feed
@@ -86,7 +86,7 @@ class Actions:
         try:
             event = await self._requests.ask(question, timeout_s)
         except ServerError as error:
-            if error.event == question.refusal:
+            if error.event == question.refusal and says_there_is_none(error.message):
                 cache.put(project_id, task, None)
             raise
         assert isinstance(event, wire.NodeTrace)

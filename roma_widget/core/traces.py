@@ -78,6 +78,11 @@ def read_stage_details(name: str, payload: Payload) -> StageDetails | Unreadable
     return StageDetails(task_id, stage_id, replace(stage, stage_id=stage_id), problems.sentences())
 
 
+def says_there_is_none(message: str) -> bool:
+    """Does this refusal mean that the task has no trace? Others (a project that is not loaded) may pass."""
+    return "no trace" in message.lower()
+
+
 def in_utc(trace: Trace, clock: ServerClock) -> Trace:
     """`trace` with aware times."""
     stages = tuple(stage_in_utc(stage, clock) for stage in trace.stages)

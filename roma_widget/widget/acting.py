@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.model import Stage, Task, Trace
 from ..core.reading import shorten
 from ..core.text import count_text
+from ..core.traces import says_there_is_none
 from ..errors import NotLive, ServerError, UnknownTask
 
-NO_TRACE = "node_trace_error"
-"""The event by which a server says that a task has no trace."""
+REFUSED = "node_trace_error"
+"""The event by which a server says that there is no trace, or that it cannot give one: others may come."""
 _REDRAW_S = 0.1
 
 
@@ -72,28 +73,29 @@ class Acting:
 
         Traces that were fetched and whose task has not changed since are not asked for again, so a call that was
         interrupted goes on where it stopped. Tasks that have no trace do not count. With `progress` a line says how far
-        it is. `timeout` is for each trace. Raises as `trace` does, but for a server that has no trace of a task.
-        Example: `m.fetch_traces()`
+        it is. `timeout` is for each trace. Raises as `trace` does, but not where the server refuses some
+        traces and gives others. Example: `m.fetch_traces()`
         """
         wanted = list(task_ids) if task_ids is not None else None
         missing: list[str] = self._act(lambda actions: actions.traces_to_fetch(wanted, timeout))
         fetched = 0
+        refused: ServerError | None = None
         with _Line(len(missing), progress) as line:
             for place, task_id in enumerate(missing):
                 line.show(place, fetched)
-                fetched += self._has_trace(task_id, timeout)
+                try:
+                    fetched += not self.trace(task_id, timeout).is_sample
+                except UnknownTask:  # gone meanwhile
+                    continue
+                except ServerError as error:
+                    if error.event != REFUSED:
+                        raise
+                    if not says_there_is_none(error.message):
+                        refused = refused or error
             line.show(len(missing), fetched)
+        if refused is not None and not fetched:  # not about one task, then
+            raise refused
         return fetched
-
-    def _has_trace(self, task_id: str, timeout: float) -> bool:
-        try:
-            return not self.trace(task_id, timeout).is_sample
-        except UnknownTask:  # gone meanwhile
-            return False
-        except ServerError as error:
-            if error.event != NO_TRACE:
-                raise
-            return False
 
     def result(self, task_id: str) -> Any:
         """What a task came to, as the server sent it: text, a dict, or None while there is nothing.

@@ -220,7 +220,7 @@ def test_progress_counts_the_tasks_without_a_trace(
     def answer(fields: dict[str, str]) -> list[str]:
         if fields["node_id"] == "root":
             return [trace_of("root")]
-        return [packet("node_trace_error", {"error": "No trace"})]
+        return [packet("node_trace_error", {"error": "No trace found for node"})]
 
     server.replies["request_node_trace"] = answer
     assert m.fetch_traces() == 1
@@ -234,6 +234,19 @@ def test_a_server_that_falls_silent_ends_the_fetching(m: roma.Monitor, server: W
     with pytest.raises(roma.ServerError, match="said nothing"):
         m.fetch_traces(progress=False)
     assert asked(server) == ["root"]
+
+
+def test_a_project_that_the_server_has_not_loaded_is_asked_about_again(
+    m: roma.Monitor, server: WireServer
+) -> None:
+    answer = server.replies["request_node_trace"]
+    server.replies["request_node_trace"] = lambda _: [
+        packet("node_trace_error", {"error": "Project p1 not found"})
+    ]
+    with pytest.raises(roma.ServerError, match="Project p1 not found"):
+        m.fetch_traces(progress=False)
+    server.replies["request_node_trace"] = answer
+    assert m.fetch_traces(progress=False) == 3
 
 
 def test_monitors_of_one_server_share_what_was_fetched(

@@ -8,7 +8,7 @@ import pytest
 
 from roma_widget.core.model import Stage, Task, Trace
 from roma_widget.errors import ConnectError, ServerError, UnknownTask
-from roma_widget.widget.acting import NO_TRACE, Acting
+from roma_widget.widget.acting import REFUSED, Acting
 
 
 class Actions:
@@ -52,7 +52,7 @@ def test_traces_are_fetched_in_order_and_those_that_came_are_counted() -> None:
     actions = Actions(
         a=Trace("a", stages=(Stage("a", 0, "planning"),)),
         b=Trace("b", is_sample=True),
-        c=ServerError("No trace found for node c", NO_TRACE),
+        c=ServerError("No trace found for node c", REFUSED),
         d=UnknownTask("gone meanwhile"),
         e=Trace("e"),
     )
@@ -72,6 +72,13 @@ def test_what_is_no_missing_trace_ends_the_fetching_with_a_whole_line(
         Monitor(actions).fetch_traces()
     assert actions.asked == ["a", "b"]
     assert capsys.readouterr().out.split("\r")[-1] == "Traces: 1 of 3\n"
+
+
+def test_when_every_trace_is_refused_for_another_reason_the_first_is_raised() -> None:
+    refused = ServerError("Project p1 not found", REFUSED)
+    with pytest.raises(ServerError, match="Project p1 not found"):
+        Monitor(Actions(a=refused, b=ServerError("No trace found", REFUSED))).fetch_traces(progress=False)
+    assert Monitor(Actions(a=refused, b=Trace("b"))).fetch_traces(progress=False) == 1
 
 
 def test_a_result_is_the_tasks() -> None:
