@@ -25,6 +25,7 @@ from .socket import Link, LinkError
 from .trace_cache import TraceCache
 
 FIRST_FRAME_S = 1.0
+AGAIN_S = 3.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
 _log = logging.getLogger("roma_widget.feed")
@@ -112,9 +113,9 @@ class Feed:
 
     async def close(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        while task is not None and not task.done():
+            task.cancel()  # more than once, because the library can swallow it (see `_live`)
+            await asyncio.wait({task}, timeout=AGAIN_S)
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:
@@ -221,6 +222,10 @@ class Feed:
         loop = asyncio.get_running_loop()
         beside = [loop.create_task(self._watch(rest), name="roma-feed-watch")]
         try:
+            if (
+                self._task is None
+            ):  # closed: Python 3.11's wait_for, in the handshake, can swallow a cancellation
+                raise asyncio.CancelledError
             self.hearing.tell(
                 Connection(
                     "live", transport=link.transport, reconnects=self.connection.reconnects + self._had_link
