@@ -282,12 +282,14 @@ class Feed:
         """The state at the time of joining, asked for in the way that harms no run."""
         try:
             if declared:
-                await link.request("request_initial_state")
+                async with self.hearing.requests.turn("error"):
+                    await link.request("request_initial_state")
                 return
             await asyncio.sleep(FIRST_FRAME_S)
             # frames read over HTTP do not count: they are of other projects
             if self.hearing.current_id is not None and self.hearing.texts is texts_before:
-                await link.request("restore_project_state", {"project_id": self.hearing.current_id})
+                async with self.hearing.requests.turn("project_restore_error"):
+                    await link.request("restore_project_state", {"project_id": self.hearing.current_id})
         except LinkError as error:
             if not link.ended.done():
                 self.hearing.tell(replace(self.connection, error=str(error)))

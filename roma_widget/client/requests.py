@@ -15,7 +15,8 @@ than one: that is the one place to change. Runs on the loop of `roma-io`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +103,14 @@ class Requests:
                 return await waiting.answer
         except TimeoutError:
             raise _too_late(question, waiting, timeout_s) from None
+
+    @asynccontextmanager
+    async def turn(self, refusal: str) -> AsyncIterator[None]:
+        """For who sends a request of this kind by other means: nobody else's is under way meanwhile."""
+        lane = self._lanes.setdefault(refusal, _Lane())
+        async with lane.turn:
+            yield
+            await self._caught_up()
 
     def hear(self, event: wire.Event) -> bool:
         """Called with each event in order; True when somebody waited for it."""

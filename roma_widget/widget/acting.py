@@ -105,7 +105,7 @@ class Acting:
         """
         return self.task(task_id).result
 
-    def start(self, goal: str, max_steps: int | None = None, timeout: float = 20.0) -> str:
+    def start(self, goal: str, *, max_steps: int | None = None, timeout: float = 20.0) -> str:
         """Start a run and return the id of its project, once the server has confirmed it over HTTP, too.
 
         The new project becomes the server's current one, FOR EVERYONE who watches this server. Goes over the socket

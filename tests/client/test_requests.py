@@ -320,3 +320,19 @@ def test_closing_while_somebody_waits_ends_the_waiting(
         waiting.result(5)
     with pytest.raises(roma.NotLive, match="disconnected"):
         m.trace("root")
+
+
+def test_a_start_waits_for_the_question_of_the_initial_state_and_takes_no_error_of_it(
+    connect: Callable[..., roma.Monitor], server: WireServer, elsewhere: Any
+) -> None:
+    server.acknowledge = False
+    server.replies["start_project"] = lambda _: [packet("error", {"message": "for the start"})]
+    m = connect(server.url)
+    waiting = elsewhere(m.start, "Survey of X")
+    eventually(lambda: asked(server, "request_initial_state") and server.clients_now)
+    server.emit("error", {"message": "for the initial state"})
+    eventually(lambda: "for the initial state" in (m.connection["error"] or ""))
+    assert asked(server, "start_project") == []
+    server.send("431[]")
+    with pytest.raises(roma.ServerError, match="for the start"):
+        waiting.result(5)

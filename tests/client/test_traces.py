@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -247,6 +248,21 @@ def test_a_project_that_the_server_has_not_loaded_is_asked_about_again(
         m.fetch_traces(progress=False)
     server.replies["request_node_trace"] = answer
     assert m.fetch_traces(progress=False) == 3
+
+
+def test_times_are_the_servers_clock_put_right(m: roma.Monitor, server: WireServer) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    for number in range(4):  # a server whose clock is three hours ahead
+        stamp = (datetime.now(UTC) + timedelta(hours=3)).replace(tzinfo=None).isoformat()
+        server.send_frame([node("root", "DONE", error=str(number))], timestamp=stamp)
+        m.wait(lambda s, n=number: s.tasks["root"].error == str(n), timeout=5)
+    ahead = (began + timedelta(hours=3)).replace(tzinfo=None).isoformat()
+    server.replies["request_node_trace"] = lambda _: [
+        trace_of("root", {"stage_name": "a", "started_at": ahead}, created_at=ahead)
+    ]
+    trace = m.trace("root")
+    assert (trace.created, trace.stages[0].started) == (began, began)
+    assert m.trace("root") == trace
 
 
 def test_monitors_of_one_server_share_what_was_fetched(
