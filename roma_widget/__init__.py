@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core.model import Project, Snapshot, Status, Task
+    from .core.model import Project, Snapshot, Stage, StageStatus, Status, Task, Trace
     from .errors import (
         ConnectError,
         NotLive,
@@ -40,9 +40,12 @@ __all__ = [
     "Server",
     "ServerError",
     "Snapshot",
+    "Stage",
+    "StageStatus",
     "Status",
     "Task",
     "TaskAborted",
+    "Trace",
     "UnknownProject",
     "UnknownTask",
     "WaitTimeout",
@@ -57,8 +60,11 @@ _HOMES = {
     "Server": "server.embedded",
     "Project": "core.model",
     "Snapshot": "core.model",
+    "Stage": "core.model",
+    "StageStatus": "core.model",
     "Status": "core.model",
     "Task": "core.model",
+    "Trace": "core.model",
 }
 
 __version__ = version("roma-widget")

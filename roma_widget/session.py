@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from .client.actions import Actions
 from .client.feed import Feed
 from .core import wire
+from .core.clock import ServerClock
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
 from .core.outcome import Verdict, iso, judge, progress
 from .core.reading import cut
@@ -55,6 +58,7 @@ class Session:
         self.snapshot = Snapshot()
         self.facts: dict[str, Any] = _facts(State(), None, self.snapshot, Verdict("unknown"))
         self.connection = self._told = feed.connection
+        self.actions = Actions(feed, self)
         self._feed = feed
         self._on_empty = on_empty
         self._state = State()
@@ -123,7 +127,33 @@ class Session:
             "skipped_frames": numbers.skipped_frames,
             "bytes_received": numbers.bytes_received + self._feed.open_link_bytes,
             "reconnects": self.connection.reconnects,
+            "unasked_replies": self._feed.hearing.requests.unasked,
         }
+
+    # -- for actions (client.actions.Mirror)
+
+    def shown_project(self) -> ProjectState | None:
+        return self._shown()
+
+    def project_ids(self) -> Collection[str]:
+        return self._state.projects.keys()
+
+    def server_clock(self) -> ServerClock:
+        return self._state.clock
+
+    def publish_now(self) -> None:
+        self._publish()
+
+    async def settled(self, timeout_s: float) -> None:
+        """Returns when there is a word on the connection, or the time is over. Raises NotLive when it is closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.connection.state == "connecting":
+                    heard = self._wakes
+                    async with self._news:
+                        while self._wakes == heard:
+                            await self._news.wait()
+        self._raise_if_closed()
 
     # -- from the feed
 
@@ -135,6 +165,8 @@ class Session:
                 self._moved[event.project_id] = time.monotonic()
         if changes:
             self._schedule()
+        if isinstance(event, wire.TracesCleared):
+            self._feed.traces.forget(event.project_id)
 
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
@@ -300,6 +332,9 @@ class Session:
             raise UnknownProject(missing)
         if self.connection.state == "failed":
             raise ConnectError(self.connection.error or "The server cannot be reached.")
+        self._raise_if_closed()
+
+    def _raise_if_closed(self) -> None:
         if self.connection.state == "closed":
             raise NotLive(
                 "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."

@@ -13,7 +13,6 @@ import random
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 import aiohttp
 
@@ -21,10 +20,12 @@ from ..core import reconnect
 from ..core.model import Connection
 from ..core.wire import FrameTexts
 from .hearing import Hearing, LinkNumbers, Sink
-from .rest import Assessment, Rest, Unreachable
+from .rest import Assessment, Rest, Unreachable, project_path
 from .socket import Link, LinkError
+from .trace_cache import TraceCache
 
 FIRST_FRAME_S = 1.0
+AGAIN_S = 3.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
 _log = logging.getLogger("roma_widget.feed")
@@ -54,6 +55,12 @@ class Feed:
     def __init__(self, options: FeedOptions) -> None:
         self.options = options
         self.hearing = Hearing(options.secrets())
+        self.traces = TraceCache()
+        self.rest: Rest | None = None
+        self.is_roma = True
+        """Whether the server has ROMA's HTTP API, as far as is known."""
+        self.is_declared_safe = False
+        """Whether the server of the open socket says that joining it is safe."""
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._wake = asyncio.Event()
@@ -95,18 +102,28 @@ class Feed:
         self._forced = (self._forced or force) and self._link is None
         self._wake.set()
 
+    def wake(self) -> None:
+        """Something was done that is worth a look now."""
+        self._wake.set()
+
+    async def poll_once(self) -> None:
+        """One look over HTTP at everything wanted. Raises `Unreachable`."""
+        if self.rest is not None:
+            await self._poll(self.rest)
+
     async def close(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        while task is not None and not task.done():
+            task.cancel()  # more than once, because the library can swallow it (see `_live`)
+            await asyncio.wait({task}, timeout=AGAIN_S)
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:
         http = aiohttp.ClientSession(headers=self.options.all_headers(), cookie_jar=aiohttp.DummyCookieJar())
         reader = asyncio.get_running_loop().create_task(self.hearing.read_events(), name="roma-feed-reader")
+        self.rest = Rest(self.options.root, http, self.options.timeout_s)
         try:
-            await self._keep_heard(Rest(self.options.root, http, self.options.timeout_s))
+            await self._keep_heard(self.rest)
         except Exception as error:  # a bug of ours must be seen in the widget, not only in a log
             _log.exception("the feed of %s stopped", self.options.root)
             self.hearing.tell(
@@ -137,6 +154,7 @@ class Feed:
                 continue
             unanswered = 0
             self.numbers.round_trip_s = assessment.round_trip_s
+            self.is_roma = assessment.is_roma
             if not (assessment.safe or self.options.always_join or self._forced):
                 if assessment.is_roma:
                     await self._follow(rest, assessment.reason, None)
@@ -197,12 +215,17 @@ class Feed:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
         link = await self._open_link(rest)
-        self._link = link
+        self._link = self.hearing.requests.link = link
+        self.is_declared_safe = assessment.declared
         self._forced = False
         opened = time.monotonic()
         loop = asyncio.get_running_loop()
         beside = [loop.create_task(self._watch(rest), name="roma-feed-watch")]
         try:
+            if (
+                self._task is None
+            ):  # closed: Python 3.11's wait_for, in the handshake, can swallow a cancellation
+                raise asyncio.CancelledError
             self.hearing.tell(
                 Connection(
                     "live", transport=link.transport, reconnects=self.connection.reconnects + self._had_link
@@ -211,7 +234,7 @@ class Feed:
             self._had_link = True
             catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
             beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
-            sentence = await link.ended
+            sentence = await asyncio.shield(link.ended)  # others wait for it, too
             self.hearing.tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
             self._brief_links = self._brief_links + 1 if time.monotonic() - opened < STEADY_S else 0
             if self._brief_links > 1:
@@ -221,7 +244,7 @@ class Feed:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             self.numbers.bytes_received += link.bytes_received
-            self._link = None
+            self._link = self.hearing.requests.link = None
             await link.close()
 
     async def _open_link(self, rest: Rest) -> Link:
@@ -259,12 +282,14 @@ class Feed:
         """The state at the time of joining, asked for in the way that harms no run."""
         try:
             if declared:
-                await link.request("request_initial_state")
+                async with self.hearing.requests.turn("error"):
+                    await link.request("request_initial_state")
                 return
             await asyncio.sleep(FIRST_FRAME_S)
             # frames read over HTTP do not count: they are of other projects
             if self.hearing.current_id is not None and self.hearing.texts is texts_before:
-                await link.request("restore_project_state", {"project_id": self.hearing.current_id})
+                async with self.hearing.requests.turn("project_restore_error"):
+                    await link.request("restore_project_state", {"project_id": self.hearing.current_id})
         except LinkError as error:
             if not link.ended.done():
                 self.hearing.tell(replace(self.connection, error=str(error)))
@@ -348,8 +373,7 @@ class Feed:
         return changed
 
     async def _poll_project(self, rest: Rest, project_id: str) -> bool:
-        path = f"/api/projects/{quote(project_id.encode('utf-8', 'replace'), safe='')}"
-        answer = await rest.get(path)
+        answer = await rest.get(project_path(project_id))
         return self.hearing.hear_project(project_id, answer)
 
     async def _pause(self, delay_s: float) -> None:

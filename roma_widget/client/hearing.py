@@ -17,6 +17,7 @@ from ..core import wire
 from ..core.model import Connection
 from ..core.reading import hide, shorten
 from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from .requests import Requests
 from .rest import Answer
 from .socket import UNREADABLE
 
@@ -59,7 +60,8 @@ class Hearing:
         self.problems: tuple[str, ...] = ()
         self._secrets = secrets
         self._sinks: list[Sink] = []
-        self._queue: deque[tuple[str, wire.Payload | None]] = deque()
+        self.requests = Requests(self.caught_up, secrets)
+        self._queue: deque[tuple[str, wire.Payload | None] | asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
         self._polled_texts: dict[str, FrameTexts] = {}
         self._stamps: dict[str, datetime | None] = {}
@@ -89,19 +91,33 @@ class Hearing:
 
     def enqueue(self, name: str, payload: wire.Payload | None) -> None:
         """Called by the socket for each event; a frame that waits behind a newer one is skipped."""
-        if name == "task_graph_update" and self._queue and self._queue[-1][0] == name:
-            self._queue.pop()
-            self.numbers.skipped_frames += 1
+        if name == "task_graph_update" and self._queue:
+            last = self._queue[-1]
+            if isinstance(last, tuple) and last[0] == name:
+                self._queue.pop()
+                self.numbers.skipped_frames += 1
         self._queue.append((name, payload))
         self._arrived.set()
+
+    async def caught_up(self) -> None:
+        """Returns when all that has arrived until now has been heard."""
+        if self._queue:
+            mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._queue.append(mark)
+            self._arrived.set()
+            await mark
 
     async def read_events(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._queue:
-                name, payload = self._queue.popleft()
-                self._read(name, payload)
+                arrived = self._queue.popleft()
+                if isinstance(arrived, asyncio.Future):
+                    if not arrived.done():
+                        arrived.set_result(None)
+                    continue
+                self._read(*arrived)
                 await asyncio.sleep(0)  # let the socket bring what is newer before the next is read
 
     def _read(self, name: str, payload: wire.Payload | None) -> None:
@@ -150,6 +166,7 @@ class Hearing:
 
     def handle(self, event: wire.Event, *, live: bool) -> None:
         self.numbers.heard_at = time.monotonic()
+        is_answer = live and self.requests.hear(event)
         match event:
             case GraphUpdate():
                 self.numbers.frames += 1
@@ -160,7 +177,7 @@ class Hearing:
                 self._remember("list", event)
                 self.listed = event
                 self.current_id = event.current_id
-            case wire.ServerRefused():
+            case wire.ServerRefused() if not is_answer:  # else whoever asked is told
                 self.problems = (f"The server said {event.event}: {event.message}",)
             case _:
                 pass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -53,10 +55,19 @@ class Rest:
 
     async def get(self, path: str, limit: int = LARGEST_BODY) -> Answer:
         """GET `path`. Raises `Unreachable` when nothing that is HTTP comes back in time."""
+        return await self._ask("GET", path, limit)
+
+    async def post(self, path: str, body: dict[str, Any] | None = None, limit: int = LARGEST_BODY) -> Answer:
+        """POST `body` as JSON. Raises `Unreachable` when nothing that is HTTP comes back in time."""
+        return await self._ask("POST", path, limit, json=body)
+
+    async def _ask(self, method: str, path: str, limit: int, **sent: Any) -> Answer:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
-                async with self._http.get(self.root + path, allow_redirects=False) as response:
+                async with self._http.request(
+                    method, self.root + path, allow_redirects=False, **sent
+                ) as response:
                     body = await self._read(response, limit)
                     return Answer(response.status, body.decode("utf-8", "replace"), time.monotonic() - began)
         except TimeoutError:
@@ -108,6 +119,11 @@ class Rest:
                 raise ValueError(f"the body is larger than {limit // 2**20} MiB")
             parts.append(part)
         return b"".join(parts)
+
+
+def project_path(project_id: str) -> str:
+    """Where a project is, `/api/projects/…`; an id may be any text."""
+    return f"/api/projects/{quote(project_id.encode('utf-8', 'replace'), safe='')}"
 
 
 def _sentence(root: str, error: Exception) -> str:

@@ -42,6 +42,8 @@ _CLOSE_CODES = {
     1009: f"it sent a frame of more than {LARGEST_FRAME // 2**20} MiB",
 }
 _HEAD = re.compile(r"2(?:/[^,\[]*,)?(\d*)(?=\[)")
+# the library keeps its counter where the callback of number 0 would be, and a server could pop it
+_ACK_OF_NOTHING = re.compile(r"3(?:/[^,\[]*,)?0*\[")
 _log = logging.getLogger("roma_widget.socket")
 _library_log = logging.getLogger("roma_widget.socketio")
 _library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it calls errors we report ourselves
@@ -66,6 +68,8 @@ class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
             raise Malformed("binary data, which no ROMA server sends")
         match = _HEAD.match(encoded_packet)
         if match is None:
+            if _ACK_OF_NOTHING.match(encoded_packet):
+                raise Malformed("an acknowledgement of nothing")
             return int(super().decode(encoded_packet))
         self.packet_type = socketio_packet.EVENT
         self.namespace = None
@@ -177,12 +181,13 @@ class Link:
         else:
             reading.add_done_callback(self._stopped_reading)
 
-    async def request(self, event: str, *arguments: object) -> None:
+    async def request(self, event: str, *arguments: object, timeout_s: float | None = None) -> None:
         """Emit `event` and wait for the acknowledgement: the server got it. Raises `LinkError`."""
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
         if self._client is None or not self._client.connected:
             raise LinkError(f"{event} was not sent: the connection is gone.")
         asking = asyncio.ensure_future(
-            self._client.call(event, arguments if arguments else None, timeout=self._timeout_s)
+            self._client.call(event, arguments if arguments else None, timeout=timeout_s)
         )
         try:
             # the library would wait out the time also when the connection is lost meanwhile
@@ -191,9 +196,7 @@ class Link:
                 raise LinkError(f"{event} was not acknowledged: the connection is gone.")
             asking.result()
         except (socketio.exceptions.SocketIOError, TimeoutError) as error:
-            raise LinkError(
-                f"{self.root} did not acknowledge {event} within {self._timeout_s:g} s."
-            ) from error
+            raise LinkError(f"{self.root} did not acknowledge {event} within {timeout_s:g} s.") from error
         finally:
             asking.cancel()
 

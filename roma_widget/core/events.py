@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
-from .model import Project, Status
+from .model import Project, Stage, Status, Trace
+from .split import decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,100 @@ class ProjectStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionStarted:
+    """A project that exists was started again."""
+
+    project_id: str
+    goal: str | None = None
+    max_steps: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSaved:
+    """`save_success`. ROMA says so of a project that does not exist, too, with no tasks."""
+
+    project_id: str
+    n_tasks: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStopped:
+    """Our servers' answer to `stop_project`; ROMA cannot stop a run."""
+
+    project_id: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """`project_status_update`: in ROMA's source, never seen on its wire."""
+
+    project_id: str
+    status: str | None
+    time: datetime | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TracesCleared:
+    """On ROMA the traces come back: the next request reads them from disk again."""
+
+    project_id: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTrace:
+    """`node_trace_data`. It names no project; the times of `trace` are as stamped (`traces.in_utc`)."""
+
+    task_id: str
+    trace: Trace
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageDetails:
+    """`stage_details_data`; times as stamped (`traces.stage_in_utc`)."""
+
+    task_id: str
+    stage_id: str
+    stage: Stage
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleExecution:
+    """`simple_execution_started` and `simple_execution_update`: runs outside of projects, which nobody shows."""
+
+    event: str
+    goal: str | None = None
+    message: str | None = None
+    size: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HitlRequested:
+    """An agent asks a human; asked again every 30 s until somebody answers. It names no project. `asked` as stamped."""
+
+    request_id: str
+    checkpoint: str | None
+    task_id: str | None
+    attempt: int | None
+    message: str | None
+    asked: datetime | None
+    data_json: str = field(default="null", repr=False)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Any:
+        """What is to be reviewed, decoded at each call."""
+        return decoded(self.data_json)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerRefused:
     """An error event: what the server said, in its own words. None of them names what it is about."""
 
@@ -123,4 +219,20 @@ class Unreadable:
     problems: tuple[str, ...]
 
 
-Event = GraphUpdate | ProjectsListed | ProjectStarted | ServerRefused | Unhandled | Unreadable
+Event = (
+    GraphUpdate
+    | ProjectsListed
+    | ProjectStarted
+    | ExecutionStarted
+    | ProjectSaved
+    | ProjectStopped
+    | ProjectStatus
+    | TracesCleared
+    | NodeTrace
+    | StageDetails
+    | SimpleExecution
+    | HitlRequested
+    | ServerRefused
+    | Unhandled
+    | Unreadable
+)

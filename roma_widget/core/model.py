@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ..errors import UnknownTask
+from .split import decoded, member
 
 Outcome = Literal["running", "succeeded", "with_failures", "failed", "stalled", "unknown"]
 OUTCOMES_OF_AN_ENDED_RUN: frozenset[Outcome] = frozenset({"succeeded", "with_failures", "failed"})
@@ -143,6 +144,125 @@ class Task:
                 "or snapshot.task(…), or use the ids (parent_id, child_ids, context_ids)."
             )
         return self._tasks[task_id].within(self._tasks) if task_id in self._tasks else None
+
+
+class StageStatus(StrEnum):
+    """The statuses of a stage that ROMA knows; another stays the plain string it came as."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One occurrence of a phase of a task (planning, execution, aggregation, …); a retry is another one.
+
+    `seq` is its place in the trace, from 0; `attempt` counts the occurrences of this `stage` name within the trace,
+    from 1. `status` is the server's word: ROMA leaves stages `running` for ever that were tried again, also in tasks
+    that are done. `duration_s` is what the server measured, else the time from `started` to `completed`.
+
+    The long fields are decoded when they are read: `system_prompt`, `user_input`, `llm_response`, `output`,
+    `tool_calls`, `messages`. They are text or whatever JSON the agent gave; ROMA cuts `llm_response` at 5,000
+    characters. Tokens and cost are what the server says was counted, else None: ROMA says nothing of them.
+
+    Example: `m.trace("root.1").stages[0].llm_response`
+    """
+
+    task_id: str
+    seq: int
+    stage: str
+    attempt: int = 1
+    status: StageStatus | str = ""
+    stage_id: str | None = None
+    started: datetime | None = None
+    completed: datetime | None = None
+    duration_s: float | None = None
+    agent: str | None = None
+    adapter: str | None = None
+    model: str | None = None
+    error: str | None = None
+    n_tool_calls: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+    is_sample: bool = False
+    raw_json: str = field(default="{}", repr=False)
+
+    @property
+    def system_prompt(self) -> str | None:
+        value = self._member("system_prompt")
+        return value if isinstance(value, str) else None
+
+    @property
+    def user_input(self) -> Any:
+        return self._member("user_input")
+
+    @property
+    def llm_response(self) -> Any:
+        return self._member("llm_response")
+
+    @property
+    def output(self) -> Any:
+        """`output_data` as the server sent it: str, bool, dict, list or None."""
+        return self._member("output_data")
+
+    @property
+    def tool_calls(self) -> list[Any]:
+        """The calls of tools as the server sent them; [] when it sent none."""
+        value = self._member("tool_calls")
+        return value if isinstance(value, list) else []
+
+    @property
+    def messages(self) -> list[Any]:
+        """What the language model was sent, `{"role", "content"}` each; [] when the server does not say.
+
+        Only traces have them, not `m.stage_details`. For a search ROMA keeps them under `additional_data`.
+        """
+        value = self._member("llm_input_messages")
+        if value is None:
+            more = self._member("additional_data")
+            value = more.get("llm_input_messages") if isinstance(more, dict) else None
+        return value if isinstance(value, list) else []
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The server's own dict for this stage, decoded at each call."""
+        value = decoded(self.raw_json)
+        return value if isinstance(value, dict) else {}
+
+    def _member(self, name: str) -> Any:
+        return member(self.raw_json, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What happened inside one task: its stages in the order in which they began.
+
+    `is_sample` is True for a trace that the server invented because it has none: ROMA does so, with dates of 2024.
+
+    Example: `[stage.stage for stage in m.trace("root").stages]`
+    """
+
+    task_id: str
+    goal: str | None = None
+    created: datetime | None = None
+    stages: tuple[Stage, ...] = ()
+    is_sample: bool = False
+    trace_id: str | None = None
+    _head: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    _stage_texts: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The server's own dict for this trace, decoded at each call."""
+        head = {name: decoded(text) for name, text in self._head}
+        return {**head, "stages": [decoded(text) for text in self._stage_texts]}
+
+    @property
+    def size(self) -> int:
+        """How many characters of JSON it holds."""
+        return sum(len(text) for _, text in self._head) + sum(map(len, self._stage_texts))
 
 
 NO_TASKS: Mapping[str, Task] = MappingProxyType({})

@@ -71,6 +71,16 @@ class Fields:
         self._refuse(name, "a whole number", value)
         return None
 
+    def amount(self, name: str) -> float | None:
+        """A finite number from 0 on."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
+            return float(value)
+        self._refuse(name, "a number from 0 on", value)
+        return None
+
     def time(self, name: str) -> datetime | None:
         value = self._values.get(name)
         try:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from .reading import clean
+
 # possessive: without the second + each character of a string costs 125 bytes of backtracking marks
 _KEY = re.compile(r'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
 _SPACE = re.compile(r"\s*")
@@ -177,3 +179,64 @@ def _why(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON ({error.msg})"
     return f"cannot be read ({error})"
+
+
+def elements(text: str, start: int = 0) -> list[str]:
+    """The texts of the values of the array that begins at `start`, nothing decoded. Raises `Malformed`."""
+    at = _skip(text, start)
+    if not text.startswith("[", at):
+        raise Malformed(f"expected a list at character {at}, got {text[at : at + 20]!r}")
+    at = _skip(text, at + 1)
+    found: list[str] = []
+    if text.startswith("]", at):
+        return found
+    while True:
+        end = value_end(text, at)
+        found.append(text[at:end])
+        at = _skip(text, end)
+        if text.startswith("]", at):
+            return found
+        if not text.startswith(",", at):
+            raise Malformed(f"expected a comma or the end of the list at character {at}")
+        at = _skip(text, at + 1)
+
+
+class AllBut:
+    """Every name but these; for `members(leave=…)`."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self._names
+
+
+def member(text: str, name: str) -> Any:
+    """One member of the object in `text`, decoded alone; None where there is none that can be read."""
+    try:
+        found = members(text, leave=AllBut(name)).decoded.get(name)
+        return _cleaned(found) if "\\u" in text else found
+    except (Malformed, RecursionError):
+        return None
+
+
+def decoded(text: str) -> Any:
+    """The value of a JSON text, `NaN` and raw control characters included; None where it cannot be read."""
+    try:
+        value = json.loads(text, strict=False)
+        return _cleaned(value) if "\\u" in text else value
+    except (ValueError, RecursionError):
+        return None
+
+
+def _cleaned(value: Any) -> Any:
+    """`value` without lone surrogates in its texts. Raises RecursionError where it is nested too deep."""
+    match value:
+        case str():
+            return clean(value)
+        case list():
+            return [_cleaned(each) for each in value]
+        case dict():
+            return {clean(key): _cleaned(each) for key, each in value.items()}
+        case _:
+            return value

@@ -14,7 +14,15 @@ from types import MappingProxyType
 from typing import Any
 
 from .clock import ServerClock
-from .events import NO_NODES, Event, GraphUpdate, Node, ProjectsListed, ProjectStarted
+from .events import (
+    NO_NODES,
+    Event,
+    GraphUpdate,
+    Node,
+    ProjectsListed,
+    ProjectStarted,
+    ProjectStatus,
+)
 from .linking import NO_FOREST, Edges, Forest, grow_forest, make_tasks, same_structure
 from .model import NO_TASKS, Project, Task
 
@@ -116,6 +124,9 @@ def apply(state: State, event: Event, now: float, *, live: bool = True) -> tuple
                     *_current(state, event.project.project_id),
                 ],
             )
+        case ProjectStatus(project_id, status) if project_id in state.projects:
+            known = state.projects[project_id].project
+            return _finish(state, _project_changes(state, replace(known, status=status or known.status)))
         case _:
             return state, ()
 

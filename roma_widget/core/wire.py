@@ -9,40 +9,63 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .events import (
     NO_FRAME,
     NO_NODES,
     Event,
+    ExecutionStarted,
     FrameTexts,
     GraphUpdate,
+    HitlRequested,
     Node,
+    NodeTrace,
     Payload,
+    ProjectSaved,
     ProjectsListed,
     ProjectStarted,
+    ProjectStatus,
+    ProjectStopped,
     ServerRefused,
+    SimpleExecution,
+    StageDetails,
+    TracesCleared,
     Unhandled,
     Unreadable,
 )
 from .frame import read_graph, read_project_entry
 from .model import Project
 from .reading import Fields, Problems, clean, kind, shorten
+from .replies import SMALL_EVENTS
 from .split import Malformed, members
+from .traces import read_node_trace, read_stage_details
 
 __all__ = [
     "NO_FRAME",
     "NO_NODES",
     "Event",
+    "ExecutionStarted",
     "FrameTexts",
     "GraphUpdate",
+    "HitlRequested",
     "Node",
+    "NodeTrace",
     "Payload",
+    "ProjectSaved",
     "ProjectStarted",
+    "ProjectStatus",
+    "ProjectStopped",
     "ProjectsListed",
     "ServerRefused",
+    "SimpleExecution",
+    "StageDetails",
+    "TracesCleared",
     "Unhandled",
     "Unreadable",
+    "read_created",
+    "read_error",
     "read_event",
     "read_executions",
     "read_graph",
@@ -70,6 +93,12 @@ def read_event(name: str, payload: Payload | None, last: FrameTexts = NO_FRAME) 
         return _with_object(name, payload, _read_projects)
     if name == "project_started":
         return _with_object(name, payload, _read_started)
+    if name == "node_trace_data":
+        return read_node_trace(name, payload)
+    if name == "stage_details_data":
+        return read_stage_details(name, payload)
+    if name in SMALL_EVENTS:
+        return SMALL_EVENTS[name](name, payload)
     if name == "error" or name.endswith("_error"):
         return _with_object(name, payload, _read_refusal)
     return Unhandled(name, len(payload.text) - payload.start)
@@ -98,6 +127,19 @@ def read_projects(payload: str) -> ProjectsListed | Unreadable:
     """The body of `GET /api/projects`."""
     event = _with_object("projects_list", Payload(payload), _read_projects)
     return event if isinstance(event, ProjectsListed) else Unreadable("projects_list", event.problems)
+
+
+def read_created(payload: str) -> Project | None:
+    """The project in the body of `POST /api/projects` or of a switch; None when the body names none."""
+    values = _object(payload)
+    return None if values is None else read_project_entry(values.get("project"), "project", Problems())
+
+
+def read_error(payload: str) -> str | None:
+    """The server's words in the body of an HTTP error; None for a page of HTML, or what else is none of ROMA's."""
+    values = _object(payload)
+    said = (values.get("error") or values.get("message")) if values is not None else None
+    return shorten(clean(said), 500) if isinstance(said, str) else None
 
 
 def read_health(payload: str) -> bool | None:
@@ -147,7 +189,10 @@ def _read_switched(name: str, payload: Payload, last: FrameTexts) -> Event:
         top = members(payload.text, payload.start, leave=("project_data",))
     except Malformed as error:
         return Unreadable(name, (f"{name}: {error}",))
-    return read_graph(name, Payload(top.texts.get("project_data", "")), last)
+    graph = read_graph(name, Payload(top.texts.get("project_data", "")), last)
+    if isinstance(graph, Unreadable) or graph.project_id is not None:
+        return graph
+    return replace(graph, project_id=Fields(top.decoded, name, Problems()).identifier("project_id"))
 
 
 def _with_object(

@@ -27,6 +27,7 @@ from ..analysis.figures import Figures
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
+from .acting import Acting, Actions, detached
 from .cells import cell_watch
 from .fallback import static_html
 from .messages import Channel, Publication
@@ -47,6 +48,9 @@ class Session(Protocol):
 
     @property
     def snapshot(self) -> Snapshot: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     def reconnect(self, *, force: bool = False) -> None: ...
 
@@ -80,7 +84,7 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str) -> Any:
     return kind(read_only=True, help=text).tag(sync=True)
 
 
-class Monitor(anywidget.AnyWidget):
+class Monitor(Acting, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
@@ -171,7 +175,8 @@ class Monitor(anywidget.AnyWidget):
     def link(self) -> dict[str, Any]:
         """Counters of the connection as of now, with their units in their names.
 
-        round_trip_s, age_s (of the newest word from the server), frames, skipped_frames, bytes_received, reconnects.
+        round_trip_s, age_s (of the newest word from the server), frames, skipped_frames, bytes_received, reconnects,
+        unasked_replies (answers that nobody waited for).
         """
         return self._session.link()
 
@@ -193,6 +198,11 @@ class Monitor(anywidget.AnyWidget):
     ) -> Any:
         """`wait` for use with `await`; the kernel stays free for other work."""
         return await asyncio.wrap_future(self._io.submit(self._waiting(until, timeout, stall_timeout)))
+
+    def _act(self, work: Callable[[Actions], Coroutine[Any, Any, Any]]) -> Any:
+        if self._is_detached:
+            raise detached()
+        return self._io.result(work(self._session.actions))
 
     def _waiting(
         self, until: Any, timeout: float | None, stall_timeout: float | None

@@ -133,7 +133,8 @@ class Replay:
 
 
 class WireServer:
-    """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none.
+    """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none (a key
+    "POST /path" is for that method alone). `replies` maps a request to a function of its arguments that gives packets.
 
     `greeting` is sent before the welcome, `behind_welcome` right behind it. `refuse` maps a transport to an HTTP
     status. With `mute` handshakes get no answer. `acknowledge` may be switched off.
@@ -157,6 +158,8 @@ class WireServer:
         self.greeting, self.behind_welcome = list(greeting), list(behind_welcome)
         self.welcome = welcome
         self.mute, self.acknowledge = mute, acknowledge
+        self.replies: dict[str, Callable[..., Sequence[str]]] = {}
+        self.posted: list[tuple[str, Any]] = []
         self.handshakes: list[str] = []
         self.emitted: list[tuple[str, list[Any]]] = []
         self.auths: list[Any] = []
@@ -231,6 +234,9 @@ class WireServer:
         self.asked.append(request.path)
         self.http_headers.append(dict(request.headers))
         answer = self.answers.get(request.path, self.answers.get("*", 404))
+        if request.method != "GET":
+            self.posted.append((request.path, await request.json() if request.can_read_body else None))
+            answer = self.answers.get(f"{request.method} {request.path}", 404)
         if callable(answer):
             answer = answer()
         if isinstance(answer, int):
@@ -293,6 +299,8 @@ class WireServer:
         elif (emitted := _EMITTED.fullmatch(text)) is not None:
             name, *arguments = json.loads(emitted[2])
             self.emitted.append((name, arguments))
+            for one in self.replies.get(name, lambda *_: ())(*arguments):
+                await line.send(one)
             if self.acknowledge:
                 await line.send(f"43{emitted[1]}[]")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -15,6 +18,7 @@ from client.servers import SAFE, Replay, WireServer, eventually, frame, node, pa
 
 import roma_widget as roma
 from roma_widget import opening
+from roma_widget.client import socket
 from roma_widget.client.loop import THREAD_NAME, io_thread
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -205,3 +209,24 @@ def test_a_fork_of_the_process_can_connect_for_itself(connect: Connect, wire: Wi
     assert answers.get() == (True, "live", True)
     assert m.connection["state"] == "live"
     assert m.connection["reconnects"] == 0
+
+
+def test_closing_during_a_handshake_that_swallows_the_cancellation_is_quick(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening_link = socket.Link.open
+    began = threading.Event()
+
+    async def swallowing(link: socket.Link) -> None:
+        await opening_link(link)
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(socket.Link, "open", swallowing)
+    m = connect(wire(SAFE_SERVER).url)
+    assert began.wait(5)
+    before = time.monotonic()
+    m.close()
+    assert time.monotonic() - before < 2
+    nothing_is_left()

@@ -1,0 +1,325 @@
+"""What a person may ask of a server: traces, start, switch, stop, save, a fresh look. Nothing here harms a run.
+
+What changes the server is confirmed over HTTP, too, because a reply says only what the server meant to do. With a
+socket requests go over it (`requests`); without one, what HTTP can do goes over HTTP. Runs on the loop of `roma-io`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
+
+from ..core import wire
+from ..core.clock import ServerClock
+from ..core.model import FINAL, Stage, StageStatus, Task, Trace
+from ..core.reading import hide, shorten
+from ..core.state import ProjectState
+from ..core.traces import in_utc, says_there_is_none, stage_in_utc
+from ..errors import ConnectError, NotLive, ServerError, UnknownProject, UnknownTask
+from . import requests
+from .feed import Feed
+from .rest import Answer, Rest, Unreachable, project_path
+from .trace_cache import Fetched
+
+CONFIRM_S = 5.0
+"""How long HTTP may take to agree with what the socket said."""
+CONFIRM_FIRST_S = 0.05
+CONFIRM_GROWTH = 2.0
+_NO_ROUTE = (404, 405)
+_WHY_NO_SOCKET = {
+    "polling": "the run is followed over HTTP. The socket opens by itself when that is safe, and then this works; "
+    "m.reconnect(force=True) opens it now and can freeze a run in progress on ROMA v1",
+    "reconnecting": 'the connection was lost and is being made again: m.wait("connected") waits for it',
+    "failed": "the server cannot be reached: m.reconnect() tries again",
+    "closed": "this monitor is disconnected: connect again with roma.connect(…)",
+    "connecting": 'the connection is still being made: m.wait("connected") waits for it',
+}
+
+
+class Mirror(Protocol):
+    """The session, as far as actions look at it."""
+
+    def shown_project(self) -> ProjectState | None: ...
+
+    def project_ids(self) -> Collection[str]: ...
+
+    def server_clock(self) -> ServerClock: ...
+
+    def publish_now(self) -> None: ...
+
+    async def settled(self, timeout_s: float) -> None: ...
+
+
+class Actions:
+    """See the module. Every `timeout_s` is what one request may take, in seconds."""
+
+    def __init__(self, feed: Feed, mirror: Mirror) -> None:
+        self._feed = feed
+        self._mirror = mirror
+        self._requests = feed.hearing.requests
+
+    # -- traces
+
+    async def trace(self, task_id: str, timeout_s: float) -> Trace:
+        """The trace of a task of the shown project. Asks the server, unless the task has ended and its trace is known.
+
+        A trace with a stage that still runs is asked for again: the task may have ended a moment before its last stage.
+        """
+        await self._mirror.settled(timeout_s)
+        project_id, task = self._task(task_id)
+        cache = self._feed.traces
+        known = cache.get(project_id, task)
+        if (
+            known is not None
+            and known.trace is not None
+            and (self._is_over(task, known) or not self._is_live)
+        ):
+            return in_utc(known.trace, self._mirror.server_clock())
+        self._need_socket(f"The trace of {shorten(task_id, 60)}")
+        question = requests.node_trace(
+            project_id, task_id, lambda trace_id: cache.is_anothers(trace_id, project_id, task_id)
+        )
+        try:
+            event = await self._requests.ask(question, timeout_s)
+        except ServerError as error:
+            if error.event == question.refusal and says_there_is_none(error.message):
+                cache.put(project_id, task, None)
+            raise
+        assert isinstance(event, wire.NodeTrace)
+        cache.put(project_id, task, event.trace)
+        return in_utc(event.trace, self._mirror.server_clock())
+
+    async def traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]:
+        """Those of `task_ids` (None: all of the shown project) of whose trace nothing is known since they changed."""
+        await self._mirror.settled(timeout_s)
+        shown = self._mirror.shown_project()
+        wanted = task_ids if task_ids is not None else (shown.tasks if shown is not None else ())
+        tasks = [self._task(task_id) for task_id in dict.fromkeys(wanted)]
+        return [task.task_id for project_id, task in tasks if self._feed.traces.get(project_id, task) is None]
+
+    async def stage_details(self, task_id: str, stage_id: str, timeout_s: float) -> Stage:
+        await self._mirror.settled(timeout_s)
+        project_id, task = self._task(task_id)
+        self._need_socket("Details of a stage")
+        event = await self._requests.ask(requests.stage_details(project_id, task_id, stage_id), timeout_s)
+        assert isinstance(event, wire.StageDetails)
+        stage = stage_in_utc(event.stage, self._mirror.server_clock())
+        known = self._feed.traces.get(project_id, task)
+        for sibling in known.trace.stages if known is not None and known.trace is not None else ():
+            if sibling.stage_id == stage_id:
+                return replace(stage, seq=sibling.seq, attempt=sibling.attempt)
+        return stage
+
+    # -- projects
+
+    async def start(self, goal: str, max_steps: int | None, timeout_s: float) -> str:
+        """Starts a run; the id of its project, once the server's HTTP side has it, too."""
+        await self._mirror.settled(timeout_s)
+        if self._is_live:
+            event = await self._requests.ask(
+                requests.start(goal, max_steps, self._mirror.project_ids()), timeout_s
+            )
+            assert isinstance(event, wire.ProjectStarted)
+            project_id = event.project.project_id
+        else:
+            more = {} if max_steps is None else {"max_steps": max_steps}
+            answer = await self._post("/api/projects", {"goal": goal, **more})
+            project = wire.read_created(answer.body) if answer.status in (200, 201) else None
+            if project is None:
+                raise self._refused(answer, "POST /api/projects")
+            project_id = project.project_id
+        await self._confirm_exists(project_id)
+        await self._look_at_projects()
+        return project_id
+
+    async def switch(self, project_id: str, timeout_s: float) -> None:
+        """Makes a project the server's current one, for everybody."""
+        await self._mirror.settled(timeout_s)
+        if self._is_live:
+            try:
+                await self._requests.ask(requests.switch(project_id), timeout_s)
+            except ServerError as error:
+                await self._raise_if_unknown(project_id, error)
+                raise
+        else:
+            path = f"{project_path(project_id)}/switch"
+            answer = await self._post(path, None)
+            if answer.status != 200:
+                refused = self._refused(answer, f"POST {path}")
+                await self._raise_if_unknown(project_id, refused)
+                raise refused
+        await self._confirm_current(project_id)
+        self._mirror.publish_now()
+
+    async def stop(self, project_id: str | None, timeout_s: float) -> None:
+        """Ends a run. Over HTTP, where a server that cannot says so at once; ROMA's socket would say nothing at all."""
+        await self._mirror.settled(timeout_s)
+        project_id = self._shown_id() if project_id is None else project_id
+        path = f"{project_path(project_id)}/stop"
+        answer = await self._post(path, None)
+        if answer.status != 200:
+            refused = self._refused(answer, f"POST {path}")
+            if answer.status in _NO_ROUTE and wire.read_error(answer.body) is None:
+                raise ServerError(
+                    f"This server cannot stop a run: it has no POST {path} (HTTP {answer.status}). ROMA v1 cannot; "
+                    "the run goes on.",
+                    f"POST {path}",
+                )
+            await self._raise_if_unknown(project_id, refused)
+            raise refused
+        await self._look_at_projects()
+
+    async def save(self, timeout_s: float) -> None:
+        """Has the server save the shown project."""
+        await self._mirror.settled(timeout_s)
+        self._need_socket("Saving on the server")
+        project_id = self._shown_id()
+        # of an id that is not its own ROMA makes a file and a project, so look now and not at what we remember
+        if self._feed.is_roma and project_id not in {one.project_id for one in (await self._list()).projects}:
+            raise UnknownProject(
+                f"The server has no project {shorten(project_id, 60)!r} any more; it was not saved."
+            )
+        await self._requests.ask(requests.save(project_id), timeout_s)
+        await self._confirm_exists(project_id)
+
+    async def refresh(self, timeout_s: float) -> None:
+        """The newest state, asked for in the way that harms no run."""
+        await self._mirror.settled(timeout_s)
+        if not self._is_live:
+            with self._reached("The look over HTTP"):
+                await self._feed.poll_once()
+        elif self._feed.is_declared_safe:
+            await self._requests.ask(requests.initial_state(), timeout_s)
+        elif (shown := self._mirror.shown_project()) is not None and shown.project.project_id:
+            await self._requests.ask(requests.restore(shown.project.project_id), timeout_s)
+        else:
+            await self._look_at_projects()
+        self._mirror.publish_now()
+
+    # -- insides
+
+    @property
+    def _is_live(self) -> bool:
+        return self._feed.connection.state == "live"
+
+    @staticmethod
+    def _is_over(task: Task, known: Fetched) -> bool:
+        stages = known.trace.stages if known.trace is not None else ()
+        return task.status in FINAL and all(stage.status != StageStatus.RUNNING for stage in stages)
+
+    def _task(self, task_id: str) -> tuple[str, Task]:
+        """The task with its project's id. ROMA invents a trace of a task that does not exist, so it is not asked."""
+        shown = self._mirror.shown_project()
+        if shown is None or task_id not in shown.tasks:
+            of = (
+                f"the shown run of {len(shown.tasks)} tasks"
+                if shown is not None
+                else "it: no project is shown yet"
+            )
+            raise UnknownTask(f"There is no task {shorten(str(task_id), 80)!r} in {of}.")
+        return shown.project.project_id, shown.tasks[task_id]
+
+    def _shown_id(self) -> str:
+        shown = self._mirror.shown_project()
+        if shown is None or not shown.project.project_id:
+            raise UnknownProject(
+                "No project is shown, so there is none to do this with: start or name one (m.projects)."
+            )
+        return shown.project.project_id
+
+    def _need_socket(self, what: str) -> None:
+        state = self._feed.connection.state
+        if state != "live":
+            raise NotLive(
+                f"{what} needs the socket, and {_WHY_NO_SOCKET.get(state, f'the state is {state}')}."
+            )
+
+    def _rest(self) -> Rest:
+        rest = self._feed.rest
+        if rest is None or self._feed.connection.state == "closed":
+            raise NotLive("There is no connection: connect again with roma.connect(…).")
+        return rest
+
+    async def _post(self, path: str, body: dict[str, Any] | None) -> Answer:
+        with self._reached(f"POST {path}"):
+            answer = await self._rest().post(path, body)
+        self._feed.wake()
+        return answer
+
+    async def _list(self) -> wire.ProjectsListed:
+        with self._reached("GET /api/projects"):
+            return await self._rest().projects()
+
+    async def _look_at_projects(self) -> None:
+        """What the server's list says now is shown when the action returns."""
+        if self._feed.is_roma:
+            self._feed.hearing.handle(await self._list(), live=False)
+        self._mirror.publish_now()
+
+    def _refused(self, answer: Answer, request: str) -> ServerError:
+        said = wire.read_error(answer.body)
+        words = (
+            hide(said, self._feed.options.secrets()) if said else f"{request} answered HTTP {answer.status}."
+        )
+        return ServerError(words, request)
+
+    async def _raise_if_unknown(self, project_id: str, refused: ServerError) -> None:
+        try:
+            answer = await self._rest().get(project_path(project_id))
+        except Unreachable:
+            return
+        if answer.status == 404 and wire.read_error(answer.body) is not None:
+            raise UnknownProject(
+                f"The server has no project {shorten(project_id, 60)!r}: {refused.message}"
+            ) from refused
+
+    async def _confirm_exists(self, project_id: str) -> None:
+        path = project_path(project_id)
+
+        async def look() -> str | None:
+            status = (await self._rest().get(path)).status
+            return None if status == 200 else f"GET {path} answers HTTP {status}"
+
+        await self._confirm(look, f"GET {path}")
+
+    async def _confirm_current(self, project_id: str) -> None:
+        async def look() -> str | None:
+            listed = await self._rest().projects()
+            if listed.current_id != project_id:
+                return f"its list says that {shorten(str(listed.current_id), 60)} is current"
+            self._feed.hearing.handle(listed, live=False)
+            return None
+
+        await self._confirm(look, "GET /api/projects")
+
+    async def _confirm(self, look: Any, request: str) -> None:
+        """Until `look` gives no objection. A server without HTTP API is taken at its word."""
+        if not self._feed.is_roma:
+            return
+        deadline = time.monotonic() + CONFIRM_S
+        delay_s = CONFIRM_FIRST_S
+        while True:
+            try:
+                objection = await look()
+            except Unreachable as error:
+                objection = str(error).rstrip(".")
+            if objection is None:
+                return
+            if time.monotonic() + delay_s > deadline:
+                raise ServerError(
+                    f"The server said yes, but over HTTP it does not agree: {objection}. Look at m.projects.",
+                    request,
+                )
+            await asyncio.sleep(delay_s)
+            delay_s *= CONFIRM_GROWTH
+
+    @contextmanager
+    def _reached(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Unreachable as error:
+            raise ConnectError(f"{what} got no answer. {error}") from error

@@ -1,0 +1,331 @@
+"""Asks a server over its socket and finds the answer among the events.
+
+Replies are events of their own, and ROMA's errors name neither request nor task. So one request of a kind is under
+way at a time: those that share an error event stand in one queue, a `_Lane`, and an error belongs to the one whose
+turn it is. A lane is free again once the acknowledgement has come, which ROMA sends behind the reply: an answer that
+comes late, to somebody who no longer waits, is not taken for the next one's.
+
+The acknowledgement tells silence from loss: with it the server got the request and said nothing, without it the request
+or the handler is missing. What nobody asked for, and a second reply, is counted in `unasked` and stays an event.
+
+Where a server echoes request ids (ours does to clients of its extension) `hear` may match by them, and a lane be wider
+than one: that is the one place to change. Runs on the loop of `roma-io`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core import wire
+from ..core.reading import hide
+from ..errors import ConnectError, NotLive, RomaError, ServerError, WaitTimeout
+from .socket import Link, LinkError
+
+SILENCE_S = 5.0
+"""How long a reply may take after the acknowledgement. ROMA sends it before."""
+BEHIND_REPLY_S = 1.0
+"""How long the acknowledgement may take after the reply, before the next request goes out without it."""
+GIVEN_UP_S = 10.0
+"""How long a lane is kept for a request that nobody waits for any more and that is not acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request as it is emitted, and how its answer is known: the event `reply` that `is_reply`, or `refusal`."""
+
+    event: str
+    reply: str
+    refusal: str
+    is_reply: Callable[[wire.Event], bool] = field(repr=False, compare=False)
+    argument: object = None
+
+    def arguments(self) -> tuple[object, ...]:
+        return () if self.argument is None else (self.argument,)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    question: Question
+    answer: asyncio.Future[wire.Event]
+    acknowledged: bool = False
+
+    def fail(self, error: RomaError) -> None:
+        """What whoever waits gets to see, if somebody still does."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class _Lane:
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.waiting: _Waiting | None = None
+
+
+class Requests:
+    """See the module. `caught_up` returns when all that has arrived has been heard; `secrets` are hidden in what the
+    server is quoted with. The times are in seconds."""
+
+    def __init__(
+        self,
+        caught_up: Callable[[], Awaitable[None]],
+        secrets: Iterable[str] = (),
+        *,
+        silence_s: float = SILENCE_S,
+        behind_reply_s: float = BEHIND_REPLY_S,
+        given_up_s: float = GIVEN_UP_S,
+    ) -> None:
+        self.link: Link | None = None
+        self.unasked = 0
+        self._caught_up = caught_up
+        self._secrets = tuple(secrets)
+        self._silence_s = silence_s
+        self._behind_reply_s = behind_reply_s
+        self._given_up_s = given_up_s
+        self._lanes: dict[str, _Lane] = {}
+        self._exchanges: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Question, timeout_s: float) -> wire.Event:
+        """The reply. `timeout_s` is for all of it, the waiting for its turn included.
+
+        Raises ServerError (the server's words, or its silence), NotLive (no socket, or lost meanwhile), ConnectError
+        (not acknowledged) or WaitTimeout (others' requests took all the time).
+        """
+        lane = self._lanes.setdefault(question.refusal, _Lane())
+        waiting: _Waiting | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await lane.turn.acquire()
+                waiting = self._begin(lane, question, timeout_s)
+                return await waiting.answer
+        except TimeoutError:
+            raise _too_late(question, waiting, timeout_s) from None
+
+    @asynccontextmanager
+    async def turn(self, refusal: str) -> AsyncIterator[None]:
+        """For who sends a request of this kind by other means: nobody else's is under way meanwhile."""
+        lane = self._lanes.setdefault(refusal, _Lane())
+        async with lane.turn:
+            yield
+            await self._caught_up()
+
+    def hear(self, event: wire.Event) -> bool:
+        """Called with each event in order; True when somebody waited for it."""
+        match event:
+            case wire.ServerRefused():
+                waiting = self._in_lane(event.event)
+                error = ServerError(hide(event.message, self._secrets), event.event)
+            case wire.Unreadable():
+                waiting = next((one for one in self._all() if one.question.reply == event.event), None)
+                why = event.problems[0] if event.problems else "it is empty"
+                sentence = (
+                    f"The reply to {waiting.question.event} could not be read ({why})." if waiting else ""
+                )
+                error = ServerError(sentence, event.event)
+            case _:
+                waiting = next((one for one in self._all() if one.question.is_reply(event)), None)
+                if waiting is not None and not waiting.answer.done():
+                    waiting.answer.set_result(event)
+                    return True
+                self.unasked += isinstance(event, _REPLIES)
+                return False
+        if waiting is None or waiting.answer.done():
+            self.unasked += isinstance(event, wire.ServerRefused)
+            return False
+        waiting.fail(error)
+        return True
+
+    def _in_lane(self, refusal: str) -> _Waiting | None:
+        lane = self._lanes.get(refusal)
+        return lane.waiting if lane is not None else None
+
+    def _all(self) -> list[_Waiting]:
+        return [lane.waiting for lane in self._lanes.values() if lane.waiting is not None]
+
+    def _begin(self, lane: _Lane, question: Question, timeout_s: float) -> _Waiting:
+        """It is this question's turn. From here on `_exchange` frees the lane, whoever still waits."""
+        link = self.link
+        if link is None or link.ended.done():
+            lane.turn.release()
+            raise NotLive(f"{question.event} was not sent: there is no socket to the server any more.")
+        loop = asyncio.get_running_loop()
+        waiting = lane.waiting = _Waiting(question, loop.create_future())
+        exchange = loop.create_task(self._exchange(link, lane, waiting, timeout_s), name="roma-request")
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+        return waiting
+
+    async def _exchange(self, link: Link, lane: _Lane, waiting: _Waiting, timeout_s: float) -> None:
+        """From the emit until nothing more can come of it."""
+        question, answer = waiting.question, waiting.answer
+        sending = asyncio.ensure_future(
+            link.request(question.event, *question.arguments(), timeout_s=timeout_s + self._given_up_s)
+        )
+        try:
+            await _first(sending, answer)
+            if not sending.done():
+                patience_s = self._given_up_s if answer.cancelled() else self._behind_reply_s
+                await _first(sending, timeout_s=patience_s)
+                return
+            sending.result()
+            waiting.acknowledged = True
+            # the acknowledgement overtakes what came before it and is not read yet
+            reading = asyncio.ensure_future(self._caught_up())
+            await _first(reading, link.ended)
+            reading.cancel()
+            if answer.done():
+                return
+            await _first(answer, link.ended, timeout_s=self._silence_s)
+            waiting.fail(_lost(question, link) if link.ended.done() else _silent(question))
+        except LinkError as error:
+            waiting.fail(_lost(question, link) if link.ended.done() else _unheard(question, str(error)))
+        finally:
+            if not sending.cancel() and not sending.cancelled():
+                sending.exception()  # looked at, so that nobody warns of it
+            waiting.fail(_unheard(question, "it was interrupted"))
+            lane.waiting = None
+            lane.turn.release()
+
+
+async def _first(*futures: asyncio.Future[Any], timeout_s: float | None = None) -> None:
+    """Returns when one of them is done, or the time is over."""
+    await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _too_late(question: Question, waiting: _Waiting | None, timeout_s: float) -> RomaError:
+    if waiting is None:
+        return WaitTimeout(
+            f"{question.event} did not get its turn within {timeout_s:g} s: an earlier one has no answer yet. "
+            "Try again."
+        )
+    if waiting.acknowledged:
+        return _silent(question)
+    return _unheard(question, f"no acknowledgement within {timeout_s:g} s")
+
+
+def _silent(question: Question) -> ServerError:
+    return ServerError(
+        f"The server got {question.event} and said nothing: neither {question.reply} nor {question.refusal} came.",
+        question.reply,
+    )
+
+
+def _unheard(question: Question, why: str) -> ConnectError:
+    return ConnectError(
+        f"The server did not take {question.event} ({why.rstrip('.')}): the connection is bad, or this server has "
+        "no such request. Look at m.connection and try again."
+    )
+
+
+def _lost(question: Question, link: Link) -> NotLive:
+    return NotLive(
+        f"{question.event} has no answer: {link.ended.result()} Whether the server did it is not known; "
+        'wait with m.wait("connected") and look.'
+    )
+
+
+_REPLIES = (
+    wire.ProjectStarted,
+    wire.ExecutionStarted,
+    wire.ProjectSaved,
+    wire.ProjectStopped,
+    wire.TracesCleared,
+    wire.NodeTrace,
+    wire.StageDetails,
+)
+"""Events that come to nobody but who asked for them."""
+
+
+# -- the questions
+
+
+def initial_state() -> Question:
+    """Never of a server that does not declare itself safe: it can freeze the run."""
+    return Question(
+        "request_initial_state",
+        "task_graph_update",
+        "error",
+        lambda event: isinstance(event, wire.GraphUpdate) and event.source == "task_graph_update",
+    )
+
+
+def restore(project_id: str) -> Question:
+    return Question(
+        "restore_project_state",
+        "project_restored",
+        "project_restore_error",
+        lambda event: (
+            isinstance(event, wire.GraphUpdate)
+            and event.source == "project_restored"
+            and event.project_id == project_id
+        ),
+        {"project_id": project_id},
+    )
+
+
+def start(goal: str, max_steps: int | None, known: Iterable[str]) -> Question:
+    """`known` are the projects there are: the one that was started is none of these."""
+    before = frozenset(known)
+    more = {} if max_steps is None else {"max_steps": max_steps}
+    return Question(
+        "start_project",
+        "project_started",
+        "error",
+        lambda event: isinstance(event, wire.ProjectStarted) and event.project.project_id not in before,
+        {"project_goal": goal, **more},
+    )
+
+
+def switch(project_id: str) -> Question:
+    return Question(
+        "switch_project",
+        "project_switch_success",
+        "project_switch_error",
+        lambda event: (
+            isinstance(event, wire.GraphUpdate)
+            and event.source == "project_switch_success"
+            and event.project_id == project_id
+        ),
+        {"project_id": project_id},
+    )
+
+
+def save(project_id: str) -> Question:
+    """Only with an id that the server has named: ROMA makes a file and a project of any other."""
+    return Question(
+        "force_save_project",
+        "save_success",
+        "save_error",
+        lambda event: isinstance(event, wire.ProjectSaved) and event.project_id == project_id,
+        {"project_id": project_id},
+    )
+
+
+def node_trace(project_id: str, task_id: str, is_anothers: Callable[[str], bool]) -> Question:
+    """`is_anothers(trace_id)`: such a trace is known to be of another task; task ids repeat across projects."""
+    return Question(
+        "request_node_trace",
+        "node_trace_data",
+        "node_trace_error",
+        lambda event: (
+            isinstance(event, wire.NodeTrace)
+            and event.task_id == task_id
+            and not (event.trace.trace_id and is_anothers(event.trace.trace_id))
+        ),
+        {"project_id": project_id, "node_id": task_id},
+    )
+
+
+def stage_details(project_id: str, task_id: str, stage_id: str) -> Question:
+    return Question(
+        "request_stage_details",
+        "stage_details_data",
+        "stage_details_error",
+        lambda event: (
+            isinstance(event, wire.StageDetails) and (event.task_id, event.stage_id) == (task_id, stage_id)
+        ),
+        {"project_id": project_id, "node_id": task_id, "stage_id": stage_id},
+    )

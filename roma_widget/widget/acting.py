@@ -1,0 +1,190 @@
+"""What a monitor can ask of its server, from the caller's thread: each call waits, and can be interrupted."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.model import Stage, Task, Trace
+from ..core.reading import shorten
+from ..core.text import count_text
+from ..core.traces import says_there_is_none
+from ..errors import NotLive, ServerError, UnknownTask
+
+REFUSED = "node_trace_error"
+"""The event by which a server says that there is no trace, or that it cannot give one: others may come."""
+_REDRAW_S = 0.1
+
+
+class Actions(Protocol):
+    """What a session can ask of its server."""
+
+    async def trace(self, task_id: str, timeout_s: float) -> Trace: ...
+
+    async def traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]: ...
+
+    async def stage_details(self, task_id: str, stage_id: str, timeout_s: float) -> Stage: ...
+
+    async def start(self, goal: str, max_steps: int | None, timeout_s: float) -> str: ...
+
+    async def switch(self, project_id: str, timeout_s: float) -> None: ...
+
+    async def stop(self, project_id: str | None, timeout_s: float) -> None: ...
+
+    async def save(self, timeout_s: float) -> None: ...
+
+    async def refresh(self, timeout_s: float) -> None: ...
+
+
+class Acting:
+    """Mixed into `Monitor`. `timeout` is in seconds, for the reply; WaitTimeout says that it never got its turn."""
+
+    if TYPE_CHECKING:
+
+        def task(self, task_id: str) -> Task: ...
+
+        def _act(self, work: Callable[[Actions], Coroutine[Any, Any, Any]]) -> Any: ...
+
+    def trace(self, task_id: str, timeout: float = 20.0) -> Trace:
+        """What happened inside one task, stage by stage.
+
+        Asks the server, unless the task has ended and its trace is known already. `trace.is_sample` is True for a
+        trace that ROMA invents because it has none. Raises UnknownTask, NotLive (traces need the socket, also while a
+        run is followed over HTTP), ServerError (the server's words), ConnectError, WaitTimeout. Example:
+        `[stage.stage for stage in m.trace("root").stages]`
+        """
+        found: Trace = self._act(lambda actions: actions.trace(task_id, timeout))
+        return found
+
+    def stage_details(self, task_id: str, stage_id: str, timeout: float = 20.0) -> Stage:
+        """One stage of a task as the server has it now; it leaves out the calls of tools and the messages.
+
+        Raises as `trace` does. Example: `m.stage_details("root", m.trace("root").stages[0].stage_id).llm_response`
+        """
+        found: Stage = self._act(lambda actions: actions.stage_details(task_id, stage_id, timeout))
+        return found
+
+    def fetch_traces(
+        self, task_ids: Iterable[str] | None = None, progress: bool = True, timeout: float = 20.0
+    ) -> int:
+        """Fetch the traces of all tasks of the shown run, or of `task_ids`, one at a time; the number that came.
+
+        Traces that were fetched and whose task has not changed since are not asked for again, so a call that was
+        interrupted goes on where it stopped. Tasks that have no trace do not count. With `progress` a line says how far
+        it is. `timeout` is for each trace. Raises as `trace` does, but not where the server refuses some
+        traces and gives others. Example: `m.fetch_traces()`
+        """
+        wanted = list(task_ids) if task_ids is not None else None
+        missing: list[str] = self._act(lambda actions: actions.traces_to_fetch(wanted, timeout))
+        fetched = 0
+        refused: ServerError | None = None
+        with _Line(len(missing), progress) as line:
+            for place, task_id in enumerate(missing):
+                line.show(place, fetched)
+                try:
+                    fetched += not self.trace(task_id, timeout).is_sample
+                except UnknownTask:  # gone meanwhile
+                    continue
+                except ServerError as error:
+                    if error.event != REFUSED:
+                        raise
+                    if not says_there_is_none(error.message):
+                        refused = refused or error
+            line.show(len(missing), fetched)
+        if refused is not None and not fetched:  # not about one task, then
+            raise refused
+        return fetched
+
+    def result(self, task_id: str) -> Any:
+        """What a task came to, as the server sent it: text, a dict, or None while there is nothing.
+
+        While a task is planned, and after its aggregation failed, ROMA keeps the plan there. Raises UnknownTask.
+        Example: `m.result("root")`
+        """
+        return self.task(task_id).result
+
+    def start(self, goal: str, *, max_steps: int | None = None, timeout: float = 20.0) -> str:
+        """Start a run and return the id of its project, once the server has confirmed it over HTTP, too.
+
+        The new project becomes the server's current one, FOR EVERYONE who watches this server. Goes over the socket
+        when there is one, else over HTTP. `max_steps` None leaves it to the server. Raises ServerError (the server's
+        words: a goal that is too short, a server that starts no runs), ConnectError, NotLive. Example:
+        `m.start("Survey of rooftop farms"); m.wait("done")`
+        """
+        if not isinstance(goal, str):
+            raise ValueError(f"goal takes a string, not {type(goal).__name__}.")
+        started: str = self._act(lambda actions: actions.start(goal, max_steps, timeout))
+        return started
+
+    def switch(self, project_id: str, timeout: float = 20.0) -> None:
+        """Make a project the server's current one, FOR EVERYONE: all who watch this server see it change.
+
+        Returns when the server has confirmed it, over HTTP, too. Raises UnknownProject, ServerError, ConnectError,
+        NotLive. Example: `m.switch(m.projects[1]["id"])`
+        """
+        self._act(lambda actions: actions.switch(_id(project_id), timeout))
+
+    def stop(self, project_id: str | None = None, timeout: float = 20.0) -> None:
+        """End the run of the shown project, or of `project_id`: its next report fails, open tasks become CANCELLED.
+
+        ROMA v1 cannot stop a run, and then this raises ServerError saying so. Raises also UnknownProject, ConnectError,
+        NotLive. Example: `m.stop()`
+        """
+        self._act(lambda actions: actions.stop(None if project_id is None else _id(project_id), timeout))
+
+    def save_on_server(self, timeout: float = 20.0) -> None:
+        """Have the server write the shown project to its disk now; returns when it said that it did.
+
+        Needs the socket. Raises UnknownProject (the server has it no more), ServerError, ConnectError, NotLive,
+        WaitTimeout. Example: `m.save_on_server()`
+        """
+        self._act(lambda actions: actions.save(timeout))
+
+    def refresh(self, timeout: float = 20.0) -> None:
+        """Ask for the newest state, in the way that harms no run, and return when it is shown.
+
+        A server that declares itself safe is asked for its initial state, another to restore the shown project's;
+        without a socket one look is taken over HTTP. Raises ServerError, ConnectError, NotLive. Example: `m.refresh()`
+        """
+        self._act(lambda actions: actions.refresh(timeout))
+
+
+def _id(project_id: object) -> str:
+    if isinstance(project_id, str) and project_id:
+        return project_id
+    raise ValueError(f"project_id takes a project's id, not {shorten(repr(project_id), 60)}.")
+
+
+def detached() -> NotLive:
+    return NotLive("This monitor is disconnected and can ask nothing: connect again with roma.connect(…).")
+
+
+class _Line:
+    """ "Traces: 12 of 40", on one line that is written over; finished also when interrupted."""
+
+    def __init__(self, total: int, wanted: bool) -> None:
+        self._total = total
+        self._wanted = wanted and total > 0
+        self._drawn_at = 0.0
+        self._text = ""
+
+    def show(self, asked: int, fetched: int) -> None:
+        none = asked - fetched
+        without = f", {count_text(none, 'task')} without one" if none else ""
+        self._text = f"Traces: {asked:,} of {self._total:,}{without}"
+        if self._wanted and time.monotonic() - self._drawn_at >= _REDRAW_S:
+            self._drawn_at = time.monotonic()
+            self._draw()
+
+    def _draw(self, end: str = "") -> None:
+        sys.stdout.write(f"\r{self._text}{end}")
+        sys.stdout.flush()
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wanted:
+            self._draw("\n")
