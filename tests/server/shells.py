@@ -46,6 +46,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, tuple[Any, ...]]] = []
+        self.refusals: list[tuple[str, tuple[Any, ...]]] = []
         self.present: list[Client] = []
         self.gone: list[Client] = []
         self.states: list[bytes] = []
@@ -69,7 +70,8 @@ class FakeBackend:
         payload = json.dumps("x" * BIG if event == "big" else list(args), default=repr)
         await client.reply(f"{event}_reply", payload.encode())
 
-    def refused(self, client: Client, event: str, why: str) -> tuple[str, bytes]:
+    def refused(self, client: Client, event: str, why: str, args: tuple[Any, ...] = ()) -> tuple[str, bytes]:
+        self.refusals.append((event, args))
         return f"{event}_error", json.dumps({"error": why}).encode()
 
     def newest(self, client: Client) -> Message | None:
@@ -82,6 +84,9 @@ class FakeBackend:
 
         async def large(request: web.Request) -> web.Response:
             return web.json_response({"large": "x" * 50_000})
+
+        async def huge(request: web.Request) -> web.Response:
+            return web.Response(body=b"x" * BIG)
 
         async def take(request: web.Request) -> web.Response:
             return web.json_response({"size": len(await request.read())})
@@ -96,6 +101,7 @@ class FakeBackend:
         return [
             web.get("/api/small", small),
             web.get("/api/large", large),
+            web.get("/api/huge", huge),
             web.post("/api/take", take),
             web.get("/api/wait", wait),
             web.get("/api/broken", broken),
@@ -244,14 +250,15 @@ class RawWebSocket:
         await self.writer.drain()
 
     async def read(self, timeout_s: float = DEADLINE_S) -> Frame:
-        """The next frame; its content is inflated where it is compressed."""
+        """The next message, put together from its frames; its content is inflated where it is compressed."""
         async with asyncio.timeout(timeout_s):
-            first, size = await self._take(2)
-            if size == 126:
-                size = struct.unpack("!H", await self._take(2))[0]
-            elif size == 127:
-                size = struct.unpack("!Q", await self._take(8))[0]
-            content = await self._take(size)
+            first, content = await self._frame()
+            is_last = bool(first & 0x80)
+            while not is_last:
+                more, piece = await self._frame()
+                assert more & 0x7F == 0
+                content += piece
+                is_last = bool(more & 0x80)
         if first & 0x40:
             content = self._inflate.decompress(content + b"\x00\x00\xff\xff")
         return Frame(first & 0x0F, bool(first & 0x40), content)
@@ -269,6 +276,14 @@ class RawWebSocket:
                 frames.append(await self.read())
             except (asyncio.IncompleteReadError, ConnectionError):
                 return frames
+
+    async def _frame(self) -> tuple[int, bytes]:
+        first, size = await self._take(2)
+        if size == 126:
+            size = struct.unpack("!H", await self._take(2))[0]
+        elif size == 127:
+            size = struct.unpack("!Q", await self._take(8))[0]
+        return first, await self._take(size)
 
     async def _take(self, size: int) -> bytes:
         content = await self._reader.readexactly(size)
@@ -309,8 +324,11 @@ class Polling:
             return (zlib.decompress(body, wbits=31) if self.encodings[-1] == "gzip" else body).decode()
 
     async def post(self, body: str) -> tuple[int, str]:
+        return await self.post_bytes(body.encode())
+
+    async def post_bytes(self, body: bytes, **headers: str) -> tuple[int, str]:
         async with (
             asyncio.timeout(DEADLINE_S),
-            self._http.post(self._url, data=io.BytesIO(body.encode())) as response,
+            self._http.post(self._url, data=io.BytesIO(body), headers=headers) as response,
         ):
             return response.status, await response.text()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from roma_widget.server.network.limits import LARGEST_DECODED, decoded_size
 from roma_widget.server.wire.records import frozen
 from roma_widget.server.wire.requests import MAX_STEPS, Refused, check_max_steps
 
@@ -19,8 +20,11 @@ async def object_of(request: web.Request) -> Mapping[str, Any]:
     """The request's JSON object. Raises `Refused` for everything else, in ROMA's words."""
     if request.content_type != "application/json":
         raise Refused("Invalid JSON format")
+    text = await request.read()
+    if decoded_size(text) > LARGEST_DECODED:
+        raise Refused("The request's JSON has too many parts", 413)
     try:
-        body = json.loads(await request.read())
+        body = json.loads(text)
     except (ValueError, RecursionError):
         raise Refused("Invalid JSON format") from None
     if not isinstance(body, dict) or not body:

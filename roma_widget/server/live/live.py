@@ -141,8 +141,10 @@ class Live:
             _log.exception("Answering %s failed.", event)
             await asker.reply(*_refusal(event, "internal error"))
 
-    def refused(self, client: Client, event: str, why: str) -> tuple[str, bytes]:
-        return _refusal(event, why)
+    def refused(self, client: Client, event: str, why: str, args: tuple[Any, ...] = ()) -> tuple[str, bytes]:
+        name, payload = _refusal(event, why)
+        rid = rid_of(args) if client.extension else None
+        return name, payload if rid is None else with_member(payload, "rid", compact_json(rid))
 
     def newest(self, client: Client) -> Message | None:
         return self._news.newest(client)

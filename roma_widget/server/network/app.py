@@ -19,8 +19,8 @@ from aiohttp import web
 from roma_widget.server.network.client import Backend, Client
 from roma_widget.server.network.connections import Connections
 from roma_widget.server.network.guard import is_token, middlewares, named_origins
-from roma_widget.server.network.listening import ServeError, address_of, listen, url_of
 from roma_widget.server.network.limits import Limits
+from roma_widget.server.network.listening import ServeError, address_of, listen, url_of
 from roma_widget.server.network.subscriber import Message
 from roma_widget.server.network.transport import Request, Transport
 

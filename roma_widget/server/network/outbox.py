@@ -1,4 +1,4 @@
-"""What waits to be sent to one client: Engine.IO's own queue, which also counts, has an end, and tells when it is empty."""
+"""What waits to be sent to one client: Engine.IO's own queue, which also counts, ends, and tells when it is empty."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ traceback in the log, a connection that never joins stays, and one that does not
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import logging
@@ -24,6 +23,7 @@ from roma_widget.server.network.answers import Answers
 from roma_widget.server.network.connections import Connections
 from roma_widget.server.network.limits import Limits
 from roma_widget.server.network.outbox import Outbox
+from roma_widget.server.network.strangers import Strangers
 from roma_widget.server.network.websocket import WebSocket, is_packet
 
 SOCKET_PATH = "/socket.io/"
@@ -63,10 +63,8 @@ class Sessions:
         self._timers: dict[str, asyncio.TimerHandle] = {}  # one a session: to join, later to be gone
         self._requests: dict[asyncio.Task[Any] | None, _Open] = {}
         self._websockets: dict[str, WebSocket] = {}
-        self._strangers: dict[
-            str, int
-        ] = {}  # session -> messages that it may still send before it has joined
-        self._joining: set[str] = set()
+        self.strangers = Strangers(limits, self.complain)
+        self._ending: set[str] = set()
         self._packed: set[str] = set()
         self._server = server
         self._engine = server.eio
@@ -86,28 +84,12 @@ class Sessions:
         socket = self._engine.sockets.get(session)
         return None if socket is None or socket.closing or socket.closed else socket
 
-    def is_stranger(self, session: str) -> bool:
-        """Whether it has not joined yet."""
-        return session in self._strangers
-
-    def may_say(self, session: str, size: int) -> bool:
-        """Whether a stranger may send a message of `size`; otherwise its session is closed."""
-        self._strangers[session] -= 1
-        most = self._limits.largest_before_joining
-        if size <= most and self._strangers[session] >= 0:
-            return True
-        self.complain(session, "it sent too much before it joined")
-        return False
-
-    def begins_to_join(self, session: str) -> bool:
-        """False when it has begun before."""
-        if session not in self._strangers or session in self._joining:
-            return False
-        self._joining.add(session)
-        return True
+    def is_ending(self, session: str) -> bool:
+        """Whether it is of no interest any more what it says."""
+        return session in self._ending
 
     def has_joined(self, session: str) -> None:
-        self._strangers.pop(session, None)
+        self.strangers.remove(session)
         self._timers.pop(session).cancel()
 
     def leave_packed(self, session: str) -> None:
@@ -119,7 +101,8 @@ class Sessions:
     def end(self, session: str | None) -> None:
         """Closes it and drops what waits to be sent."""
         socket = self.socket(session)
-        if socket is not None:
+        if socket is not None and socket.sid not in self._ending:
+            self._ending.add(socket.sid)
             self.start_task(self._close, socket)
 
     def end_when_told(self, session: str) -> None:
@@ -175,6 +158,8 @@ class Sessions:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if "sid" not in request.query:
             self.total += 1
+            if len(self._engine.sockets) >= self._limits.connections:
+                return web.Response(status=503, text=json.dumps("Too many sessions"))
         if "j" in request.query:  # JSONP: pages of any origin could read it
             return _bad_request("JSONP is not supported")
         session = request.query.get("sid", "")
@@ -194,7 +179,7 @@ class Sessions:
         if socket is None or socket.closed or socket.upgraded or not socket.connected:
             return _bad_request(f"Invalid session {session[:80]}")
         limits = self._limits
-        most = limits.largest_before_joining if self.is_stranger(session) else limits.largest_message
+        most = limits.largest_before_joining if session in self.strangers else limits.largest_message
         try:
             body = (await request.clone(client_max_size=most).read()).decode()
         except web.HTTPRequestEntityTooLarge:
@@ -244,6 +229,8 @@ class Sessions:
 
     def _websocket(self, run: Any, engine: object) -> WebSocket:
         session = run.__self__.sid
+        request = self._requests[asyncio.current_task()].request
+        self.strangers.hold(session, self._connections.of(request))
         websocket = WebSocket(
             run,
             run.__self__,
@@ -259,20 +246,20 @@ class Sessions:
     async def _on_begin(self, session: str, environ: Any) -> None:
         self._requests[asyncio.current_task()].session = session
         await self._server._handle_eio_connect(session, environ)
-        self._strangers[session] = self._limits.messages_before_joining
+        self.strangers.add(session)
         self._engine.sockets[session].queue.on_overflow = functools.partial(self._overflows, session)
         self._after(self._limits.connect_s, self._turn_out, session)
 
     async def _on_end(self, session: str, reason: str) -> None:
         self._after(self._limits.goodbye_s, self._forget, session)
-        self._strangers.pop(session, None)
+        self.strangers.remove(session)
         socket = self._engine.sockets.get(session)
         if socket is not None:
             socket.queue.close()
         await self._server._handle_eio_disconnect(session, reason)
 
     def _turn_out(self, session: str) -> None:
-        if session in self._strangers:
+        if session in self.strangers:
             self.complain(session, f"it did not join within {self._limits.connect_s:g} s")
 
     def _overflows(self, session: str, packets: int, size: int) -> None:
@@ -283,7 +270,7 @@ class Sessions:
         self._timers.pop(session, None)
         self._websockets.pop(session, None)
         self._packed.discard(session)
-        self._joining.discard(session)
+        self._ending.discard(session)
         self._engine.sockets.pop(session, None)
         for request in self._requests.values():
             if request.session == session:

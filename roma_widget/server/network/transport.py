@@ -22,7 +22,7 @@ from aiohttp import web
 from engineio.exceptions import EngineIOError
 
 from roma_widget.server.network.connections import Connections
-from roma_widget.server.network.limits import Limits
+from roma_widget.server.network.limits import Limits, decoded_size
 from roma_widget.server.network.packets import TextPacket, message
 from roma_widget.server.network.sessions import Sessions
 
@@ -30,7 +30,6 @@ _NAMESPACE = "/"
 _PER_ATTACHMENT = 64  # what an attachment counts besides its bytes: a million empty ones are not free
 _LONGEST_COMPLAINT = 200
 _LONGEST_NAMESPACE = 100
-_COSTS = {"{": 220, "[": 64, ",": 60}  # bytes of a decoded object or list, of a member
 _GARBLED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 _library_log = logging.getLogger("roma_widget.server.library")
@@ -146,9 +145,13 @@ class Transport:
     # -- clients
 
     async def _on_message(self, session: str, data: str | bytes) -> None:
-        if self.sessions.is_stranger(session) and not self.sessions.may_say(session, len(data)):
+        if self.sessions.is_ending(session):
             return
-        size = self._sizes.get(session, 0) + _decoded_size(data) + _PER_ATTACHMENT
+        strangers = self.sessions.strangers
+        if session in strangers and not strangers.may_say(session, len(data)):
+            return
+        taken = decoded_size(data) if isinstance(data, str) else len(data) + _PER_ATTACHMENT
+        size = self._sizes.get(session, 0) + taken
         self._sizes[session] = size
         try:
             if session in self._server._binary_packet and size > self._limits.largest_message:
@@ -168,7 +171,7 @@ class Transport:
         if (namespace or _NAMESPACE) != _NAMESPACE:
             self._refuse_namespace(session, str(namespace))
             return
-        if not self.sessions.begins_to_join(session):
+        if not self.sessions.strangers.begins_to_join(session):
             return  # it has joined, or is about to: asking again changes nothing
         with contextlib.suppress(EngineIOError):  # it went while it was being let in
             await type(self._server)._handle_connect(self._server, session, namespace, auth)
@@ -230,10 +233,3 @@ class Transport:
 
 def _text(text: str) -> TextPacket:
     return TextPacket(text.encode())
-
-
-def _decoded_size(data: str | bytes) -> int:
-    """About the bytes that a message takes when it is decoded: most are counted, few too many."""
-    if isinstance(data, bytes):
-        return len(data)
-    return len(data) + sum(cost * data.count(sign) for sign, cost in _COSTS.items())

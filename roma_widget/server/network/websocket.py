@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from roma_widget.server.network.packets import Utf8
 
 DEFLATE_ABOVE = 1000
 """JSON of more bytes than this is compressed for clients that pack their large messages themselves."""
+_PIECE = 256 * 1024  # what goes out uncompressed is cut into frames of this size
 _CLOSE_S = 1.0  # how long the other side may take to answer our close, or to send what we do not want
 _PACKET = re.compile(r"4[0-6]|[1235](?:probe)?$")
 _BASE64 = re.compile(r"b[A-Za-z0-9+/=]*$")
@@ -53,13 +55,15 @@ class WebSocket:
         self._has_packed = has_packed
         self._complain = complain
         self._window_bits = 0  # of the deflate that the client offered; 0: it did not
+        self._out: Any = None
         # one byte more than aiohttp's limit, which is exclusive
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.largest_message + 1, compress=True, timeout=_CLOSE_S
         )
 
     async def __call__(self, environ: Any) -> web.StreamResponse:
-        await self._socket.prepare(environ["aiohttp.request"])
+        request = environ["aiohttp.request"]
+        self._out = await self._socket.prepare(request), request.transport
         self._window_bits = int(self._socket.compress)
         if self._has_packed:
             self.leave_packed()
@@ -86,12 +90,41 @@ class WebSocket:
     async def send(self, message: str | bytes) -> None:
         if isinstance(message, str):
             message = Utf8(message.encode())
-        if not isinstance(message, Utf8):
-            await self._socket.send_bytes(message)
-        elif self._has_packed and self._window_bits and len(message) > DEFLATE_ABOVE:
-            await self._socket.send_frame(message, WSMsgType.TEXT, compress=self._window_bits)
+        opcode = WSMsgType.TEXT if isinstance(message, Utf8) else WSMsgType.BINARY
+        is_deflated = bool(self._window_bits)
+        if self._has_packed:
+            is_deflated = is_deflated and opcode is WSMsgType.TEXT and len(message) > DEFLATE_ABOVE
+        if is_deflated:
+            await self._socket.send_frame(
+                message, opcode, compress=self._window_bits if self._has_packed else None
+            )
+        elif len(message) > _PIECE:
+            await self._send_pieces(message, opcode)
         else:
-            await self._socket.send_frame(message, WSMsgType.TEXT)
+            await self._socket.send_frame(message, opcode)
+
+    async def _send_pieces(self, message: bytes, opcode: WSMsgType) -> None:
+        """In frames that continue each other, each when the one before is out.
+
+        aiohttp would copy all of the message to the buffer of every connection that does not read.
+        """
+        writer, transport = self._out
+        whole, code = memoryview(message), int(opcode)
+        for begin in range(0, len(whole), _PIECE):
+            if transport.is_closing() or self._socket.closed:
+                raise ConnectionResetError("the websocket has ended")
+            piece = whole[begin : begin + _PIECE]
+            is_last = begin + _PIECE >= len(whole)
+            first = code | 0x80 if is_last else code
+            size = len(piece)
+            header = (
+                struct.pack("!BBH", first, 126, size)
+                if size < 2**16
+                else struct.pack("!BBQ", first, 127, size)
+            )
+            transport.write(b"".join((header, piece)))
+            await writer.drain()
+            code = 0  # a continuation
 
     async def wait(self) -> str | bytes:
         """The next packet. Raises OSError, which the library takes for the connection's end."""

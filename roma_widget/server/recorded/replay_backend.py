@@ -54,7 +54,7 @@ class ReplayBackend:
         for reply in answer(event, args, Asked(self._capture, self._standing, _now())):
             await client.reply(reply.event, reply.payload)
 
-    def refused(self, client: Client, event: str, why: str) -> tuple[str, bytes]:
+    def refused(self, client: Client, event: str, why: str, args: tuple[Any, ...] = ()) -> tuple[str, bytes]:
         return "error", compact_json({"message": why})
 
     def newest(self, client: Client) -> Message | None:

@@ -6,6 +6,7 @@ is such a project is for those who know the projects.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ Action = Literal["approve", "modify", "abort"]
 ACTIONS = frozenset(get_args(Action))
 _LONGEST_ECHO = 100
 _LONGEST_TEXT = 400
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may hold one alone, UTF-8 may not
 
 
 class Refused(Exception):
@@ -191,7 +193,7 @@ def fields_of(event: str, args: tuple[Any, ...]) -> Fields:
 def rid_of(args: tuple[Any, ...]) -> str | int | None:
     """The id that a client gave its request, to be echoed; None where there is none that will do."""
     given = args[0].get("rid") if args and isinstance(args[0], dict) else None
-    if isinstance(given, str) and len(given) <= 100:
+    if isinstance(given, str) and len(given) <= 100 and not _SURROGATE.search(given):
         return given
     if isinstance(given, int) and not isinstance(given, bool) and abs(given) < 2**63:
         return given

@@ -17,6 +17,7 @@ from server.live_server import (
 )
 
 from roma_widget.server.embedded import Server
+from roma_widget.server.network.app import Limits
 from roma_widget.server.wire.requests import ERRORS
 
 
@@ -86,12 +87,25 @@ def test_request_ids_come_back_to_those_of_the_extension_only(server: Server, cl
             assert data["rid"] == 12
             ((_, data),) = await ask(ann, "request_node_trace", {**good, "node_id": 5, "rid": "ü"})
             assert data == {"error": "node_id must be text, not a number", "rid": "ü"}
-            ((_, data),) = await ask(ann, "request_node_trace", {**good, "rid": ["a"]})
-            assert "rid" not in data
+            for odd in (["a"], "\ud800"):
+                ((_, data),) = await ask(ann, "request_node_trace", {**good, "rid": odd})
+                assert "rid" not in data
             ((_, data),) = await ask(plain, "request_node_trace", good)
             assert "rid" not in data
             ((_, data),) = await ask(plain, "request_node_trace", {**good, "node_id": 5})
             assert data.keys() == {"error"}
+
+    play(scenario)
+
+
+def test_what_is_refused_before_it_is_looked_at_says_whose_it_was(client: Any) -> None:
+    async def scenario() -> None:
+        with Server(limits=Limits(requests_per_s=0.001, burst=1)) as server:
+            for auth, rid in ((EXTENDED, {"rid": 7}), (None, {})):
+                async with client(server.url, auth=auth) as hasty:
+                    await ask(hasty, "switch_project", {"rid": 6})
+                    ((_, data),) = await ask(hasty, "switch_project", {"rid": 7})
+                    assert data == {"error": "too many requests: at most 0.001 a second", **rid}
 
     play(scenario)
 

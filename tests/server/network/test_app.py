@@ -173,11 +173,11 @@ async def test_nothing_new_is_not_sent(shell: Shell, backend: FakeBackend) -> No
     [
         (True, None, True),
         (False, None, False),
-        (True, {"roma_widget": 1}, False),
+        (True, {"roma_widget": 1}, True),
         (False, {"roma_widget": 1}, False),
     ],
 )
-async def test_plain_clients_get_deflate_when_they_offer_it(
+async def test_clients_get_deflate_when_they_offer_it(
     shell: Shell, backend: FakeBackend, offers_deflate: bool, auth: Any, is_compressed: bool
 ) -> None:
     backend.states.append(b'"' + b"x" * 100_000 + b'"')
@@ -185,7 +185,7 @@ async def test_plain_clients_get_deflate_when_they_offer_it(
         assert raw.has_deflate == offers_deflate
         await raw.send("40" + ("" if auth is None else '{"roma_widget":1}'))
         welcome = await raw.read_until('42["welcome"')
-        assert welcome.is_compressed == is_compressed
+        assert welcome.is_compressed == (is_compressed and auth is None)  # it is small
         await raw.read_until("40{")
         before = raw.bytes_read
         shell.refresh()
@@ -196,9 +196,9 @@ async def test_plain_clients_get_deflate_when_they_offer_it(
 
 @pytest.mark.parametrize(
     ("accepts", "auth", "encoding"),
-    [("gzip", None, "gzip"), ("identity", None, None), ("gzip", {"roma_widget": 1}, None)],
+    [("gzip", None, "gzip"), ("identity", None, None), ("gzip", {"roma_widget": 1}, "gzip")],
 )
-async def test_plain_clients_get_gzip_over_polling(
+async def test_clients_get_gzip_over_polling(
     shell: Shell, backend: FakeBackend, accepts: str, auth: Any, encoding: str | None
 ) -> None:
     backend.states.append(b'"' + b"x" * 100_000 + b'"')
@@ -209,18 +209,85 @@ async def test_plain_clients_get_gzip_over_polling(
         assert polling.encodings[-1] == encoding
 
 
-async def test_an_upgraded_client_of_the_extension_is_not_compressed_either(shell: Shell) -> None:
+async def test_what_is_packed_already_is_not_compressed_again(shell: Shell, backend: FakeBackend) -> None:
+    """Of clients of the extension, over websocket; the texts between are, and can still be read."""
+    backend.binary = True
+    async with RawWebSocket(shell.url, offers_deflate=True) as raw:
+        await raw.join({"roma_widget": 1})
+        for number in range(3):
+            await raw.send(f'42["echo","{"x" * 5000}{number}"]')
+            echo = await raw.read_until('42["echo_reply"')
+            assert (echo.is_compressed, echo.text.count("x")) == (True, 5000)
+            backend.states.append(b"packed" * 10_000)
+            shell.refresh()
+            assert not (await raw.read_until("451-")).is_compressed
+            state = await raw.read()
+            assert (state.opcode, state.is_compressed, state.content) == (
+                raw.BINARY,
+                False,
+                b"packed" * 10_000,
+            )
+
+
+async def test_a_poll_with_a_packed_message_is_not_gzipped(shell: Shell, backend: FakeBackend) -> None:
+    backend.binary = True
+    backend.states.append(b"packed" * 10_000)
+    async with Polling(shell.url) as polling, Polling(shell.url) as plain:
+        await polling.join({"roma_widget": 1})
+        await plain.join()
+        shell.refresh()
+        assert "\x1eb" in await polling.get()
+        assert "\x1eb" in await plain.get()
+        assert (polling.encodings[-1], plain.encodings[-1]) == (None, "gzip")
+
+
+async def test_an_upgraded_client_of_the_extension_is_treated_the_same(
+    shell: Shell, backend: FakeBackend
+) -> None:
+    backend.binary = True
+    backend.states.append(b"packed" * 10_000)
     async with Polling(shell.url) as polling:
         await polling.join({"roma_widget": 1})
-        sid = polling.sid
-        raw = RawWebSocket(shell.url, offers_deflate=True, query=f"&sid={sid}")
-        async with raw:
-            assert not raw.has_deflate
+        async with RawWebSocket(shell.url, offers_deflate=True, query=f"&sid={polling.sid}") as raw:
             await raw.send("2probe")
             assert (await raw.read()).text == "3probe"
             await raw.send("5")
-            await raw.send('421["echo"]')
-            assert not (await raw.read_until('42["echo_reply"')).is_compressed
+            await raw.send(f'421["echo","{"x" * 5000}"]')
+            assert (await raw.read_until('42["echo_reply"')).is_compressed
+            shell.refresh()
+            await raw.read_until("451-")
+            assert not (await raw.read()).is_compressed
+
+
+async def test_a_failed_upgrade_leaves_the_poll_as_it_was(shell: Shell) -> None:
+    """socket.io-js closes the websocket when its probe fails, and goes on polling."""
+    async with Polling(shell.url) as polling:
+        await polling.join()
+        async with RawWebSocket(shell.url, query=f"&sid={polling.sid}") as raw:
+            assert raw.status == 101
+            await until(lambda: _socket(shell, polling.sid).upgrading)
+            async with RawWebSocket(shell.url, query=f"&sid={polling.sid}") as second:
+                assert second.status == 400
+        await until(lambda: not _socket(shell, polling.sid).upgrading)
+        await polling.post('42["echo",1]')
+        assert await polling.get() == '42["echo_reply",[1]]'
+
+
+async def test_an_upgrade_must_come_soon(backend: FakeBackend) -> None:
+    async with (
+        Shell(backend, limits=Limits(probe_s=0.1)) as shell,
+        Polling(shell.url) as polling,
+        RawWebSocket(shell.url, query=f"&sid={polling.sid}") as silent,
+    ):
+        await polling.join()
+        await within(silent.read_to_end())
+        await polling.post('42["echo",1]')
+        assert await polling.get() == '42["echo_reply",[1]]'
+
+
+def _socket(shell: Shell, session: str) -> Any:
+    assert shell._transport is not None
+    return shell._transport.sessions.socket(session)
 
 
 # -- beginning and end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -279,6 +280,17 @@ async def test_bodies_have_a_limit(is_chunked: bool) -> None:
         found, answer, _ = await within(ask(running.url, "/api/take", "POST", data=body(101_000)))
         assert found == 413
         assert list(json.loads(answer)) == ["error"]
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 1_000_000)])
+async def test_bodies_are_not_unpacked(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with shell() as running, Polling(running.url) as polling:
+        headers = {"Content-Encoding": "gzip"}
+        status, answer, _ = await ask(running.url, "/api/take", "POST", data=body, headers=headers)
+        assert (status, list(json.loads(answer))) == (415, ["error"])
+        assert (await polling.post_bytes(body, **headers))[0] == 415
+        assert (await polling.post("40"))[0] == 200
+    assert not caplog.records
 
 
 async def test_pages_elsewhere_cannot_read_over_jsonp() -> None:

@@ -186,7 +186,7 @@ async def test_garbage_ends_that_connection_at_most(
             async with Polling(running.url) as polling:
                 if has_joined:
                     await polling.join()
-                assert (await polling.post(text))[0] in (200, 400)
+                assert (await polling.post(text))[0] in (200, 400, 413)
         await other.ask("echo", "fine")
         assert len(backend.heard) == 1
     complaints(caplog)
@@ -331,7 +331,6 @@ async def test_joining_twice_changes_nothing() -> None:
     async with shell(backend) as running, RawWebSocket(running.url) as raw:
         await raw.join()
         await raw.send("40")
-        assert (await raw.read()).text.startswith("44")
         await raw.send('421["echo",1]')
         assert (await raw.read()).text == '42["echo_reply",[1]]'
         assert len(running.clients) == len(backend.present) == 1
