@@ -196,7 +196,7 @@ class Feed:
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
-        link = await self._open_link(rest)
+        link = await self._open_link(rest, assessment)
         self._link = link
         self._forced = False
         opened = time.monotonic()
@@ -224,7 +224,8 @@ class Feed:
             self._link = None
             await link.close()
 
-    async def _open_link(self, rest: Rest) -> Link:
+    async def _open_link(self, rest: Rest, assessment: Assessment) -> Link:
+        asks_again = assessment.is_roma and not assessment.declared
         refusals: list[LinkError] = []
         for transport in self.options.transports:
             if refusals and not await self._still_safe(rest):
@@ -236,6 +237,7 @@ class Feed:
                 headers=self.options.all_headers(),
                 timeout_s=self.options.timeout_s,
                 on_event=self.hearing.enqueue,
+                may_join=(lambda: self._still_safe(rest)) if asks_again else None,
             )
             try:
                 await link.open()

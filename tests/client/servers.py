@@ -135,6 +135,7 @@ class Replay:
 class WireServer:
     """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none.
 
+    It sends no pings by itself: `opening` says when the client has to expect one.
     `greeting` is sent before the welcome, `behind_welcome` right behind it. `refuse` maps a transport to an HTTP
     status. With `mute` handshakes get no answer. `acknowledge` may be switched off.
     """
@@ -146,6 +147,7 @@ class WireServer:
         *,
         port: int = 0,
         greeting: Sequence[str] = (),
+        opening: str = OPEN,
         welcome: str = WELCOME,
         behind_welcome: Sequence[str | bytes] = (),
         refuse: Mapping[str, int] | None = None,
@@ -155,7 +157,7 @@ class WireServer:
         self.answers: dict[str, Any] = dict(answers or {})
         self.refuse = dict(refuse or {})
         self.greeting, self.behind_welcome = list(greeting), list(behind_welcome)
-        self.welcome = welcome
+        self.opening, self.welcome = opening, welcome
         self.mute, self.acknowledge = mute, acknowledge
         self.handshakes: list[str] = []
         self.emitted: list[tuple[str, list[Any]]] = []
@@ -164,6 +166,7 @@ class WireServer:
         self.http_headers: list[Mapping[str, str]] = []
         self.asked: list[str] = []
         self.opened_s: list[float] = []
+        self.pongs = 0
         self._servers = servers
         self._port = port
         self._lines: set[_Line] = set()
@@ -256,7 +259,7 @@ class WireServer:
         websocket = web.WebSocketResponse(max_msg_size=0, compress=False)
         await websocket.prepare(request)
         line = _Line(websocket)
-        await line.send(OPEN)
+        await line.send(self.opening)
         try:
             async for message in websocket:
                 await self._hear(line, message)
@@ -267,7 +270,7 @@ class WireServer:
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         if "sid" not in request.query:
             self._polling = _Line(None)
-            return web.Response(text=OPEN)
+            return web.Response(text=self.opening)
         line = self._polling
         if line is None or line.is_cut:
             return web.Response(status=400, text="Invalid session")
@@ -286,6 +289,8 @@ class WireServer:
             self._lines.add(line)
         elif text == "2":
             await line.send("3")
+        elif text == "3":
+            self.pongs += 1
         elif text in ("1", "41"):
             self._lines.discard(line)
             if line.websocket is None:
