@@ -102,6 +102,8 @@ class Shell:
             largest_message=self._limits.largest_message,
             connect_s=self._limits.connect_s,
             goodbye_s=self._limits.goodbye_s,
+            ping_interval_s=self._limits.ping_interval_s,
+            ping_timeout_s=self._limits.ping_timeout_s,
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._limits.goodbye_s)
         await self._runner.setup()

@@ -39,6 +39,10 @@ class Limits:
     """How long a connection may take to join."""
     goodbye_s: float = 0.5
     """How long connections get to end by themselves, at a disconnect and when the server stops."""
+    ping_interval_s: float = 25.0
+    """A client is asked for a sign of life this often."""
+    ping_timeout_s: float = 20.0
+    """How long that sign may take. Both are told to the client, who takes a longer silence for the server's end."""
 
 
 class Backend(Protocol):

@@ -69,6 +69,8 @@ class Transport:
         largest_message: int,
         connect_s: float,
         goodbye_s: float,
+        ping_interval_s: float,
+        ping_timeout_s: float,
     ) -> None:
         self._listener = listener
         self._largest_message = largest_message
@@ -78,8 +80,8 @@ class Transport:
             cors_allowed_origins=[],  # no checks and no headers: `guard` does both
             http_compression=False,  # `guard`, too
             max_http_buffer_size=largest_message,
-            ping_interval=25,
-            ping_timeout=20,
+            ping_interval=ping_interval_s,
+            ping_timeout=ping_timeout_s,
             logger=_library_log,
             engineio_logger=_library_log,
         )
