@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -31,6 +32,7 @@ from ..core.split import Malformed
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
 WINDOW_BITS = 15
+LAST_RESPONSES = 8
 LEAST_SILENCE_S = 0.2
 LONGEST_SILENCE_S = 120.0
 """What a server says of its pings is believed within these."""
@@ -166,7 +168,7 @@ class Link:
         self._http: aiohttp.ClientSession | None = None
         self._client: _Client | None = None
         self._refused: str | None = None
-        self._websockets: list[aiohttp.ClientWebSocketResponse] = []
+        self._responses: deque[aiohttp.ClientResponse] = deque(maxlen=LAST_RESPONSES)
 
     async def open(self) -> None:
         """Shake hands. Raises `LinkError`, and then nothing is left open."""
@@ -176,7 +178,7 @@ class Link:
         self._http = aiohttp.ClientSession(
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            ws_response_class=self._make_websocket,  # type: ignore[arg-type]
+            response_class=self._make_response,  # type: ignore[arg-type]
         )
         client = self._client = _Client(
             reconnection=False,
@@ -208,6 +210,7 @@ class Link:
                 ),
             )
         except TimeoutError:
+            self._is_silent = True
             await self.close()
             raise LinkError(
                 self._refused
@@ -281,15 +284,13 @@ class Link:
 
     async def _let_go(self, client: _Client) -> None:
         """The library's tasks end before their HTTP session is closed: else it makes one of its own."""
-        for websocket in self._websockets:  # the library drops one that did not say hello as it should
-            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):  # also of one that is gone
-                async with asyncio.timeout(0.2):
-                    await websocket.close()
         loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
         for task in loops:
             task.cancel()
         if loops:
             await asyncio.wait(loops, timeout=0.5)
+        for response in self._responses:
+            response.close()  # the library drops some unread, and a websocket that did not say hello as it should
         if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
             connected_clients.remove(client.eio)
 
@@ -305,10 +306,10 @@ class Link:
             f"The connection to {self.root} was lost (nothing was heard, not even a ping, for {engine.silent_s:g} s)."
         )
 
-    def _make_websocket(self, *arguments: Any, **options: Any) -> aiohttp.ClientWebSocketResponse:
-        websocket = aiohttp.ClientWebSocketResponse(*arguments, **options)
-        self._websockets.append(websocket)
-        return websocket
+    def _make_response(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
+        response = aiohttp.ClientResponse(*arguments, **options)
+        self._responses.append(response)
+        return response
 
     def _hear(self, name: str, *arguments: object) -> None:
         payload = arguments[0] if arguments and isinstance(arguments[0], wire.Payload) else None
