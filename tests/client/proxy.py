@@ -41,6 +41,7 @@ class Fault:
 @dataclass
 class _Trigger:
     direction: Direction
+    spoils: tuple[Direction, ...]
     fault: Fault
     word: bytes | None
     bytes_left: int
@@ -70,13 +71,21 @@ class Proxy:
         """Spoil what goes that way (both ways by default) from this moment on."""
         self._servers.run(self._spoil(fault, directions or BOTH))
 
-    def on(self, word: bytes, fault: Fault, direction: Direction, *, after: int = 0) -> None:
-        """Spoil it once `word` has gone through in `direction`, and `after` bytes more."""
-        self._servers.run(self._arm(_Trigger(direction, fault, word, after)))
+    def on(
+        self,
+        word: bytes,
+        fault: Fault,
+        direction: Direction,
+        *,
+        after: int = 0,
+        spoils: tuple[Direction, ...] = (),
+    ) -> None:
+        """Once `word` has gone through in `direction`, and `after` bytes more, spoil it (or what `spoils` names)."""
+        self._servers.run(self._arm(_Trigger(direction, spoils or (direction,), fault, word, after)))
 
     def at(self, byte_count: int, fault: Fault, direction: Direction) -> None:
         """Spoil it after `byte_count` more bytes in `direction`."""
-        self._servers.run(self._arm(_Trigger(direction, fault, None, byte_count)))
+        self._servers.run(self._arm(_Trigger(direction, (direction,), fault, None, byte_count)))
 
     def clear(self) -> None:
         """The network is whole again, for new connections and for those that lost nothing."""
@@ -126,11 +135,16 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _spoil(self, fault: Fault, directions: tuple[Direction, ...]) -> None:
-        self._set({**self._faults, **dict.fromkeys(directions, fault)})
-        if fault.kind == "cut":
-            await self._cut()
-        if fault.kind == "half-close":
-            for pair in tuple(self._pairs):
+        self._apply(fault, directions)
+
+    def _apply(self, fault: Fault, directions: tuple[Direction, ...]) -> None:
+        self._faults = {**self._faults, **dict.fromkeys(directions, fault)}
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for pair in tuple(self._pairs):
+            if fault.kind == "cut":
+                pair.abort()
+            if fault.kind == "half-close":
                 for direction in directions:
                     pair.half_close(direction)
 
@@ -139,16 +153,13 @@ class Proxy:
 
     async def _clear(self) -> None:
         self._triggers.clear()
-        self._set({"up": None, "down": None})
+        self._faults = {"up": None, "down": None}
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _cut(self) -> None:
         for pair in tuple(self._pairs):
             pair.abort()
-
-    def _set(self, faults: dict[Direction, Fault | None]) -> None:
-        self._faults = faults
-        self._changed.set()
-        self._changed = asyncio.Event()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_total += 1
@@ -180,10 +191,7 @@ class Proxy:
             yield chunk[start : max(start, at)]
             start = max(start, at)
             self._triggers.remove(trigger)
-            self._set({**self._faults, direction: trigger.fault})
-            if trigger.fault.kind == "cut":
-                for pair in tuple(self._pairs):
-                    pair.abort()
+            self._apply(trigger.fault, trigger.spoils)
         yield chunk[start:]
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -217,8 +218,9 @@ class WireServer:
 
     async def _send(self, packets: Sequence[str | bytes]) -> None:
         for line in tuple(self._lines):
-            for one in packets:
-                await line.send(one)
+            with contextlib.suppress(ConnectionError):  # it has gone, and nobody has noticed yet
+                for one in packets:
+                    await line.send(one)
 
     async def _send_bad_text(self) -> None:
         for line in tuple(self._lines):
