@@ -22,7 +22,7 @@ from ..core.model import Connection
 from ..core.wire import FrameTexts
 from .hearing import Hearing, LinkNumbers, Sink
 from .rest import Assessment, Rest, Unreachable
-from .socket import Link, LinkError
+from .socket import Link, LinkError, NotJoined
 
 FIRST_FRAME_S = 1.0
 STEADY_S = 10.0
@@ -242,6 +242,8 @@ class Feed:
             try:
                 await link.open()
                 return link
+            except NotJoined:
+                raise  # the transport is good
             except LinkError as error:
                 refusals.append(error)
             except asyncio.CancelledError:

@@ -67,6 +67,10 @@ class LinkError(Exception):
         self.mismatch = mismatch
 
 
+class NotJoined(LinkError):
+    """The transport's handshake went well, and `may_join` said no."""
+
+
 class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
     """Leaves an event's arguments as text. Given as `serializer=`: `json=` would change every client there is."""
 
@@ -117,7 +121,7 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
     async def _handle_eio_connect(self) -> None:
         if self.may_join is not None and not await self.may_join():
             self.has_refrained = True
-            raise LinkError("not joined")
+            raise NotJoined("a run may have begun")
         await super()._handle_eio_connect()
 
     async def _handle_eio_message(self, data: Any) -> None:
@@ -140,7 +144,8 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
 class Link:
     """A socket to `root`. `ended` resolves with a sentence once an open link is gone.
 
-    `may_join` is asked between the handshake of the transport, which harms nobody and may take long, and the joining.
+    `may_join` is asked between the handshake of the transport, which harms nobody and may take long, and the joining;
+    without its yes `open` raises `NotJoined`.
     """
 
     def __init__(
@@ -219,7 +224,7 @@ class Link:
         except Exception as error:  # whatever the library lets out of a failed handshake
             await self.close()
             if client.has_refrained:
-                raise LinkError(
+                raise NotJoined(
                     "A run may have begun during the handshake, so it was not completed."
                 ) from None
             if self._refused is not None and not isinstance(
