@@ -40,13 +40,14 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def statuses_on(server: Server) -> dict[str, str]:
+def tasks_on(server: Server) -> dict[str, dict[str, Any]]:
     with urllib.request.urlopen(f"{server.url}/api/task-graph", timeout=10) as response:
-        return {task: one["status"] for task, one in json.load(response)["all_nodes"].items()}
+        tasks: dict[str, dict[str, Any]] = json.load(response)["all_nodes"]
+        return tasks
 
 
-def statuses_of(m: roma.Monitor) -> dict[str, str]:
-    return {task.task_id: task.status for task in m.snapshot.tasks.values()}
+def tasks_of(m: roma.Monitor) -> dict[str, dict[str, Any]]:
+    return {task_id: task.raw for task_id, task in m.snapshot.tasks.items()}
 
 
 def follow(m: roma.Monitor) -> list[dict[str, Any]]:
@@ -88,7 +89,7 @@ def test_a_fault_is_said_and_survived(
         network.clear()
         if kind == "corrupt":
             network.cut()  # no client can know which of the bytes it took were false
-        eventually(lambda: m.connection["state"] == "live" and statuses_of(m) == statuses_on(server))
+        eventually(lambda: m.connection["state"] == "live" and tasks_of(m) == tasks_on(server))
         assert len(m.snapshot.tasks) == TASKS + 2
         eventually(lambda: m.connection["error"] is None)
 
@@ -107,7 +108,7 @@ def test_a_network_that_is_only_slow_keeps_its_link(
             with root.task(f"part {number}") as part:
                 part.finish(BIG)
                 time.sleep(0.05)  # a run of a second
-        eventually(lambda: statuses_of(m) == statuses_on(server))
+        eventually(lambda: tasks_of(m) == tasks_on(server))
     assert m.connection["reconnects"] == 0
 
 
@@ -144,11 +145,11 @@ def play_schedules(seeds: range, connect: Connect, proxy: MakeProxy, servers: Se
 
         servers.run(spoil(), timeout=60)
         assert ended.wait(60)
-        right = statuses_on(server)
+        right = tasks_on(server)
         assert len(right) > 20
         for m, network, seed in zip(monitors, networks, seeds, strict=True):
             try:
-                eventually(lambda of=m: statuses_of(of) == right and of.connection["state"] == "live", 15)
+                eventually(lambda of=m: tasks_of(of) == right and of.connection["state"] == "live", 15)
             except AssertionError:
                 pytest.fail(f"schedule {seed}: {m.connection}, {len(m.snapshot.tasks)} of {len(right)} tasks")
             m.close()
