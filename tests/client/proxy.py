@@ -2,6 +2,7 @@
 
     with Proxy(servers, server.port) as proxy:
         proxy.on(b"transport=websocket", Fault("black-hole"), "up")   # in the handshake
+        proxy.at(500, Fault("cut"), "down")                           # after 500 bytes
         proxy.now(Fault("cut"))                                       # at this moment
         proxy.clear()                                                 # the network is whole again
 
@@ -16,7 +17,6 @@ import random
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
@@ -315,13 +315,3 @@ def _amount(kind: Kind, rng: random.Random) -> float:
             return rng.choice([20.0, 1000.0, 100_000.0])
         case _:
             return 0.0
-
-
-@contextmanager
-def spoiled(proxy: Proxy, fault: Fault, *directions: Direction) -> Iterator[None]:
-    """A fault for the time of a `with`."""
-    proxy.now(fault, *directions)
-    try:
-        yield
-    finally:
-        proxy.clear()

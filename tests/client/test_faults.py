@@ -94,6 +94,22 @@ def test_a_fault_is_said_and_survived(
         eventually(lambda: m.connection["error"] is None)
 
 
+@pytest.mark.parametrize("byte", [0, 1, 150, 400, 700, 1500, 5000, 60_000])
+def test_a_connection_cut_at_whatever_byte_is_made_again(
+    connect: Connect, proxy: MakeProxy, server: Server, byte: int
+) -> None:
+    network = proxy(server.port)
+    with server.project("a goal") as project, project.task("a goal") as root:
+        for number in range(TASKS):
+            with root.task(f"part {number}") as part:
+                part.finish(BIG)
+        network.at(byte, Fault("cut"), "down")
+        m = connect(network.url, timeout=0.4)
+        eventually(lambda: network.is_spoiled)
+        network.clear()
+        eventually(lambda: m.connection["state"] == "live" and tasks_of(m) == tasks_on(server))
+
+
 @pytest.mark.parametrize(
     "fault", [Fault("delay", 0.02), Fault("throttle", 2_000_000)], ids=["delay", "throttle"]
 )
