@@ -21,7 +21,7 @@ from ..core.model import Connection
 from ..core.wire import FrameTexts
 from .hearing import Hearing, LinkNumbers, Sink
 from .rest import Assessment, Rest, Unreachable, project_path
-from .socket import Link, LinkError
+from .socket import Link, LinkError, NotJoined
 from .trace_cache import TraceCache
 
 FIRST_FRAME_S = 1.0
@@ -214,7 +214,7 @@ class Feed:
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
-        link = await self._open_link(rest)
+        link = await self._open_link(rest, assessment)
         self._link = self.hearing.requests.link = link
         self.is_declared_safe = assessment.declared
         self._forced = False
@@ -247,7 +247,8 @@ class Feed:
             self._link = self.hearing.requests.link = None
             await link.close()
 
-    async def _open_link(self, rest: Rest) -> Link:
+    async def _open_link(self, rest: Rest, assessment: Assessment) -> Link:
+        asks_again = assessment.is_roma and not assessment.declared
         refusals: list[LinkError] = []
         for transport in self.options.transports:
             if refusals and not await self._still_safe(rest):
@@ -259,10 +260,13 @@ class Feed:
                 headers=self.options.all_headers(),
                 timeout_s=self.options.timeout_s,
                 on_event=self.hearing.enqueue,
+                may_join=(lambda: self._still_safe(rest)) if asks_again else None,
             )
             try:
                 await link.open()
                 return link
+            except NotJoined:
+                raise  # the transport is good
             except LinkError as error:
                 refusals.append(error)
             except asyncio.CancelledError:

@@ -3,8 +3,9 @@
 Events come out undecoded (`wire.Payload` points into the frame's text). What the library does in its own way and
 we cannot use: it decodes every frame (hence `_LazyPacket`), what it cannot read dies unheard in a task (hence
 `_Client`), its websocket handshake has no deadline, a list of transports that starts with websocket never falls
-back (so the caller tries them one by one), a failed connect leaks its HTTP session (so it is ours), and it sends
-`headers` with the first request of a polling connection only (so they are the session's).
+back (so the caller tries them one by one), a failed connect leaks its HTTP session (so it is ours), it sends
+`headers` with the first request of a polling connection only (so they are the session's), and it stops writing when it
+had nothing to write for a ping interval and five seconds, also where the next ping is only late (hence `_Engine`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -30,6 +32,13 @@ from ..core.split import Malformed
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
 WINDOW_BITS = 15
+LAST_RESPONSES = 8
+LEAST_SILENCE_S = 0.2
+LONGEST_SILENCE_S = 120.0
+"""What a server says of its pings is believed within these."""
+LOOKS = 8
+"""How often a silence is looked at before it counts: time in which this process did not run is one look, no silence."""
+_FAR_S = 1e6
 
 UNREADABLE = "\0unreadable"
 """The name under which a packet that could not be read is passed on; its payload is a sentence."""
@@ -49,6 +58,7 @@ _library_log = logging.getLogger("roma_widget.socketio")
 _library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it calls errors we report ourselves
 
 OnEvent = Callable[[str, wire.Payload | None], None]
+MayJoin = Callable[[], Awaitable[bool]]
 
 
 class LinkError(Exception):
@@ -57,6 +67,10 @@ class LinkError(Exception):
     def __init__(self, message: str, *, mismatch: bool = False) -> None:
         super().__init__(message)
         self.mismatch = mismatch
+
+
+class NotJoined(LinkError):
+    """The transport's handshake went well, and `may_join` said no."""
 
 
 class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
@@ -80,8 +94,39 @@ class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
         return 0
 
 
+class _Engine(engineio.AsyncClient):  # type: ignore[misc]
+    """Counts what is heard, and notes how long the server may be silent; the library's own deadlines are put off."""
+
+    ping_interval: float
+    packets_heard = 0
+    silent_s = LONGEST_SILENCE_S
+
+    async def _trigger_event(self, event: str, *arguments: Any, **options: Any) -> Any:
+        if event == "connect":  # the open packet has been read, and the library's loops have not begun
+            said_s = self.ping_interval + self.ping_timeout
+            self.silent_s = min(max(said_s, LEAST_SILENCE_S), LONGEST_SILENCE_S)
+            self.ping_interval = _FAR_S
+        return await super()._trigger_event(event, *arguments, **options)
+
+    async def _receive_packet(self, packet: Any) -> None:
+        self.packets_heard += 1
+        await super()._receive_packet(packet)
+
+
 class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    """Passes on what the library would let die in a task of its own."""
+    """Passes on what the library would let die in a task of its own. Asks `may_join` before it joins."""
+
+    may_join: MayJoin | None = None
+    has_refrained = False
+
+    def _engineio_client_class(self) -> type[_Engine]:
+        return _Engine
+
+    async def _handle_eio_connect(self) -> None:
+        if self.may_join is not None and not await self.may_join():
+            self.has_refrained = True
+            raise NotJoined("a run may have begun")
+        await super()._handle_eio_connect()
 
     async def _handle_eio_message(self, data: Any) -> None:
         try:
@@ -101,7 +146,11 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
 
 
 class Link:
-    """A socket to `root`. `ended` resolves with a sentence once an open link is gone."""
+    """A socket to `root`. `ended` resolves with a sentence once an open link is gone.
+
+    `may_join` is asked between the handshake of the transport, which harms nobody and may take long, and the joining;
+    without its yes `open` raises `NotJoined`.
+    """
 
     def __init__(
         self,
@@ -112,6 +161,7 @@ class Link:
         headers: dict[str, str],
         timeout_s: float,
         on_event: OnEvent,
+        may_join: MayJoin | None = None,
     ) -> None:
         self.root = root
         self.transport = transport
@@ -121,10 +171,13 @@ class Link:
         self._headers = headers
         self._timeout_s = timeout_s
         self._on_event = on_event
+        self._may_join = may_join
+        self._is_silent = False
+        self._listening: asyncio.Task[None] | None = None
         self._http: aiohttp.ClientSession | None = None
         self._client: _Client | None = None
         self._refused: str | None = None
-        self._websockets: list[aiohttp.ClientWebSocketResponse] = []
+        self._responses: deque[aiohttp.ClientResponse] = deque(maxlen=LAST_RESPONSES)
 
     async def open(self) -> None:
         """Shake hands. Raises `LinkError`, and then nothing is left open."""
@@ -134,7 +187,7 @@ class Link:
         self._http = aiohttp.ClientSession(
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            ws_response_class=self._make_websocket,  # type: ignore[arg-type]
+            response_class=self._make_response,  # type: ignore[arg-type]
         )
         client = self._client = _Client(
             reconnection=False,
@@ -150,19 +203,23 @@ class Link:
                 "compress": 0 if is_loopback(self.root) else WINDOW_BITS,
             },
         )
+        client.may_join = self._may_join
         # before connecting: projects_list arrives before the connect acknowledgement
         client.on("*", self._hear)
         client.on("disconnect", self._lost)
         client.on("connect_error", self._refuse)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await client.connect(
+            await _within(
+                self._timeout_s,
+                client.connect(
                     self.root,
                     auth={"token": self._token} if self._token else None,
                     transports=[self.transport],
                     wait_timeout=self._timeout_s,
-                )
+                ),
+            )
         except TimeoutError:
+            self._is_silent = True
             await self.close()
             raise LinkError(
                 self._refused
@@ -170,6 +227,10 @@ class Link:
             ) from None
         except Exception as error:  # whatever the library lets out of a failed handshake
             await self.close()
+            if client.has_refrained:
+                raise NotJoined(
+                    "A run may have begun during the handshake, so it was not completed."
+                ) from None
             if self._refused is not None and not isinstance(
                 error.__cause__, engineio.exceptions.ConnectionError
             ):
@@ -180,6 +241,7 @@ class Link:
             self._lost()
         else:
             reading.add_done_callback(self._stopped_reading)
+            self._listening = asyncio.create_task(self._end_when_silent(client.eio), name="roma-link-silence")
 
     async def request(self, event: str, *arguments: object, timeout_s: float | None = None) -> None:
         """Emit `event` and wait for the acknowledgement: the server got it. Raises `LinkError`."""
@@ -204,10 +266,15 @@ class Link:
         """Close the socket and everything under it; safe to call twice."""
         client, self._client = self._client, None
         http, self._http = self._http, None
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
         try:
-            if client is not None:
+            if client is not None and not self._is_silent:
                 await self._say_goodbye(client)
         finally:  # also when this is cancelled
+            if client is not None:
+                await self._let_go(client)
             if http is not None:
                 await http.close()
             self._end("closed by us")
@@ -216,31 +283,41 @@ class Link:
         try:
             async with asyncio.timeout(2.0):
                 if client.eio.state == "connected":
+                    # behind a request that is under way the library would not send a goodbye
                     with contextlib.suppress(TimeoutError):
-                        # behind a request that is under way the library would not send a goodbye
-                        await asyncio.wait_for(client.eio.queue.join(), 1.0)
+                        await _within(1.0, client.eio.queue.join())
                 await client.disconnect()
-            async with asyncio.timeout(0.2):
-                for (
-                    websocket
-                ) in self._websockets:  # the library drops one that did not say hello as it should
-                    await websocket.close()
         except Exception as error:  # a link that is already broken may fail to say goodbye
             _log.debug("closing the link to %s: %s", self.root, error)
-        finally:
-            # gone before their HTTP session is: else the library makes one of its own
-            loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
-            for task in loops:
-                task.cancel()
-            if loops:
-                await asyncio.wait(loops, timeout=0.5)
-            if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
-                connected_clients.remove(client.eio)
 
-    def _make_websocket(self, *arguments: Any, **options: Any) -> aiohttp.ClientWebSocketResponse:
-        websocket = aiohttp.ClientWebSocketResponse(*arguments, **options)
-        self._websockets.append(websocket)
-        return websocket
+    async def _let_go(self, client: _Client) -> None:
+        """The library's tasks end before their HTTP session is closed: else it makes one of its own."""
+        loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
+        for task in loops:
+            task.cancel()
+        if loops:
+            await asyncio.wait(loops, timeout=0.5)
+        for response in self._responses:
+            response.close()  # the library drops some unread, and a websocket that did not say hello as it should
+        if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
+            connected_clients.remove(client.eio)
+
+    async def _end_when_silent(self, engine: _Engine) -> None:
+        """A server that is there pings: one that does not is gone, also where TCP still looks alive."""
+        looks = heard = 0
+        while looks < LOOKS:
+            await asyncio.sleep(engine.silent_s / LOOKS)
+            looks = looks + 1 if engine.packets_heard == heard else 0
+            heard = engine.packets_heard
+        self._is_silent = True
+        self._end(
+            f"The connection to {self.root} was lost (nothing was heard, not even a ping, for {engine.silent_s:g} s)."
+        )
+
+    def _make_response(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
+        response = aiohttp.ClientResponse(*arguments, **options)
+        self._responses.append(response)
+        return response
 
     def _hear(self, name: str, *arguments: object) -> None:
         payload = arguments[0] if arguments and isinstance(arguments[0], wire.Payload) else None
@@ -267,6 +344,25 @@ class Link:
     def _end(self, sentence: str) -> None:
         if not self.ended.done():
             self.ended.set_result(sentence)
+
+
+async def _within(timeout_s: float, work: Coroutine[Any, Any, object]) -> None:
+    """Await `work`. Raises TimeoutError.
+
+    It is a task of its own, because `wait_for` of Python 3.11, which the library uses, swallows a cancellation that
+    comes together with its result.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=1.0)
+        if task.done() and not task.cancelled():
+            task.exception()  # nobody wants it any more
 
 
 def _refusal(root: str, transport: str, error: BaseException) -> LinkError:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from client.proxy import Proxy
 from client.servers import RawPort, Replay, ServerThread, WireServer, eventually
 from engineio.base_client import connected_clients
 
@@ -65,7 +66,15 @@ def raw_port(servers: ServerThread, closing: Callable[[Any], Any]) -> Callable[.
 
 
 @pytest.fixture
-def connect(wire: object, replay: object, raw_port: object) -> Iterator[Callable[..., roma.Monitor]]:
+def proxy(servers: ServerThread, closing: Callable[[Any], Any]) -> Callable[[int], Proxy]:
+    """`proxy(port)` stands in front of the server on that port."""
+    return lambda port: closing(Proxy(servers, port))
+
+
+@pytest.fixture
+def connect(
+    wire: object, replay: object, raw_port: object, proxy: object
+) -> Iterator[Callable[..., roma.Monitor]]:
     """`roma.connect`, closed after the test and before its servers; then nothing may be left on roma-io."""
     monitors: list[roma.Monitor] = []
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -136,6 +137,7 @@ class WireServer:
     """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none (a key
     "POST /path" is for that method alone). `replies` maps a request to a function of its arguments that gives packets.
 
+    It sends no pings by itself: `opening` says when the client has to expect one.
     `greeting` is sent before the welcome, `behind_welcome` right behind it. `refuse` maps a transport to an HTTP
     status. With `mute` handshakes get no answer. `acknowledge` may be switched off.
     """
@@ -147,6 +149,7 @@ class WireServer:
         *,
         port: int = 0,
         greeting: Sequence[str] = (),
+        opening: str = OPEN,
         welcome: str = WELCOME,
         behind_welcome: Sequence[str | bytes] = (),
         refuse: Mapping[str, int] | None = None,
@@ -156,7 +159,7 @@ class WireServer:
         self.answers: dict[str, Any] = dict(answers or {})
         self.refuse = dict(refuse or {})
         self.greeting, self.behind_welcome = list(greeting), list(behind_welcome)
-        self.welcome = welcome
+        self.opening, self.welcome = opening, welcome
         self.mute, self.acknowledge = mute, acknowledge
         self.replies: dict[str, Callable[..., Sequence[str]]] = {}
         self.posted: list[tuple[str, Any]] = []
@@ -167,6 +170,7 @@ class WireServer:
         self.http_headers: list[Mapping[str, str]] = []
         self.asked: list[str] = []
         self.opened_s: list[float] = []
+        self.pongs = 0
         self._servers = servers
         self._port = port
         self._lines: set[_Line] = set()
@@ -217,8 +221,9 @@ class WireServer:
 
     async def _send(self, packets: Sequence[str | bytes]) -> None:
         for line in tuple(self._lines):
-            for one in packets:
-                await line.send(one)
+            with contextlib.suppress(ConnectionError):  # it has gone, and nobody has noticed yet
+                for one in packets:
+                    await line.send(one)
 
     async def _send_bad_text(self) -> None:
         for line in tuple(self._lines):
@@ -262,7 +267,7 @@ class WireServer:
         websocket = web.WebSocketResponse(max_msg_size=0, compress=False)
         await websocket.prepare(request)
         line = _Line(websocket)
-        await line.send(OPEN)
+        await line.send(self.opening)
         try:
             async for message in websocket:
                 await self._hear(line, message)
@@ -273,7 +278,7 @@ class WireServer:
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         if "sid" not in request.query:
             self._polling = _Line(None)
-            return web.Response(text=OPEN)
+            return web.Response(text=self.opening)
         line = self._polling
         if line is None or line.is_cut:
             return web.Response(status=400, text="Invalid session")
@@ -292,6 +297,8 @@ class WireServer:
             self._lines.add(line)
         elif text == "2":
             await line.send("3")
+        elif text == "3":
+            self.pongs += 1
         elif text in ("1", "41"):
             self._lines.discard(line)
             if line.websocket is None:

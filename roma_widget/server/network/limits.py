@@ -55,6 +55,10 @@ class Limits:
     """How long each step of a change from polling to websocket may take."""
     goodbye_s: float = 0.5
     """How long connections get to end by themselves, at a disconnect and when the server stops."""
+    ping_interval_s: float = 25.0
+    """A client is asked for a sign of life this often."""
+    ping_timeout_s: float = 20.0
+    """How long that sign may take. Both are told to the client, who takes a longer silence for the server's end."""
 
 
 def decoded_size(text: str | bytes) -> int:

@@ -79,8 +79,8 @@ class Transport:
             cors_allowed_origins=[],  # no checks and no headers: `guard` does both
             http_compression=False,  # `guard`, too
             max_http_buffer_size=limits.largest_message,
-            ping_interval=25,
-            ping_timeout=20,
+            ping_interval=limits.ping_interval_s,
+            ping_timeout=limits.ping_timeout_s,
             logger=_library_log,
             engineio_logger=_library_log,
         )
