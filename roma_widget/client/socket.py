@@ -108,6 +108,13 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
             self.ping_interval = _FAR_S
         return await super()._trigger_event(event, *arguments, **options)
 
+    async def _send_request(self, *arguments: Any, **options: Any) -> Any:
+        if (
+            self.http is None or self.http.closed
+        ):  # for a link that was closed it would make a session nobody closes
+            return "the link is closed"
+        return await super()._send_request(*arguments, **options)
+
     async def _receive_packet(self, packet: Any) -> None:
         self.packets_heard += 1
         await super()._receive_packet(packet)

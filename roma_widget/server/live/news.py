@@ -98,9 +98,13 @@ class News:
         return FRAME, text, False
 
     def frame(self, client: Client) -> bytes:
-        """The current project's frame for a client, which then knows it. Its tasks have to be loaded."""
-        self._told[client], text = self._told_now()
-        return text
+        """The current project's newest frame for a client, which then knows it. Its tasks have to be loaded."""
+        with self._state.lock:
+            version = self._version()
+        if self._frame is None or self._frame[0] != version:  # nothing is prepared while nobody listens
+            self._frame = version, self._encode(version)
+        self._told[client] = version
+        return self._frame[1]
 
     def prepare(self, then: Callable[[], None]) -> None:
         """Encodes the frame that plain clients are told until the next time, and calls `then`.

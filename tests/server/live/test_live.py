@@ -115,6 +115,20 @@ def test_a_frame_is_encoded_once_for_all_plain_clients(
     play(scenario)
 
 
+def test_who_joins_later_gets_what_changed_while_nobody_listened(server: Server, client: Any) -> None:
+    project = report(server)
+
+    async def scenario() -> None:
+        async with client(server.url) as before:
+            assert before.payloads(FRAME)[-1]["current_project"]["title"] != "Changed"
+        with server.state.lock:
+            server.state.projects.change(server.state.projects.get(project.id), title="Changed")
+        async with client(server.url) as after:
+            assert after.payloads(FRAME)[-1]["current_project"]["title"] == "Changed"
+
+    play(scenario)
+
+
 class ExitStackOfClients:
     def __init__(self, client: Any, url: str, count: int) -> None:
         self._clients = [client(url) for _ in range(count)]
