@@ -115,6 +115,11 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
             return "the link is closed"
         return await super()._send_request(*arguments, **options)
 
+    async def _connect_websocket(self, *arguments: Any, **options: Any) -> Any:
+        if self.http is None or self.http.closed:  # the same, for a handshake that was given up
+            raise engineio.exceptions.ConnectionError("the link is closed")
+        return await super()._connect_websocket(*arguments, **options)
+
     async def _receive_packet(self, packet: Any) -> None:
         self.packets_heard += 1
         await super()._receive_packet(packet)
