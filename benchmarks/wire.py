@@ -64,7 +64,7 @@ class Counter:
                 up_writer.write(data)
                 await up_writer.drain()
 
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):  # cancelled at the end
             async with asyncio.TaskGroup() as group:
                 group.create_task(down())
                 group.create_task(up())
