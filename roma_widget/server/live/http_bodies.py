@@ -13,6 +13,7 @@ from roma_widget.server.network.limits import LARGEST_DECODED, decoded_size
 from roma_widget.server.wire.records import frozen
 from roma_widget.server.wire.requests import MAX_STEPS, Refused, check_max_steps
 
+LARGEST_CONFIG = 64 * 1024
 _CONFIG_SECTIONS = ("llm", "execution", "cache")
 
 
@@ -52,4 +53,6 @@ def config_of(config: object) -> msgspec.Raw:
             raise Refused(f"config section {section} must be an object")
     raw = frozen(config)
     assert isinstance(raw, msgspec.Raw)
+    if len(bytes(raw)) > LARGEST_CONFIG:  # it is written again with every save of its project
+        raise Refused(f"config takes at most {LARGEST_CONFIG:,} bytes")
     return raw

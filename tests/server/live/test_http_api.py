@@ -157,6 +157,11 @@ async def test_a_server_without_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
             {"goal": GOAL, "config": {**CONFIG, "cache": 5}},
             "config section cache must be an object",
         ),
+        (
+            "/configured",
+            {"goal": GOAL, "config": {**CONFIG, "cache": {"x": "y" * 65_536}}},
+            "config takes at most 65,536 bytes",
+        ),
     ],
 )
 async def test_bad_bodies(server: Server, gate: Gate, path: str, body: Any, error: str) -> None:
