@@ -33,7 +33,7 @@ from roma_widget.server.agents.terms import (
     message_of,
     model_info,
 )
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.wire.records import clean_or_none, clean_text, frozen, now_iso, text_of
 
 LEFT = "The run ended before this task did."

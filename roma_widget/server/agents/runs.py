@@ -18,7 +18,7 @@ import msgspec
 from roma_widget.errors import RomaError, RunStopped
 from roma_widget.server.agents.instrument import Project
 from roma_widget.server.agents.terms import CANCELLED, FINAL, Host
-from roma_widget.server.state.projects import ProjectRecord, description_of, title_of
+from roma_widget.server.state.project_records import ProjectRecord, description_of, title_of
 from roma_widget.server.wire.records import now_iso
 
 NO_RUNS = "this server starts no runs"

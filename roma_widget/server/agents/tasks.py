@@ -24,7 +24,7 @@ from roma_widget.server.agents.terms import (
     message_of,
 )
 from roma_widget.server.state.hitl import Answer, AskerGone
-from roma_widget.server.state.projects import NodeRecord
+from roma_widget.server.state.project_records import NodeRecord
 from roma_widget.server.wire.records import clean_text, encode, frozen, now_iso
 
 if TYPE_CHECKING:

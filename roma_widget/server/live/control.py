@@ -16,7 +16,7 @@ from roma_widget.server.agents.runs import NO_RUNS, OnEnd, Runs
 from roma_widget.server.live.audience import Audience
 from roma_widget.server.live.news import News
 from roma_widget.server.state.hitl import Prompt
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.wire.json_parts import join_object, split_object

@@ -28,7 +28,7 @@ import msgspec
 from roma_widget.server.live.lean import part, whole
 from roma_widget.server.live.packing import pack, packed, plain
 from roma_widget.server.network.subscriber import Message
-from roma_widget.server.state.projects import NodeRecord, ProjectRecord
+from roma_widget.server.state.project_records import NodeRecord, ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.wire.records import now_iso
 

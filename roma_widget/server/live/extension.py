@@ -20,7 +20,7 @@ from roma_widget.server.live.delta import Deltas, Place
 from roma_widget.server.live.packing import pack
 from roma_widget.server.live.watching import MOST_WATCHED, Watching
 from roma_widget.server.network.subscriber import Message
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.state.traces import ProcessingStage

@@ -15,7 +15,7 @@ from aiohttp import web
 from roma_widget.server.live.control import Control
 from roma_widget.server.live.http_bodies import config_of, max_steps_of, object_of, require
 from roma_widget.server.live.report import FORMATS, Report, report_of
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.wire.records import compact_json, encode, now_iso
 from roma_widget.server.wire.requests import MAX_STEPS, Refused, check_goal

@@ -24,7 +24,7 @@ from roma_widget.server.live.news import FRAME, PROJECTS, News
 from roma_widget.server.live.simple import SimpleExecutions
 from roma_widget.server.network.app import Client, Message, Shell
 from roma_widget.server.state.hitl import Prompt
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.state.traces import NodeProcessingTrace, stage_details, trace_data

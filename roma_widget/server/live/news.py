@@ -13,7 +13,7 @@ from collections.abc import Callable
 from roma_widget.server.live.broadcast import SHARE
 from roma_widget.server.live.extension import Extension
 from roma_widget.server.network.app import Client, Message
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.wire.records import encode

@@ -7,7 +7,7 @@ import contextlib
 
 from roma_widget.server.live.audience import Audience
 from roma_widget.server.live.control import Control
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.wire.records import encode
 from roma_widget.server.wire.requests import SimpleExecuteStream, one_sentence

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from roma_widget.server.state.hitl import REATTACH_S, RESEND_S, Prompts
-from roma_widget.server.state.projects import ProjectRecord, Projects, encode_node
+from roma_widget.server.state.project_records import ProjectRecord
+from roma_widget.server.state.projects import Projects, encode_node
 from roma_widget.server.state.store import Batch, Store, StoreError
 from roma_widget.server.state.traces import MOST_IN_MEMORY, NodeProcessingTrace, ProcessingStage, TraceManager
 from roma_widget.server.wire.records import encode

@@ -14,7 +14,7 @@ from server.reporting import Desk, desk
 from roma_widget.errors import RomaError, RunStopped
 from roma_widget.server.agents.instrument import Project
 from roma_widget.server.agents.runs import STOPPED, Runs
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 
 TIMEOUT_S = 10
 

@@ -22,7 +22,8 @@ from server.live_server import (
 )
 
 from roma_widget.server.embedded import Server
-from roma_widget.server.state.projects import ProjectRecord, Projects
+from roma_widget.server.state.project_records import ProjectRecord
+from roma_widget.server.state.projects import Projects
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.wire.requests import ERRORS
 

@@ -22,7 +22,7 @@ from server.shapes import Shapes, differences
 
 from roma_widget.server.agents.instrument import Project, Task
 from roma_widget.server.embedded import Server
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 
 PLAYED = ("a_complete", "b_hitl", "d_failed", "f_two_projects", "g_kill_restart", "h_rest")
 PREPARED = "d_failed"

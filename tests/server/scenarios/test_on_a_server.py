@@ -11,7 +11,7 @@ import pytest
 
 from roma_widget.server.embedded import Server
 from roma_widget.server.scenarios import goal_of, scenario
-from roma_widget.server.state.projects import ProjectRecord
+from roma_widget.server.state.project_records import ProjectRecord
 
 DEADLINE_S = 30.0
 
