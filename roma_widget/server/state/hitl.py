@@ -9,7 +9,7 @@ import uuid
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -23,8 +23,6 @@ RESEND_S = 30.0
 REATTACH_S = 60.0
 """How long after a restart an asker may come back for its question."""
 MOST_CLOSED = 1_000
-
-Closing = Literal["answered", "lost", "expired", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
