@@ -304,7 +304,9 @@ class Connection:
 
     `attempt` counts tries without any answer since the last one; `next_retry` is when the next comes; `error` is
     one sentence on what went wrong last, also on what the server sent that could not be read; `reason` says why
-    the state is what it is where that is not obvious.
+    the state is what it is where that is not obvious. `server` is what its HTTP side says of itself, None while it
+    was not asked. `questions` is how many prompts wait on the server while it is followed over HTTP, where they can
+    neither be seen nor answered; None where that is not known.
     """
 
     state: ConnectionState = "connecting"
@@ -314,6 +316,8 @@ class Connection:
     error: str | None = None
     transport: str | None = None
     reconnects: int = 0
+    server: Literal["ready", "not_ready", "unreachable"] | None = None
+    questions: int | None = None
 
     def as_trait(self) -> dict[str, Any]:
         return {
@@ -324,4 +328,6 @@ class Connection:
             "error": self.error,
             "transport": self.transport,
             "reconnects": self.reconnects,
+            "server": self.server,
+            "questions": self.questions,
         }

@@ -6,14 +6,15 @@ what was sent last, and nothing else: a view that lost a message says `hello` ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
 from ..core import view
-from ..core.model import NO_TASKS, Snapshot, Task
+from ..core.model import Snapshot
 
 SILENCE_S = 60.0
 _NOTHING = b'{"changed":{},"removed":[]}'
@@ -41,12 +42,13 @@ class Do(msgspec.Struct, tag_field="type", tag="do"):
     rid: str
     action: str
     tasks: list[str] = []
+    project: str | None = None
 
 
 class Ask(msgspec.Struct, tag_field="type", tag="ask"):
     rid: str
     what: str
-    task: str
+    task: str = ""
 
 
 FromBrowser = Hello | Here | Bye | Do | Ask
@@ -69,13 +71,24 @@ def publication(before: Snapshot, after: Snapshot, server_now_ms: float | None) 
 
 
 class Person(Protocol):
-    """What a person can ask for through the browser; raises with one sentence when it cannot be."""
+    """What a person can ask for through the browser; raises with one sentence when it cannot be.
+
+    What takes its time is awaited, and answered when it is done.
+    """
 
     def select(self, tasks: list[str]) -> None: ...
 
     def connect_anyway(self) -> None: ...
 
     def retry(self) -> None: ...
+
+    def show_project(self, project_id: str | None) -> Awaitable[None]: ...
+
+    def switch_for_everyone(self, project_id: str) -> Awaitable[None]: ...
+
+    def task_details(self, task_id: str) -> Awaitable[Any]: ...
+
+    def link_quality(self) -> Any: ...
 
 
 class Channel:
@@ -92,6 +105,7 @@ class Channel:
         self._sent: int | None = None
         self._snapshot = Snapshot()
         self._server_now_ms: float | None = None
+        self._replying: set[asyncio.Future[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -167,34 +181,65 @@ class Channel:
         self._send(content, [_encode(view.whole(self._snapshot.tasks))])
 
     def _do(self, message: Do) -> None:
-        try:
-            match message.action:
-                case "select":
-                    self._person.select(message.tasks)
-                case "connect_anyway":
-                    self._person.connect_anyway()
-                case "retry":
-                    self._person.retry()
-                case unknown:
-                    raise ValueError(f"This version knows no action {unknown[:40]!r}.")
-        except Exception as error:  # the person in the browser is who must learn of it
-            self._reply(message.rid, str(error) or type(error).__name__)
-        else:
-            self._reply(message.rid, None)
+        person = self._person
+        match message.action:
+            case "select":
+                self._answer_with(message.rid, lambda: person.select(message.tasks))
+            case "connect_anyway":
+                self._answer_with(message.rid, person.connect_anyway)
+            case "retry":
+                self._answer_with(message.rid, person.retry)
+            case "watch":
+                self._answer_with(message.rid, lambda: person.show_project(message.project))
+            case "switch" if message.project is not None:
+                project_id = message.project
+                self._answer_with(message.rid, lambda: person.switch_for_everyone(project_id))
+            case unknown:
+                self._reply(message.rid, f"This version knows no action {unknown[:40]!r}.")
 
     def _answer(self, message: Ask) -> None:
-        task: Task | None = (self._snapshot.tasks or NO_TASKS).get(message.task)
-        if message.what != "task":
-            self._reply(message.rid, f"This version cannot be asked for {message.what[:40]!r}.")
-        elif task is None:
-            self._reply(message.rid, f"There is no task {message.task[:80]!r} any more.")
+        person = self._person
+        match message.what:
+            case "task":
+                self._answer_with(message.rid, lambda: person.task_details(message.task))
+            case "link":
+                self._answer_with(message.rid, person.link_quality)
+            case unknown:
+                self._reply(message.rid, f"This version cannot be asked for {unknown[:40]!r}.")
+
+    def _answer_with(self, rid: str, act: Callable[[], Any]) -> None:
+        """Reply with what `act` gives, at once or when it has been awaited."""
+        try:
+            value = act()
+        except Exception as error:  # the person in the browser is who must learn of it
+            self._reply(rid, _sentence(error))
+            return
+        if not isinstance(value, Awaitable):
+            self._reply_with(rid, value)
+            return
+        task = asyncio.ensure_future(self._reply_when_done(rid, value))
+        self._replying.add(task)
+        task.add_done_callback(self._replying.discard)
+
+    async def _reply_when_done(self, rid: str, value: Awaitable[Any]) -> None:
+        try:
+            answer = await value
+        except Exception as error:
+            self._reply(rid, _sentence(error))
         else:
-            try:
-                body = _encode(view.task_details(task))
-            except Exception as error:  # whatever the server wrote there: who asked must hear something
-                self._reply(message.rid, f"This task's texts cannot be read ({type(error).__name__}).")
-            else:
-                self._reply(message.rid, None, [body])
+            self._reply_with(rid, answer)
+
+    def _reply_with(self, rid: str, value: Any) -> None:
+        try:
+            body = [_encode(value)] if value is not None else []
+        except Exception as error:  # whatever a server wrote there: who asked must hear something
+            self._reply(rid, f"The answer cannot be put into words ({type(error).__name__}).")
+        else:
+            self._reply(rid, None, body)
 
     def _reply(self, rid: str, error: str | None, buffers: list[bytes] | None = None) -> None:
         self._send({"type": "reply", "rid": rid, "ok": error is None, "error": error}, buffers or [])
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -24,6 +24,7 @@ import traitlets
 
 from ..analysis import frames, graphs
 from ..analysis.figures import Figures
+from ..core import view
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     import pandas
 
 PICTURE_EVERY_S = 30.0
+ACT_WITHIN_S = 9.0
+"""What a person asked for in the browser, which waits ten seconds for an answer."""
 _log = logging.getLogger("roma_widget.widget")
 _MIRRORED = frozenset({"connection", "projects", "project", "progress", "selection", "revision"})
 _NOT_LIVE = "roma-widget: run this cell again for the live view."
@@ -291,6 +294,21 @@ class Monitor(Acting, anywidget.AnyWidget):
 
     def retry(self) -> None:
         self._session.reconnect()
+
+    async def show_project(self, project_id: str | None) -> None:
+        raise NotImplementedError("watching another project comes soon")
+
+    async def switch_for_everyone(self, project_id: str) -> None:
+        await self._session.actions.switch(project_id, ACT_WITHIN_S)
+
+    async def task_details(self, task_id: str) -> dict[str, Any]:
+        task: Task | None = self.snapshot.tasks.get(task_id)
+        if task is None:
+            raise UnknownTask(f"There is no task {shorten(task_id, 80)!r} any more.")
+        return view.task_details(task)
+
+    def link_quality(self) -> dict[str, Any]:
+        return self._session.link()
 
     # -- insides
 

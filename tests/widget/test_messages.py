@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from roma_widget.core import view
 from roma_widget.core.model import Snapshot, Status, Task
+from roma_widget.errors import NotLive
 from roma_widget.widget.messages import SILENCE_S, Channel, publication
 
 
@@ -18,16 +21,22 @@ class Kernel:
     def __init__(self) -> None:
         self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
         self.selected: list[list[str]] = []
+        self.watched: list[str | None] = []
         self.forced = 0
         self.now = 0.0
         self.busy = False
+        self.replied = asyncio.Event()
         self.channel = Channel(
-            lambda content, buffers: self.sent.append((content, buffers)),
+            self.send,
             self,
             lambda: self.now,
             lambda: self.busy,
         )
         self.snapshot = Snapshot()
+
+    def send(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        self.sent.append((content, buffers))
+        self.replied.set()
 
     def select(self, tasks: list[str]) -> None:
         if "gone" in tasks:
@@ -39,11 +48,37 @@ class Kernel:
 
     def retry(self) -> None: ...
 
+    async def show_project(self, project_id: str | None) -> None:
+        self.watched.append(project_id)
+
+    async def switch_for_everyone(self, project_id: str) -> None:
+        raise NotLive("There is no socket.")
+
+    async def task_details(self, task_id: str) -> Any:
+        if task_id not in self.snapshot.tasks:
+            raise KeyError(f"There is no task {task_id!r} any more.")
+        return view.task_details(self.snapshot.tasks[task_id])
+
+    def link_quality(self) -> Any:
+        return {"round_trip_s": 0.01}
+
     def publish(self, *tasks: Task) -> None:
         after = Snapshot(tasks={task.task_id: task for task in tasks}, revision=self.snapshot.revision + 1)
         news = publication(self.snapshot, after, 1000.0)
         self.snapshot = after
         self.channel.publish(news)
+
+    def ask(self, content: dict[str, Any]) -> dict[str, Any]:
+        """The reply to what takes its time."""
+
+        async def receive_and_wait() -> None:
+            self.replied = asyncio.Event()
+            self.channel.receive(content)
+            async with asyncio.timeout(5):
+                await self.replied.wait()
+
+        asyncio.run(receive_and_wait())
+        return self.sent[-1][0]
 
     def said(self) -> list[tuple[str, int | None]]:
         return [(content["type"], content.get("rev")) for content, _ in self.sent]
@@ -161,12 +196,10 @@ def test_whole_texts_come_on_demand() -> None:
     kernel = Kernel()
     text = "x" * 5000
     kernel.publish(replace(ROOT, error=text, raw_json=json.dumps({"full_result": {"output_text": text}})))
-    kernel.channel.receive({"type": "ask", "rid": "1", "what": "task", "task": "root"})
-    assert kernel.sent[-1][0]["ok"] is True
+    assert kernel.ask({"type": "ask", "rid": "1", "what": "task", "task": "root"})["ok"] is True
     assert kernel.body()["result"] == text
     assert kernel.body()["result_kind"] == "text"
-    kernel.channel.receive({"type": "ask", "rid": "2", "what": "task", "task": "gone"})
-    assert kernel.sent[-1][0]["ok"] is False
+    assert kernel.ask({"type": "ask", "rid": "2", "what": "task", "task": "gone"})["ok"] is False
 
 
 @pytest.mark.parametrize(
@@ -176,8 +209,22 @@ def test_whole_texts_come_on_demand() -> None:
 def test_a_result_has_four_shapes(result: object, kind: str | None) -> None:
     kernel = Kernel()
     kernel.publish(replace(ROOT, raw_json=json.dumps({"full_result": result})))
-    kernel.channel.receive({"type": "ask", "rid": "1", "what": "task", "task": "root"})
+    kernel.ask({"type": "ask", "rid": "1", "what": "task", "task": "root"})
     assert kernel.body()["result_kind"] == kind
+
+
+def test_what_a_server_has_to_confirm_is_answered_when_it_has() -> None:
+    kernel = Kernel()
+    reply = kernel.ask({"type": "do", "rid": "1", "action": "watch", "project": "p"})
+    assert (reply["rid"], reply["ok"], kernel.watched) == ("1", True, ["p"])
+    reply = kernel.ask({"type": "do", "rid": "2", "action": "switch", "project": "p"})
+    assert (reply["rid"], reply["ok"], reply["error"]) == ("2", False, "There is no socket.")
+
+
+def test_the_link_can_be_asked_for() -> None:
+    kernel = Kernel()
+    kernel.channel.receive({"type": "ask", "rid": "1", "what": "link"})
+    assert kernel.body() == {"round_trip_s": 0.01}
 
 
 @pytest.mark.parametrize(
@@ -193,6 +240,7 @@ def test_a_result_has_four_shapes(result: object, kind: str | None) -> None:
         {"type": "do", "rid": "9", "action": "explode"},
         {"type": "do", "rid": "9"},
         {"type": "do", "rid": 9, "action": "select"},
+        {"type": "do", "rid": "9", "action": "switch"},
         {"type": "ask", "rid": "9", "what": "all", "task": "root"},
     ],
 )
