@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -114,6 +114,13 @@ class Actions:
                 return replace(stage, seq=sibling.seq, attempt=sibling.attempt)
         return stage
 
+    async def raw(self, task: Task, timeout_s: float) -> Mapping[str, Any]:
+        """The server's whole dict of a task of the shown project."""
+        shown = self._mirror.shown_project()
+        if task.is_whole or shown is None:
+            return task.raw
+        return await self._feed.left_out.whole(shown.project.project_id, task, timeout_s)
+
     # -- projects
 
     async def start(self, goal: str, max_steps: int | None, timeout_s: float) -> str:
@@ -192,6 +199,8 @@ class Actions:
         if not self._is_live:
             with self._reached("The look over HTTP"):
                 await self._feed.poll_once()
+        elif self._feed.numbers.extension:
+            await self._requests.ask(requests.snapshot(), timeout_s)
         elif self._feed.is_declared_safe:
             await self._requests.ask(requests.initial_state(), timeout_s)
         elif (shown := self._mirror.shown_project()) is not None and shown.project.project_id:

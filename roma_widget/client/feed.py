@@ -16,16 +16,20 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
-from ..core import reconnect
+from ..core import reconnect, wire
 from ..core.model import Connection
 from ..core.wire import FrameTexts
+from ..errors import RomaError
+from . import requests
 from .hearing import Hearing, LinkNumbers, Sink
+from .left_out import LeftOut
 from .rest import Assessment, Rest, Unreachable, project_path
 from .socket import Link, LinkError, NotJoined
 from .trace_cache import TraceCache
 
 FIRST_FRAME_S = 1.0
 AGAIN_S = 3.0
+LOST_AGAIN_S = 1.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
 _log = logging.getLogger("roma_widget.feed")
@@ -56,6 +60,7 @@ class Feed:
         self.options = options
         self.hearing = Hearing(options.secrets())
         self.traces = TraceCache()
+        self.left_out = LeftOut(self._ask_rest)
         self.rest: Rest | None = None
         self.is_roma = True
         """Whether the server has ROMA's HTTP API, as far as is known."""
@@ -67,6 +72,7 @@ class Feed:
         self._forced = False
         self._had_link = False
         self._brief_links = 0
+        self._wants_extension = True
 
     @property
     def connection(self) -> Connection:
@@ -214,13 +220,18 @@ class Feed:
     async def _live(self, rest: Rest, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
+        await self.hearing.begin_link(self.left_out)
         link = await self._open_link(rest, assessment)
         self._link = self.hearing.requests.link = link
         self.is_declared_safe = assessment.declared
         self._forced = False
         opened = time.monotonic()
         loop = asyncio.get_running_loop()
-        beside = [loop.create_task(self._watch(rest), name="roma-feed-watch")]
+        beside = [
+            loop.create_task(self._watch(rest), name="roma-feed-watch"),
+            loop.create_task(self._mend_losses(), name="roma-feed-mend"),
+            loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
+        ]
         try:
             if (
                 self._task is None
@@ -261,6 +272,7 @@ class Feed:
                 timeout_s=self.options.timeout_s,
                 on_event=self.hearing.enqueue,
                 may_join=(lambda: self._still_safe(rest)) if asks_again else None,
+                extended=assessment.declared and self._wants_extension,
             )
             try:
                 await link.open()
@@ -284,6 +296,14 @@ class Feed:
 
     async def _catch_up(self, link: Link, texts_before: FrameTexts, *, declared: bool) -> None:
         """The state at the time of joining, asked for in the way that harms no run."""
+        await self.hearing.caught_up()  # the first word says whether the extension is spoken
+        if self.numbers.extension:
+            return  # the whole state comes by itself
+        if self.hearing.refused_extension is not None:
+            self._wants_extension = False
+            _log.info("the server speaks version %s of the extension", self.hearing.refused_extension)
+            await link.close()  # the next one goes without
+            return
         try:
             if declared:
                 async with self.hearing.requests.turn("error"):
@@ -297,6 +317,22 @@ class Feed:
         except LinkError as error:
             if not link.ended.done():
                 self.hearing.tell(replace(self.connection, error=str(error)))
+
+    async def _mend_losses(self) -> None:
+        """Ask for the whole state whenever a change of it is missing."""
+        while True:
+            await self.hearing.lost.wait()
+            try:
+                await self.hearing.requests.ask(requests.snapshot(), self.options.timeout_s)
+            except RomaError as error:
+                _log.debug("asking for a snapshot: %s", error)
+            if self.hearing.lost.is_set():
+                await asyncio.sleep(LOST_AGAIN_S)
+
+    async def _ask_rest(self, project_id: str, task_id: str, timeout_s: float) -> wire.TaskRest:
+        event = await self.hearing.requests.ask(requests.task_rest(project_id, task_id), timeout_s)
+        assert isinstance(event, wire.TaskRest)
+        return event
 
     async def _watch(self, rest: Rest) -> None:
         """Beside the socket, follow over HTTP the projects that somebody wants and no frame comes for."""

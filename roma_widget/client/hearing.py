@@ -14,12 +14,14 @@ from datetime import datetime
 from typing import Protocol
 
 from ..core import wire
+from ..core.lean import LeanMirror
 from ..core.model import Connection
 from ..core.reading import hide, shorten
 from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from .left_out import LeftOut
 from .requests import Requests
 from .rest import Answer
-from .socket import UNREADABLE
+from .socket import EXTENSION_VERSION, UNREADABLE, Argument
 
 LONGEST_NAME = 200
 MOST_REMEMBERED = 16
@@ -43,6 +45,8 @@ class LinkNumbers:
 
     frames: int = 0
     skipped_frames: int = 0
+    lost_deltas: int = 0
+    extension: bool = False
     bytes_received: int = 0
     heard_at: float | None = None
     round_trip_s: float | None = None
@@ -61,7 +65,13 @@ class Hearing:
         self._secrets = secrets
         self._sinks: list[Sink] = []
         self.requests = Requests(self.caught_up, secrets)
-        self._queue: deque[tuple[str, wire.Payload | None] | asyncio.Future[None]] = deque()
+        self.lost = asyncio.Event()
+        """Set while a change is missing, so that the whole has to be asked for."""
+        self.refused_extension: int | None = None
+        """The version of an extension that the server speaks and we do not."""
+        self._lean: LeanMirror | None = None
+        self._left_out: LeftOut | None = None
+        self._queue: deque[tuple[str, Argument | None] | asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
         self._polled_texts: dict[str, FrameTexts] = {}
         self._stamps: dict[str, datetime | None] = {}
@@ -89,7 +99,15 @@ class Hearing:
         """What to tell who wants a project that the server does not know."""
         return self._missing.get(project_id)
 
-    def enqueue(self, name: str, payload: wire.Payload | None) -> None:
+    async def begin_link(self, left_out: LeftOut) -> None:
+        """A new connection is about to open: what the last one put together does not lead on."""
+        await self.caught_up()
+        self._lean, self._left_out = LeanMirror(left_out.reader), left_out
+        self.refused_extension = None
+        self.lost.clear()
+        self.numbers.extension = self.requests.echoes_rids = False
+
+    def enqueue(self, name: str, payload: Argument | None) -> None:
         """Called by the socket for each event; a frame that waits behind a newer one is skipped."""
         if name == "task_graph_update" and self._queue:
             last = self._queue[-1]
@@ -120,22 +138,33 @@ class Hearing:
                 self._read(*arrived)
                 await asyncio.sleep(0)  # let the socket bring what is newer before the next is read
 
-    def _read(self, name: str, payload: wire.Payload | None) -> None:
+    def _read(self, name: str, payload: Argument | None) -> None:
         if name == UNREADABLE:
-            self.handle(wire.Unreadable("message", (payload.text if payload else "unreadable",)), live=True)
+            why = payload.text if isinstance(payload, wire.Payload) else "unreadable"
+            self.handle(wire.Unreadable("message", (why,)), live=True)
             return
         if len(name) > LONGEST_NAME:
             sentence = f"an event with a name of {len(name):,} characters was skipped"
             self.handle(wire.Unreadable(shorten(name, 80), (sentence,)), live=True)
             return
         try:
-            event = wire.read_event(name, payload, self.texts)
+            event = self._event(name, payload)
         except Exception as error:  # hostile input found a hole in the reader: say it, go on
             _log.exception("reading %s", name)
             event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
-        if isinstance(event, GraphUpdate):
+        if isinstance(event, GraphUpdate) and isinstance(payload, wire.Payload):
             self.texts = event.texts
         self.handle(event, live=True)
+
+    def _event(self, name: str, payload: Argument | None) -> wire.Event:
+        if isinstance(payload, wire.Packed):
+            if name in ("task_watched", "task_unwatched") or self._lean is None or self._left_out is None:
+                return wire.Unhandled(name, len(payload.body))
+            event = self._lean.read(name, payload)
+            if isinstance(event, GraphUpdate):
+                self._left_out.note(event)
+            return event
+        return wire.read_event(name, payload, self.texts)
 
     def hear_project(self, project_id: str, answer: Answer) -> bool:
         """What `GET /api/projects/{id}` answered; True when something was new."""
@@ -171,12 +200,20 @@ class Hearing:
             case GraphUpdate():
                 self.numbers.frames += 1
                 self._remember(("frame", event.project_id), event)
-                if event.source == "task_graph_update":  # frames come for the current project only
+                if event.is_current:
                     self.current_id = event.project_id
+                if event.source == "snapshot":
+                    self.lost.clear()
             case ProjectsListed():
                 self._remember("list", event)
                 self.listed = event
                 self.current_id = event.current_id
+            case wire.ExtensionOffered():
+                self.numbers.extension = self.requests.echoes_rids = event.version == EXTENSION_VERSION
+                self.refused_extension = None if self.numbers.extension else event.version
+            case wire.DeltaLost():
+                self.numbers.lost_deltas += 1
+                self.lost.set()
             case wire.ServerRefused() if not is_answer:  # else whoever asked is told
                 self.problems = (f"The server said {event.event}: {event.message}",)
             case _:

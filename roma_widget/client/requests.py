@@ -8,14 +8,14 @@ comes late, to somebody who no longer waits, is not taken for the next one's.
 The acknowledgement tells silence from loss: with it the server got the request and said nothing, without it the request
 or the handler is missing. What nobody asked for, and a second reply, is counted in `unasked` and stays an event.
 
-Where a server echoes request ids (ours does to clients of its extension) `hear` may match by them, and a lane be wider
-than one: that is the one place to change. Runs on the loop of `roma-io`.
+A server of ours repeats the `rid` of a request in its reply to clients of its extension. There, requests for data
+(`Question.by_rid`) are under way four at a time. Runs on the loop of `roma-io`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ SILENCE_S = 5.0
 """How long a reply may take after the acknowledgement. ROMA sends it before."""
 BEHIND_REPLY_S = 1.0
 """How long the acknowledgement may take after the reply, before the next request goes out without it."""
+AT_ONCE = 4
 GIVEN_UP_S = 10.0
 """How long a lane is kept for a request that nobody waits for any more and that is not acknowledged."""
 
@@ -41,17 +42,25 @@ class Question:
     reply: str
     refusal: str
     is_reply: Callable[[wire.Event], bool] = field(repr=False, compare=False)
-    argument: object = None
-
-    def arguments(self) -> tuple[object, ...]:
-        return () if self.argument is None else (self.argument,)
+    argument: Mapping[str, object] | None = None
+    by_rid: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     question: Question
     answer: asyncio.Future[wire.Event]
+    rid: str | None = None
     acknowledged: bool = False
+
+    def arguments(self) -> tuple[object, ...]:
+        argument = self.question.argument
+        if self.rid is not None:
+            return ({**(argument or {}), "rid": self.rid},)
+        return () if argument is None else (argument,)
+
+    def takes(self, event: wire.Event) -> bool:
+        return self.question.is_reply(event) and self.rid in (None, getattr(event, "rid", None))
 
     def fail(self, error: RomaError) -> None:
         """What whoever waits gets to see, if somebody still does."""
@@ -60,9 +69,9 @@ class _Waiting:
 
 
 class _Lane:
-    def __init__(self) -> None:
-        self.turn = asyncio.Lock()
-        self.waiting: _Waiting | None = None
+    def __init__(self, width: int) -> None:
+        self.turn = asyncio.Semaphore(width)
+        self.waiting: list[_Waiting] = []
 
 
 class Requests:
@@ -79,14 +88,21 @@ class Requests:
         given_up_s: float = GIVEN_UP_S,
     ) -> None:
         self.link: Link | None = None
+        self.echoes_rids = False
         self.unasked = 0
         self._caught_up = caught_up
         self._secrets = tuple(secrets)
         self._silence_s = silence_s
         self._behind_reply_s = behind_reply_s
         self._given_up_s = given_up_s
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[tuple[str, bool], _Lane] = {}
+        self._last_rid = 0
         self._exchanges: set[asyncio.Task[None]] = set()
+
+    @property
+    def width(self) -> int:
+        """How many requests for data go out at a time."""
+        return AT_ONCE if self.echoes_rids else 1
 
     async def ask(self, question: Question, timeout_s: float) -> wire.Event:
         """The reply. `timeout_s` is for all of it, the waiting for its turn included.
@@ -94,12 +110,13 @@ class Requests:
         Raises ServerError (the server's words, or its silence), NotLive (no socket, or lost meanwhile), ConnectError
         (not acknowledged) or WaitTimeout (others' requests took all the time).
         """
-        lane = self._lanes.setdefault(question.refusal, _Lane())
+        has_rid = question.by_rid and self.echoes_rids
+        lane = self._lane(question.refusal, has_rid)
         waiting: _Waiting | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 await lane.turn.acquire()
-                waiting = self._begin(lane, question, timeout_s)
+                waiting = self._begin(lane, question, timeout_s, has_rid)
                 return await waiting.answer
         except TimeoutError:
             raise _too_late(question, waiting, timeout_s) from None
@@ -107,8 +124,7 @@ class Requests:
     @asynccontextmanager
     async def turn(self, refusal: str) -> AsyncIterator[None]:
         """For who sends a request of this kind by other means: nobody else's is under way meanwhile."""
-        lane = self._lanes.setdefault(refusal, _Lane())
-        async with lane.turn:
+        async with self._lane(refusal, has_rid=False).turn:
             yield
             await self._caught_up()
 
@@ -116,17 +132,17 @@ class Requests:
         """Called with each event in order; True when somebody waited for it."""
         match event:
             case wire.ServerRefused():
-                waiting = self._in_lane(event.event)
+                waiting = self._refused_by(event)
                 error = ServerError(hide(event.message, self._secrets), event.event)
             case wire.Unreadable():
-                waiting = next((one for one in self._all() if one.question.reply == event.event), None)
+                waiting = self._only([one for one in self._all() if one.question.reply == event.event])
                 why = event.problems[0] if event.problems else "it is empty"
                 sentence = (
                     f"The reply to {waiting.question.event} could not be read ({why})." if waiting else ""
                 )
                 error = ServerError(sentence, event.event)
             case _:
-                waiting = next((one for one in self._all() if one.question.is_reply(event)), None)
+                waiting = next((one for one in self._all() if one.takes(event)), None)
                 if waiting is not None and not waiting.answer.done():
                     waiting.answer.set_result(event)
                     return True
@@ -138,21 +154,34 @@ class Requests:
         waiting.fail(error)
         return True
 
-    def _in_lane(self, refusal: str) -> _Waiting | None:
-        lane = self._lanes.get(refusal)
-        return lane.waiting if lane is not None else None
+    def _refused_by(self, event: wire.ServerRefused) -> _Waiting | None:
+        """Whose request this error is about: the one it names, or the only one it can be."""
+        here = [one for one in self._all() if one.question.refusal == event.event]
+        return self._only([one for one in here if one.rid == event.rid])
+
+    @staticmethod
+    def _only(found: list[_Waiting]) -> _Waiting | None:
+        return found[0] if len(found) == 1 else None
 
     def _all(self) -> list[_Waiting]:
-        return [lane.waiting for lane in self._lanes.values() if lane.waiting is not None]
+        return [waiting for lane in self._lanes.values() for waiting in lane.waiting]
 
-    def _begin(self, lane: _Lane, question: Question, timeout_s: float) -> _Waiting:
+    def _lane(self, refusal: str, has_rid: bool) -> _Lane:
+        key = (refusal, has_rid)
+        if key not in self._lanes:
+            self._lanes[key] = _Lane(AT_ONCE if has_rid else 1)
+        return self._lanes[key]
+
+    def _begin(self, lane: _Lane, question: Question, timeout_s: float, has_rid: bool) -> _Waiting:
         """It is this question's turn. From here on `_exchange` frees the lane, whoever still waits."""
         link = self.link
         if link is None or link.ended.done():
             lane.turn.release()
             raise NotLive(f"{question.event} was not sent: there is no socket to the server any more.")
+        self._last_rid += 1
         loop = asyncio.get_running_loop()
-        waiting = lane.waiting = _Waiting(question, loop.create_future())
+        waiting = _Waiting(question, loop.create_future(), str(self._last_rid) if has_rid else None)
+        lane.waiting.append(waiting)
         exchange = loop.create_task(self._exchange(link, lane, waiting, timeout_s), name="roma-request")
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
@@ -162,7 +191,7 @@ class Requests:
         """From the emit until nothing more can come of it."""
         question, answer = waiting.question, waiting.answer
         sending = asyncio.ensure_future(
-            link.request(question.event, *question.arguments(), timeout_s=timeout_s + self._given_up_s)
+            link.request(question.event, *waiting.arguments(), timeout_s=timeout_s + self._given_up_s)
         )
         try:
             await _first(sending, answer)
@@ -186,7 +215,7 @@ class Requests:
             if not sending.cancel() and not sending.cancelled():
                 sending.exception()  # looked at, so that nobody warns of it
             waiting.fail(_unheard(question, "it was interrupted"))
-            lane.waiting = None
+            lane.waiting.remove(waiting)
             lane.turn.release()
 
 
@@ -235,6 +264,7 @@ _REPLIES = (
     wire.TracesCleared,
     wire.NodeTrace,
     wire.StageDetails,
+    wire.TaskRest,
 )
 """Events that come to nobody but who asked for them."""
 
@@ -285,7 +315,7 @@ def switch(project_id: str) -> Question:
         "project_switch_success",
         "project_switch_error",
         lambda event: (
-            isinstance(event, wire.GraphUpdate)
+            isinstance(event, wire.GraphUpdate | wire.ProjectSwitched)
             and event.source == "project_switch_success"
             and event.project_id == project_id
         ),
@@ -316,6 +346,7 @@ def node_trace(project_id: str, task_id: str, is_anothers: Callable[[str], bool]
             and not (event.trace.trace_id and is_anothers(event.trace.trace_id))
         ),
         {"project_id": project_id, "node_id": task_id},
+        by_rid=True,
     )
 
 
@@ -328,4 +359,30 @@ def stage_details(project_id: str, task_id: str, stage_id: str) -> Question:
             isinstance(event, wire.StageDetails) and (event.task_id, event.stage_id) == (task_id, stage_id)
         ),
         {"project_id": project_id, "node_id": task_id, "stage_id": stage_id},
+        by_rid=True,
+    )
+
+
+def snapshot() -> Question:
+    """Of a server that speaks its extension to us: everything again."""
+    return Question(
+        "request_snapshot",
+        "snapshot",
+        "snapshot_error",
+        lambda event: isinstance(event, wire.GraphUpdate) and event.source == "snapshot",
+        {},
+    )
+
+
+def task_rest(project_id: str, task_id: str) -> Question:
+    """What the extension left out of a task."""
+    return Question(
+        "request_task_result",
+        "task_result_data",
+        "task_result_error",
+        lambda event: (
+            isinstance(event, wire.TaskRest) and (event.project_id, event.task_id) == (project_id, task_id)
+        ),
+        {"project_id": project_id, "node_id": task_id},
+        by_rid=True,
     )

@@ -29,6 +29,7 @@ from ..core.address import is_loopback
 from ..core.reading import shorten
 from ..core.split import Malformed
 
+EXTENSION_VERSION = 1
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
 WINDOW_BITS = 15
@@ -45,6 +46,11 @@ UNREADABLE = "\0unreadable"
 
 _RESERVED = frozenset({*socketio.AsyncClient.reserved_events, UNREADABLE})
 _BINARY = ("5", "6")  # the packet types of events and acknowledgements with attachments
+_PACKED = re.compile(
+    r'51-(?:/,)?\["(snapshot|delta|stages|task_result_data|task_watched|task_unwatched)",'
+    r'\{"_placeholder":true,"num":0\}\]'
+)
+"""An event of the extension, whose one argument comes in the next message."""
 _CLOSE_CODES = {
     1002: "it broke the websocket protocol",
     1007: "it sent text that is not UTF-8",
@@ -57,7 +63,8 @@ _log = logging.getLogger("roma_widget.socket")
 _library_log = logging.getLogger("roma_widget.socketio")
 _library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it calls errors we report ourselves
 
-OnEvent = Callable[[str, wire.Payload | None], None]
+Argument = wire.Payload | wire.Packed
+OnEvent = Callable[[str, Argument | None], None]
 MayJoin = Callable[[], Awaitable[bool]]
 
 
@@ -88,10 +95,23 @@ class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
         self.packet_type = socketio_packet.EVENT
         self.namespace = None
         self.id = int(match[1]) if match[1] else None
-        self.data = list(wire.read_packet(encoded_packet, match.end()))
+        self.data: list[Any] = list(wire.read_packet(encoded_packet, match.end()))
         if self.data[0] in _RESERVED:
             raise Malformed(f"an event named {self.data[0]!r}, which socket.io keeps for itself")
         return 0
+
+
+class _ExtendedPacket(_LazyPacket):
+    """Takes the binary messages that a server was asked for, and no others."""
+
+    def decode(self, encoded_packet: Any) -> int:
+        match = _PACKED.fullmatch(encoded_packet) if isinstance(encoded_packet, str) else None
+        if match is None:
+            return super().decode(encoded_packet)
+        self.packet_type = socketio_packet.BINARY_EVENT
+        self.namespace = self.id = None
+        self.data = [match[1], {"_placeholder": True, "num": 0}]
+        return 1
 
 
 class _Engine(engineio.AsyncClient):  # type: ignore[misc]
@@ -128,6 +148,7 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
 class _Client(socketio.AsyncClient):  # type: ignore[misc]
     """Passes on what the library would let die in a task of its own. Asks `may_join` before it joins."""
 
+    _binary_packet: _LazyPacket | None
     may_join: MayJoin | None = None
     has_refrained = False
 
@@ -141,6 +162,11 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
         await super()._handle_eio_connect()
 
     async def _handle_eio_message(self, data: Any) -> None:
+        if self._binary_packet is not None and not isinstance(data, bytes):
+            # the library would take this message for the attachment that did not come
+            self._binary_packet = None
+            sentence = "a packet was skipped: its binary part did not come"
+            await self._trigger_event(UNREADABLE, "/", wire.Payload(sentence))
         try:
             await super()._handle_eio_message(data)
         except Malformed as error:
@@ -160,6 +186,7 @@ class _Client(socketio.AsyncClient):  # type: ignore[misc]
 class Link:
     """A socket to `root`. `ended` resolves with a sentence once an open link is gone.
 
+    With `extended` the server is asked for its extension: binary messages, and less to send. Only of a server of ours.
     `may_join` is asked between the handshake of the transport, which harms nobody and may take long, and the joining;
     without its yes `open` raises `NotJoined`.
     """
@@ -174,6 +201,7 @@ class Link:
         timeout_s: float,
         on_event: OnEvent,
         may_join: MayJoin | None = None,
+        extended: bool = False,
     ) -> None:
         self.root = root
         self.transport = transport
@@ -184,6 +212,7 @@ class Link:
         self._timeout_s = timeout_s
         self._on_event = on_event
         self._may_join = may_join
+        self._extended = extended
         self._is_silent = False
         self._listening: asyncio.Task[None] | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -206,7 +235,7 @@ class Link:
             handle_sigint=False,
             logger=_library_log,
             engineio_logger=_library_log,
-            serializer=_LazyPacket,
+            serializer=_ExtendedPacket if self._extended else _LazyPacket,
             request_timeout=self._timeout_s + 1.0,  # ours comes first: the library says "refused" for both
             http_session=self._http,
             websocket_extra_options={
@@ -225,7 +254,7 @@ class Link:
                 self._timeout_s,
                 client.connect(
                     self.root,
-                    auth={"token": self._token} if self._token else None,
+                    auth=self._auth(),
                     transports=[self.transport],
                     wait_timeout=self._timeout_s,
                 ),
@@ -254,6 +283,11 @@ class Link:
         else:
             reading.add_done_callback(self._stopped_reading)
             self._listening = asyncio.create_task(self._end_when_silent(client.eio), name="roma-link-silence")
+
+    def _auth(self) -> dict[str, Any] | None:
+        token = {"token": self._token} if self._token else {}
+        extension = {"roma_widget": EXTENSION_VERSION} if self._extended else {}
+        return {**token, **extension} or None
 
     async def request(self, event: str, *arguments: object, timeout_s: float | None = None) -> None:
         """Emit `event` and wait for the acknowledgement: the server got it. Raises `LinkError`."""
@@ -332,10 +366,14 @@ class Link:
         return response
 
     def _hear(self, name: str, *arguments: object) -> None:
-        payload = arguments[0] if arguments and isinstance(arguments[0], wire.Payload) else None
-        if payload is not None:
-            self.bytes_received += len(payload.text)
-        self._on_event(name, payload)
+        argument: Argument | None = None
+        match arguments:
+            case (wire.Payload() as argument, *_):
+                self.bytes_received += len(argument.text)
+            case (bytes() as body, *_):
+                argument = wire.Packed(body)
+                self.bytes_received += len(body)
+        self._on_event(name, argument)
 
     def _lost(self, reason: str = "") -> None:
         socket = self._client.eio.ws if self._client is not None else None

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from .model import Project, Stage, Status, Trace
+from .model import Project, Rest, Stage, Status, Trace
 from .split import decoded
 
 
@@ -18,6 +18,13 @@ class Payload:
 
     text: str = field(repr=False)
     start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A binary argument as it came, of one of the extension's messages."""
+
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Node:
     result_summary: str | None
     overall_objective: str | None
     raw_json: str = field(repr=False)
+    rest: Rest | None = field(default=None, repr=False, compare=False)
+    """Reads what the server left out of `raw_json`, for clients of its extension; None where that is all."""
 
 
 NO_NODES: Mapping[str, Node] = MappingProxyType({})
@@ -85,6 +94,14 @@ class GraphUpdate:
     def is_empty(self) -> bool:
         return self.project_id is None and not self.nodes
 
+    @property
+    def is_current(self) -> bool:
+        """Does it come by itself? Such frames come for the server's current project only."""
+        return self.source in _OF_THE_CURRENT
+
+
+_OF_THE_CURRENT = frozenset({"task_graph_update", "snapshot", "delta"})
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectsListed:
@@ -96,6 +113,15 @@ class ProjectsListed:
 @dataclass(frozen=True, slots=True)
 class ProjectStarted:
     project: Project
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSwitched:
+    """Another project is current. From ROMA it comes with the whole graph, and is a `GraphUpdate` then."""
+
+    source: str
+    project_id: str
     problems: tuple[str, ...] = ()
 
 
@@ -151,6 +177,7 @@ class NodeTrace:
     task_id: str
     trace: Trace
     problems: tuple[str, ...] = ()
+    rid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +188,7 @@ class StageDetails:
     stage_id: str
     stage: Stage
     problems: tuple[str, ...] = ()
+    rid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +204,10 @@ class SimpleExecution:
 
 @dataclass(frozen=True, slots=True)
 class HitlRequested:
-    """An agent asks a human; asked again every 30 s until somebody answers. It names no project. `asked` as stamped."""
+    """An agent asks a human; asked again every 30 s until somebody answers. `asked` as stamped.
+
+    ROMA names no project; our servers do to clients of their extension.
+    """
 
     request_id: str
     checkpoint: str | None
@@ -186,11 +217,65 @@ class HitlRequested:
     asked: datetime | None
     data_json: str = field(default="null", repr=False)
     problems: tuple[str, ...] = ()
+    project_id: str | None = None
 
     @property
     def data(self) -> Any:
         """What is to be reviewed, decoded at each call."""
         return decoded(self.data_json)
+
+
+@dataclass(frozen=True, slots=True)
+class HitlClosed:
+    """Our servers, to clients of their extension: a question was answered (`action`, by whom), or nobody will."""
+
+    request_id: str
+    action: str | None = None
+    answered_by: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionOffered:
+    """The first word of a server that speaks the extension to us."""
+
+    version: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaLost:
+    """A change that does not lead on from what is known: the whole has to be asked for."""
+
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StagesPushed:
+    """Stages of watched tasks that began or changed, each with its project's id; times as stamped."""
+
+    stages: tuple[tuple[str, Stage], ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRest:
+    """`task_result_data`: what a lean task left out, as JSON texts, and the whole of what it cut."""
+
+    project_id: str | None
+    task_id: str
+    result_json: str = field(repr=False)
+    details_json: str = field(repr=False)
+    aux_json: str = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    rid: str | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many characters it holds."""
+        texts = (self.result_json, self.details_json, self.aux_json, *self.texts.values())
+        return sum(map(len, texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +285,7 @@ class ServerRefused:
     event: str
     message: str
     problems: tuple[str, ...] = ()
+    rid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +309,7 @@ Event = (
     GraphUpdate
     | ProjectsListed
     | ProjectStarted
+    | ProjectSwitched
     | ExecutionStarted
     | ProjectSaved
     | ProjectStopped
@@ -232,6 +319,11 @@ Event = (
     | StageDetails
     | SimpleExecution
     | HitlRequested
+    | HitlClosed
+    | ExtensionOffered
+    | DeltaLost
+    | StagesPushed
+    | TaskRest
     | ServerRefused
     | Unhandled
     | Unreadable

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from .events import NO_FRAME, NO_NODES, FrameTexts, GraphUpdate, Node, Payload, Unreadable
-from .model import Project, Status
+from .model import Project, Rest, Status
 from .reading import LONGEST_ID, Fields, Problems, clean, kind, shorten
 from .split import NO_MEMBERS, Malformed, Members, members
 
@@ -136,10 +137,22 @@ def _read_node(task_id: str, split: Members, key: str, text: str, problems: Prob
     if not task_id or len(task_id) > LONGEST_ID:
         problems.add(path, f"an id of {len(task_id):,} characters; the task was skipped")
         return None
-    fields = Fields(value, path, problems)
-    own_id = fields.text("task_id")
+    own_id = Fields(value, path, problems).text("task_id")
     if own_id is not None and own_id != task_id:
         problems.add(f"{path}.task_id", f"says {shorten(own_id, 40)!r}; the key counts")
+    return read_node(task_id, value, text, path, problems)
+
+
+def read_node(
+    task_id: str,
+    value: dict[str, Any],
+    raw_json: str,
+    path: str,
+    problems: Problems,
+    rest: Rest | None = None,
+) -> Node:
+    """A task out of the server's dict `value`; `rest` reads what `raw_json` lacks."""
+    fields = Fields(value, path, problems)
     status = fields.text("status") or ""
     task_type, node_type = fields.text("task_type"), fields.text("node_type")
     execution = Fields(fields.mapping("execution_details") or {}, f"{path}.execution_details", problems)
@@ -163,7 +176,8 @@ def _read_node(task_id: str, split: Members, key: str, text: str, problems: Prob
         error=fields.text("error"),
         result_summary=fields.text("output_summary"),
         overall_objective=fields.text("overall_objective"),
-        raw_json=text,
+        raw_json=raw_json,
+        rest=rest,
     )
 
 

@@ -181,6 +181,7 @@ def _make_task(
         result_summary=node.result_summary,
         overall_objective=node.overall_objective,
         raw_json=node.raw_json,
+        _rest=node.rest,
     )
 
 

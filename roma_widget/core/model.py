@@ -6,7 +6,7 @@ Times are aware `datetime`s in UTC. What the server did not say is `None`, never
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -54,6 +54,10 @@ class Project:
     updated: datetime | None = field(default=None, compare=False)
 
 
+Rest = Callable[["Task"], Mapping[str, Any]]
+"""Reads the whole dict of a task of which the server sent a part. Asks the server, waits, and may raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task of a run, frozen as the server last described it.
@@ -65,6 +69,10 @@ class Task:
     `started` is when the task began to run: the server's time stamp of its first RUNNING that was seen, or what a
     leaf's own execution record says; `None` for a planned task that was already past RUNNING when we came.
     `model` is None for a search leaf: the server reports the atomizer's model there (docs/protocol.md).
+
+    Our own servers leave out what is large until somebody reads it: `result` and `raw` may ask the server then, and
+    raise NotLive or ConnectError where it is gone. Of texts above 1,000 characters (`result_summary`: 200) they send
+    the beginning, which ends in "…"; `raw` has all of them.
 
     Example: `m.task("root.1").status is Status.DONE`
     """
@@ -92,6 +100,7 @@ class Task:
     overall_objective: str | None = None
     raw_json: str = field(default="{}", repr=False)
     _tasks: Mapping[str, Task] | None = field(default=None, repr=False, compare=False, hash=False)
+    _rest: Rest | None = field(default=None, repr=False, compare=False, hash=False)
 
     @property
     def n_children(self) -> int:
@@ -107,6 +116,8 @@ class Task:
     @property
     def raw(self) -> dict[str, Any]:
         """The server's own dict for this task, decoded at each call."""
+        if self._rest is not None:
+            return dict(self._rest(self))
         value = json.loads(self.raw_json, strict=False)
         return value if isinstance(value, dict) else {}
 
@@ -116,7 +127,20 @@ class Task:
 
         While a task is planned, and after its aggregation failed, ROMA keeps the plan there instead.
         """
+        if self._rest is not None and not self.n_left_out:
+            return None
         return self.raw.get("full_result")
+
+    @property
+    def is_whole(self) -> bool:
+        """Is all of it here, `raw` and `result` too?"""
+        return self._rest is None
+
+    @property
+    def n_left_out(self) -> int:
+        """Bytes of the result that is still on the server; 0 where there is none."""
+        size = member(self.raw_json, "result_size") if self._rest is not None else 0
+        return size if isinstance(size, int) else 0
 
     @property
     def parent(self) -> Task | None:

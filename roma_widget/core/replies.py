@@ -8,6 +8,8 @@ from typing import Any
 from .events import (
     Event,
     ExecutionStarted,
+    ExtensionOffered,
+    HitlClosed,
     HitlRequested,
     Payload,
     ProjectSaved,
@@ -42,6 +44,33 @@ def read_hitl_request(name: str, payload: Payload) -> HitlRequested | Unreadable
         asked=fields.time("timestamp"),
         data_json=texts.get("data_for_review", "null"),
         problems=problems.sentences(),
+        project_id=fields.identifier("project_id"),
+    )
+
+
+def _hitl_closed(name: str, payload: Payload) -> Event:
+    """`hitl_answered` and `hitl_closed`."""
+    problems = Problems()
+    top = _top(name, payload, problems)
+    if isinstance(top, Unreadable):
+        return top
+    fields, _ = top
+    request_id = fields.identifier("request_id")
+    if not request_id:
+        return Unreadable(name, (*problems.sentences(), f"{name}: names no question"))
+    return HitlClosed(request_id, fields.text("action"), fields.text("answered_by"), problems.sentences())
+
+
+def _extension(name: str, payload: Payload) -> Event:
+    problems = Problems()
+    top = _top(name, payload, problems)
+    if isinstance(top, Unreadable):
+        return top
+    version = top[0].whole("version")
+    return (
+        Unreadable(name, (*problems.sentences(), f"{name}: names no version"))
+        if version is None
+        else ExtensionOffered(version, problems.sentences())
     )
 
 
@@ -113,5 +142,8 @@ SMALL_EVENTS: Mapping[str, Reader] = {
     "simple_execution_started": _simple,
     "simple_execution_update": _simple,
     "hitl_request": read_hitl_request,
+    "hitl_answered": _hitl_closed,
+    "hitl_closed": _hitl_closed,
+    "extension": _extension,
 }
 """Name of an event -> its reader."""

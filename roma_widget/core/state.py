@@ -22,6 +22,7 @@ from .events import (
     ProjectsListed,
     ProjectStarted,
     ProjectStatus,
+    ProjectSwitched,
 )
 from .linking import NO_FOREST, Edges, Forest, grow_forest, make_tasks, same_structure
 from .model import NO_TASKS, Project, Task
@@ -124,6 +125,8 @@ def apply(state: State, event: Event, now: float, *, live: bool = True) -> tuple
                     *_current(state, event.project.project_id),
                 ],
             )
+        case ProjectSwitched():
+            return _finish(state, _current(state, event.project_id))
         case ProjectStatus(project_id, status) if project_id in state.projects:
             known = state.projects[project_id].project
             return _finish(state, _project_changes(state, replace(known, status=status or known.status)))
@@ -163,7 +166,7 @@ def replay(state: State, changes: Iterable[Change]) -> State:
 def _apply_graph(
     state: State, frame: GraphUpdate, now: float, live: bool
 ) -> tuple[State, tuple[Change, ...]]:
-    if frame.is_empty and frame.source == "task_graph_update":
+    if frame.is_empty and frame.is_current:
         return _finish(state, _current(state, None))
     project_id = frame.project_id or state.current_id
     if project_id is None:
@@ -178,7 +181,7 @@ def _apply_graph(
     )
     before = known or ProjectState(project)
     changes: list[Change] = [] if known and known.project == project else [ProjectChanged(project)]
-    if frame.source == "task_graph_update":  # frames come for the current project only
+    if frame.is_current:
         changes += _current(state, project_id)
     if frame.nodes is before.nodes and frame.edges == before.edges and not shift:
         tasks, forest = before.tasks, before.forest
@@ -197,7 +200,7 @@ def _apply_graph(
         forest=forest,
     )
     projects = MappingProxyType({**state.projects, project_id: after})
-    current_id = project_id if frame.source == "task_graph_update" else state.current_id
+    current_id = project_id if frame.is_current else state.current_id
     return State(projects, current_id, clock), tuple(changes)
 
 

@@ -30,7 +30,7 @@ def read_node_trace(name: str, payload: Payload) -> NodeTrace | Unreadable:
     """`node_trace_data`: `{node_id, trace}`. Its times are as stamped: see `in_utc`."""
     problems = Problems()
     try:
-        top = members(payload.text, payload.start, leave=AllBut("node_id"))
+        top = members(payload.text, payload.start, leave=AllBut("node_id", "rid"))
         head = members(top.texts.get("trace", "null"), leave=("stages",))
     except Malformed as error:
         return Unreadable(name, (f"{name}: {error}",))
@@ -55,7 +55,7 @@ def read_node_trace(name: str, payload: Payload) -> NodeTrace | Unreadable:
         _head=tuple((key, text) for key, text in head.texts.items() if key != "stages"),
         _stage_texts=texts,
     )
-    return NodeTrace(task_id, trace, problems.sentences())
+    return NodeTrace(task_id, trace, problems.sentences(), about.text("rid"))
 
 
 def read_stage_details(name: str, payload: Payload) -> StageDetails | Unreadable:
@@ -75,7 +75,14 @@ def read_stage_details(name: str, payload: Payload) -> StageDetails | Unreadable
     stage_id = stage_id or stage.stage_id
     if not task_id or not stage_id:
         return Unreadable(name, (*problems.sentences(), f"{name}: names no task and stage"))
-    return StageDetails(task_id, stage_id, replace(stage, stage_id=stage_id), problems.sentences())
+    stage = replace(stage, stage_id=stage_id)
+    return StageDetails(task_id, stage_id, stage, problems.sentences(), about.text("rid"))
+
+
+def read_pushed_stage(text: str, task_id: str, seq: int, path: str, problems: Problems) -> Stage | None:
+    """A stage as our servers push it; None where it cannot be read. Its `attempt` is not said: 1."""
+    stage = _read_stage(text, task_id, path, problems)
+    return replace(stage, seq=seq) if stage is not None else None
 
 
 def says_there_is_none(message: str) -> bool:

@@ -65,9 +65,8 @@ def difference(before: Mapping[str, Task], after: Mapping[str, Task]) -> Record 
     return {"changed": changed, "removed": removed} if changed or removed else None
 
 
-def task_details(task: Task) -> Record:
-    """The answer to `ask task`: the texts that records cut."""
-    raw = task.raw
+def task_details(task: Task, raw: Mapping[str, Any]) -> Record:
+    """The answer to `ask task`: the texts that records cut, out of `raw`, the server's whole dict of it."""
     result = raw.get("full_result")
     if isinstance(result, dict) and isinstance(result.get("output_text"), str):
         text, kind = result["output_text"], "text"
@@ -80,13 +79,19 @@ def task_details(task: Task) -> Record:
     summary = raw.get("input_payload_summary")
     return {
         "task": task.task_id,
-        "goal": task.goal,
-        "error": task.error,
+        "goal": _whole_text(raw, "goal", task.goal),
+        "error": _whole_text(raw, "error", task.error),
         "result": None if text is None else clean(text),
         "result_kind": kind,
-        "objective": task.overall_objective,
+        "objective": _whole_text(raw, "overall_objective", task.overall_objective),
         "input": clean(summary) if isinstance(summary, str) else None,
     }
+
+
+def _whole_text(raw: Mapping[str, Any], name: str, known: str | None) -> str | None:
+    """A task may have the beginning of a text only."""
+    text = raw.get(name)
+    return clean(text) if isinstance(text, str) else known
 
 
 def epoch_ms(time: datetime | None) -> float | None:

@@ -15,22 +15,29 @@ from typing import Any
 from .events import (
     NO_FRAME,
     NO_NODES,
+    DeltaLost,
     Event,
     ExecutionStarted,
+    ExtensionOffered,
     FrameTexts,
     GraphUpdate,
+    HitlClosed,
     HitlRequested,
     Node,
     NodeTrace,
+    Packed,
     Payload,
     ProjectSaved,
     ProjectsListed,
     ProjectStarted,
     ProjectStatus,
     ProjectStopped,
+    ProjectSwitched,
     ServerRefused,
     SimpleExecution,
     StageDetails,
+    StagesPushed,
+    TaskRest,
     TracesCleared,
     Unhandled,
     Unreadable,
@@ -45,22 +52,29 @@ from .traces import read_node_trace, read_stage_details
 __all__ = [
     "NO_FRAME",
     "NO_NODES",
+    "DeltaLost",
     "Event",
     "ExecutionStarted",
+    "ExtensionOffered",
     "FrameTexts",
     "GraphUpdate",
+    "HitlClosed",
     "HitlRequested",
     "Node",
     "NodeTrace",
+    "Packed",
     "Payload",
     "ProjectSaved",
     "ProjectStarted",
     "ProjectStatus",
     "ProjectStopped",
+    "ProjectSwitched",
     "ProjectsListed",
     "ServerRefused",
     "SimpleExecution",
     "StageDetails",
+    "StagesPushed",
+    "TaskRest",
     "TracesCleared",
     "Unhandled",
     "Unreadable",
@@ -181,7 +195,7 @@ def _read_started(name: str, values: dict[str, Any], problems: Problems) -> Even
 def _read_refusal(name: str, values: dict[str, Any], problems: Problems) -> Event:
     fields = Fields(values, name, problems)
     message = fields.text("message") or fields.text("error") or "the server gave no reason"
-    return ServerRefused(name, shorten(message, 500), problems.sentences())
+    return ServerRefused(name, shorten(message, 500), problems.sentences(), fields.text("rid"))
 
 
 def _read_switched(name: str, payload: Payload, last: FrameTexts) -> Event:
@@ -189,6 +203,12 @@ def _read_switched(name: str, payload: Payload, last: FrameTexts) -> Event:
         top = members(payload.text, payload.start, leave=("project_data",))
     except Malformed as error:
         return Unreadable(name, (f"{name}: {error}",))
+    if "project_data" not in top.texts:
+        problems = Problems()
+        project_id = Fields(top.decoded, name, problems).identifier("project_id")
+        if not project_id:
+            return Unreadable(name, (*problems.sentences(), f"{name}: names no project and has no graph"))
+        return ProjectSwitched(name, project_id, problems.sentences())
     graph = read_graph(name, Payload(top.texts.get("project_data", "")), last)
     if isinstance(graph, Unreadable) or graph.project_id is not None:
         return graph

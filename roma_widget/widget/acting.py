@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.model import Stage, Task, Trace
@@ -22,6 +22,8 @@ class Actions(Protocol):
     """What a session can ask of its server."""
 
     async def trace(self, task_id: str, timeout_s: float) -> Trace: ...
+
+    async def raw(self, task: Task, timeout_s: float) -> Mapping[str, Any]: ...
 
     async def traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]: ...
 
@@ -100,8 +102,9 @@ class Acting:
     def result(self, task_id: str) -> Any:
         """What a task came to, as the server sent it: text, a dict, or None while there is nothing.
 
-        While a task is planned, and after its aggregation failed, ROMA keeps the plan there. Raises UnknownTask.
-        Example: `m.result("root")`
+        While a task is planned, and after its aggregation failed, ROMA keeps the plan there. Servers of ours may be
+        asked for it. Raises UnknownTask, and NotLive, ConnectError or ServerError where they cannot be. Example:
+        `m.result("root")`
         """
         return self.task(task_id).result
 

@@ -57,7 +57,8 @@ class Kernel:
     async def task_details(self, task_id: str) -> Any:
         if task_id not in self.snapshot.tasks:
             raise KeyError(f"There is no task {task_id!r} any more.")
-        return view.task_details(self.snapshot.tasks[task_id])
+        task = self.snapshot.tasks[task_id]
+        return view.task_details(task, task.raw)
 
     def link_quality(self) -> Any:
         return {"round_trip_s": 0.01}
