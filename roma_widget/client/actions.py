@@ -18,7 +18,7 @@ from ..core.clock import ServerClock
 from ..core.model import FINAL, Stage, StageStatus, Task, Trace
 from ..core.reading import hide, shorten
 from ..core.state import ProjectState
-from ..core.traces import in_utc, says_there_is_none, stage_in_utc
+from ..core.traces import Fetching, in_utc, says_there_is_none, stage_in_utc
 from ..errors import ConnectError, NotLive, ServerError, UnknownProject, UnknownTask
 from . import requests
 from .feed import Feed
@@ -38,6 +38,10 @@ _WHY_NO_SOCKET = {
     "closed": "this monitor is disconnected: connect again with roma.connect(…)",
     "connecting": 'the connection is still being made: m.wait("connected") waits for it',
 }
+
+
+REFUSED = "node_trace_error"
+"""The event by which a server says that there is no trace, or that it cannot give one: others may come."""
 
 
 class Mirror(Protocol):
@@ -93,7 +97,39 @@ class Actions:
         cache.put(project_id, task, event.trace)
         return in_utc(event.trace, self._mirror.server_clock())
 
-    async def traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]:
+    async def fetch_traces(self, task_ids: Iterable[str] | None, timeout_s: float, fetching: Fetching) -> int:
+        """Asks for the traces that are not known, as many at a time as the server can tell apart; how many came."""
+        missing = await self._traces_to_fetch(task_ids, timeout_s)
+        fetching.total = len(missing)
+        waiting = iter(missing)
+        refusals: list[ServerError] = []
+
+        async def fetch_in_turn() -> None:
+            for task_id in waiting:
+                try:
+                    fetching.fetched += not (await self.trace(task_id, timeout_s)).is_sample
+                except UnknownTask:  # gone meanwhile
+                    continue
+                except ServerError as error:
+                    if error.event != REFUSED:
+                        raise
+                    if not says_there_is_none(error.message):
+                        refusals.append(error)
+                finally:
+                    fetching.asked += 1
+
+        workers = [asyncio.ensure_future(fetch_in_turn()) for _ in range(self._requests.width)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if refusals and not fetching.fetched:  # not about one task, then
+            raise refusals[0]
+        return fetching.fetched
+
+    async def _traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]:
         """Those of `task_ids` (None: all of the shown project) of whose trace nothing is known since they changed."""
         await self._mirror.settled(timeout_s)
         shown = self._mirror.shown_project()

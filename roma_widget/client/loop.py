@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from ..errors import NotLive
@@ -19,6 +19,7 @@ from ..errors import NotLive
 _log = logging.getLogger("roma_widget.loop")
 T = TypeVar("T")
 THREAD_NAME = "roma-io"
+MEANWHILE_S = 0.1
 
 _lock = threading.Lock()
 _current: IoThread | None = None
@@ -45,8 +46,16 @@ class IoThread:
         self._check()
         self.loop.call_soon_threadsafe(call, *arguments)
 
-    def result(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
-        """Run a coroutine on the loop and wait for it. Raises RuntimeError on the loop's own thread."""
+    def result(
+        self,
+        work: Coroutine[Any, Any, T],
+        timeout_s: float | None = None,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> T:
+        """Run a coroutine on the loop and wait for it, calling `meanwhile` ten times a second.
+
+        Raises RuntimeError on the loop's own thread.
+        """
         if self.is_current():
             work.close()
             raise RuntimeError(
@@ -55,6 +64,9 @@ class IoThread:
             )
         future = self.submit(work)
         try:
+            while meanwhile is not None and not future.done():
+                wait({future}, MEANWHILE_S)
+                meanwhile()
             return future.result(timeout_s)
         except BaseException:
             future.cancel()  # interrupted or late: nobody waits for it any more

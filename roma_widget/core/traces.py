@@ -6,7 +6,7 @@ One bad stage never hides the good ones: it is reported with its path and skippe
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .clock import ServerClock
 from .events import NodeTrace, Payload, StageDetails, Unreadable
@@ -24,6 +24,15 @@ _SMALL = AllBut(
         "error_message tool_execution_count tool_calls"
     ).split()
 )
+
+
+@dataclass(slots=True)
+class Fetching:
+    """How far a fetching of traces is: written by who fetches, read by who shows it."""
+
+    total: int = 0
+    asked: int = 0
+    fetched: int = 0
 
 
 def read_node_trace(name: str, payload: Payload) -> NodeTrace | Unreadable:

@@ -71,7 +71,12 @@ class Io(Protocol):
 
     def is_current(self) -> bool: ...
 
-    def result(self, work: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any: ...
+    def result(
+        self,
+        work: Coroutine[Any, Any, Any],
+        timeout_s: float | None = None,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Any: ...
 
 
 @cache  # ipywidgets keeps every monitor ever made, and each would keep a bundle of its own
@@ -202,10 +207,14 @@ class Monitor(Acting, anywidget.AnyWidget):
         """`wait` for use with `await`; the kernel stays free for other work."""
         return await asyncio.wrap_future(self._io.submit(self._waiting(until, timeout, stall_timeout)))
 
-    def _act(self, work: Callable[[Actions], Coroutine[Any, Any, Any]]) -> Any:
+    def _act(
+        self,
+        work: Callable[[Actions], Coroutine[Any, Any, Any]],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Any:
         if self._is_detached:
             raise detached()
-        return self._io.result(work(self._session.actions))
+        return self._io.result(work(self._session.actions), meanwhile=meanwhile)
 
     def _waiting(
         self, until: Any, timeout: float | None, stall_timeout: float | None

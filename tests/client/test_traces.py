@@ -117,6 +117,44 @@ def test_our_server_says_what_was_counted_and_which_task_has_no_trace(connect: C
         m.close()
 
 
+def refuses(server: WireServer, **said: str) -> None:
+    """Instead of these tasks' traces comes an error."""
+    server.replies["request_node_trace"] = lambda fields: [
+        packet("node_trace_error", {"error": said[fields["node_id"]]})
+        if fields["node_id"] in said
+        else trace_of(fields["node_id"])
+    ]
+
+
+def test_tasks_without_a_trace_do_not_count(m: roma.Monitor, server: WireServer) -> None:
+    server.replies["request_node_trace"] = lambda fields: [
+        trace_of("root.1", trace_id="sample-root.1")
+        if fields["node_id"] == "root.1"
+        else packet("node_trace_error", {"error": "No trace found for node root.2"})
+        if fields["node_id"] == "root.2"
+        else trace_of(fields["node_id"])
+    ]
+    assert m.fetch_traces(progress=False) == 1
+    assert asked(server) == ["root", "root.1", "root.2"]
+
+
+def test_a_refusal_costs_one_trace_and_all_refused_is_an_error(m: roma.Monitor, server: WireServer) -> None:
+    refuses(server, root="Server error: this one cannot be read")
+    assert m.fetch_traces(progress=False) == 2
+    with pytest.raises(roma.ServerError, match="this one cannot be read"):
+        m.fetch_traces(["root"], progress=False)
+
+
+def test_silence_ends_the_fetching(
+    m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(m._session._feed.hearing.requests, "_silence_s", 0.05)
+    server.replies.clear()
+    with pytest.raises(roma.ServerError, match="said nothing"):
+        m.fetch_traces(progress=False)
+    assert asked(server) == ["root"]
+
+
 def test_the_trace_of_an_ended_task_is_asked_for_once(m: roma.Monitor, server: WireServer) -> None:
     first = m.trace("root")
     assert m.trace("root") == first

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from roma_widget.core.model import Stage, Task, Trace
-from roma_widget.errors import ConnectError, ServerError, UnknownTask
-from roma_widget.widget.acting import REFUSED, Acting
+from roma_widget.core.model import Task
+from roma_widget.core.traces import Fetching
+from roma_widget.errors import ConnectError
+from roma_widget.widget.acting import Acting
 
 
 class Actions:
-    """Traces are `said`: a trace, or what is raised instead."""
+    """Of three traces the first comes, and then what is `said`: a number, or what is raised instead."""
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, said: object = 3) -> None:
         self.said = said
         self.asked: list[str] = []
 
-    async def traces_to_fetch(self, task_ids: Any, timeout_s: float) -> list[str]:
-        return list(self.said) if task_ids is None else list(task_ids)
-
-    async def trace(self, task_id: str, timeout_s: float) -> Trace:
-        self.asked.append(task_id)
-        said = self.said[task_id]
-        if isinstance(said, BaseException):
-            raise said
-        return said if isinstance(said, Trace) else Trace(task_id)
+    async def fetch_traces(self, task_ids: Any, timeout_s: float, fetching: Fetching) -> int:
+        self.asked = list(task_ids or ())
+        fetching.total, fetching.asked, fetching.fetched = 3, 2, 1
+        if isinstance(self.said, BaseException):
+            raise self.said
+        return int(str(self.said))
 
     async def stop(self, project_id: str | None, timeout_s: float) -> None:
         self.asked.append(str(project_id))
@@ -39,7 +38,7 @@ class Monitor(Acting):
     def task(self, task_id: str) -> Task:
         return Task(task_id, "g", "DONE", raw_json='{"full_result": {"output_text": "found"}}')
 
-    def _act(self, work: Any) -> Any:
+    def _act(self, work: Any, meanwhile: Any = None) -> Any:
         coroutine = work(self.actions)
         try:
             coroutine.send(None)
@@ -48,37 +47,20 @@ class Monitor(Acting):
         raise AssertionError("it waited")
 
 
-def test_traces_are_fetched_in_order_and_those_that_came_are_counted() -> None:
-    actions = Actions(
-        a=Trace("a", stages=(Stage("a", 0, "planning"),)),
-        b=Trace("b", is_sample=True),
-        c=ServerError("No trace found for node c", REFUSED),
-        d=UnknownTask("gone meanwhile"),
-        e=Trace("e"),
-    )
-    assert Monitor(actions).fetch_traces(progress=False) == 2
-    assert actions.asked == ["a", "b", "c", "d", "e"]
-    assert Monitor(actions).fetch_traces(iter(["e"]), progress=False) == 1
-
-
-@pytest.mark.parametrize(
-    "error", [ServerError("said nothing", "node_trace_data"), ConnectError("lost"), KeyboardInterrupt()]
-)
-def test_what_is_no_missing_trace_ends_the_fetching_with_a_whole_line(
-    error: BaseException, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("said", [1, ConnectError("lost"), KeyboardInterrupt()])
+def test_a_fetching_ends_with_a_whole_line_however_it_ends(
+    said: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    actions = Actions(a=Trace("a"), b=error, c=Trace("c"))
-    with pytest.raises(type(error)):
-        Monitor(actions).fetch_traces()
+    actions = Actions(said)
+    with suppress(ConnectError, KeyboardInterrupt):
+        assert Monitor(actions).fetch_traces(iter("ab")) == said
     assert actions.asked == ["a", "b"]
-    assert capsys.readouterr().out.split("\r")[-1] == "Traces: 1 of 3\n"
+    assert capsys.readouterr().out == "\rTraces: 2 of 3, 1 task without one\n"
 
 
-def test_when_every_trace_is_refused_for_another_reason_the_first_is_raised() -> None:
-    refused = ServerError("Project p1 not found", REFUSED)
-    with pytest.raises(ServerError, match="Project p1 not found"):
-        Monitor(Actions(a=refused, b=ServerError("No trace found", REFUSED))).fetch_traces(progress=False)
-    assert Monitor(Actions(a=refused, b=Trace("b"))).fetch_traces(progress=False) == 1
+def test_a_fetching_says_nothing_unless_it_may(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Monitor(Actions()).fetch_traces(progress=False) == 3
+    assert capsys.readouterr().out == ""
 
 
 def test_a_result_is_the_tasks() -> None:
