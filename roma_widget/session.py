@@ -125,6 +125,8 @@ class Session:
             "age_s": None if numbers.heard_at is None else time.monotonic() - numbers.heard_at,
             "frames": numbers.frames,
             "skipped_frames": numbers.skipped_frames,
+            "lost_deltas": numbers.lost_deltas,
+            "extension": numbers.extension,
             "bytes_received": numbers.bytes_received + self._feed.open_link_bytes,
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,

@@ -107,7 +107,8 @@ class Actions:
         async def fetch_in_turn() -> None:
             for task_id in waiting:
                 try:
-                    fetching.fetched += not (await self.trace(task_id, timeout_s)).is_sample
+                    trace = await self.trace(task_id, timeout_s)
+                    fetching.fetched += not trace.is_sample
                 except UnknownTask:  # gone meanwhile
                     continue
                 except ServerError as error:

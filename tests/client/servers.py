@@ -161,7 +161,7 @@ class WireServer:
         self.greeting, self.behind_welcome = list(greeting), list(behind_welcome)
         self.opening, self.welcome = opening, welcome
         self.mute, self.acknowledge = mute, acknowledge
-        self.replies: dict[str, Callable[..., Sequence[str]]] = {}
+        self.replies: dict[str, Callable[..., Sequence[str | bytes]]] = {}
         self.posted: list[tuple[str, Any]] = []
         self.handshakes: list[str] = []
         self.emitted: list[tuple[str, list[Any]]] = []

@@ -1,0 +1,269 @@
+"""The extension of our servers, spoken by our client: the same state with less, losses mended, results on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from client.servers import IDLE, ROMA_V1, SAFE, WireServer, eventually, node, packet, projects_list
+
+import roma_widget as roma
+from roma_widget.client import left_out
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+Connect = Callable[..., roma.Monitor]
+Wire = Callable[..., WireServer]
+PROJECT = {"id": "p1", "title": "t", "goal": "the goal", "status": "running"}
+OFFER = packet("extension", {"version": 1, "server": "roma-widget"})
+
+
+def binary(event: str, message: Any) -> list[str | bytes]:
+    return [f'451-["{event}",{{"_placeholder":true,"num":0}}]', msgspec.msgpack.encode(message)]
+
+
+def lean(**fields: Any) -> dict[str, Any]:
+    return {
+        "goal": "g",
+        "status": "RUNNING",
+        "needs": [],
+        "result_size": 0,
+        "started": None,
+        "cut": [],
+        **fields,
+    }
+
+
+def snapshot(seq: int, **nodes: Any) -> list[str | bytes]:
+    return binary("snapshot", {"epoch": 1, "seq": seq, "project": PROJECT, "nodes": nodes, "time": None})
+
+
+def delta(base: int, seq: int, **nodes: Any) -> list[str | bytes]:
+    return binary("delta", {"epoch": 1, "seq": seq, "base": base, "nodes": nodes, "time": None})
+
+
+@pytest.fixture
+def server(wire: Wire) -> WireServer:
+    return wire(
+        {"/api/health": SAFE, "/api/projects": projects_list("p1")},
+        greeting=[OFFER, packet("projects_list", projects_list("p1"))],
+    )
+
+
+@pytest.fixture
+def m(connect: Connect, server: WireServer) -> roma.Monitor:
+    monitor = connect(server.url)
+    monitor.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    server.send(*snapshot(1, root=lean()))
+    monitor.wait(lambda s: s.tasks, timeout=5)
+    return monitor
+
+
+def asked(server: WireServer, event: str) -> list[Any]:
+    return [arguments for name, arguments in server.emitted if name == event]
+
+
+def test_a_run_followed_by_changes_is_the_run_that_the_server_has(connect: Connect) -> None:
+    with roma.Server(interval_s=0.02) as server, server.project("a goal") as project:
+        m = connect(server.url)
+        with project.task("a goal", task_type="WRITE") as root:
+            for number in range(30):
+                with root.task(f"part {number}", task_type="THINK") as part:
+                    with part.stage("execution", agent="writer"):
+                        pass
+                    part.finish({"output_text": f"result {number} " + "x" * 2000})
+            root.finish("all of it")
+        assert m.wait("done", timeout=10) == "succeeded"
+        assert m.link()["extension"] is True
+        assert m.link()["bytes_received"] < 60_000
+        assert m.fetch_traces(progress=False) == 30
+        assert m.result("root") == "all of it"
+        assert m.task("root.7").result["output_text"].startswith("result 6 ")
+        assert m.task("root.7").raw["execution_details"] is not None
+
+
+def test_a_server_that_does_not_say_it_is_ours_is_not_asked_for_the_extension(
+    connect: Connect, wire: Wire
+) -> None:
+    roma_v1 = wire({"/api/health": ROMA_V1, "/api/executions": IDLE, "/api/projects": projects_list(None)})
+    connect(roma_v1.url).wait("connected", timeout=5)
+    assert eventually(lambda: roma_v1.auths) == [{}]
+
+
+def test_a_server_that_speaks_only_roma_is_heard_as_ever(connect: Connect, wire: Wire) -> None:
+    plain = wire({"/api/health": SAFE, "/api/projects": projects_list(None)})
+    m = connect(plain.url)
+    eventually(lambda: asked(plain, "request_initial_state"))
+    plain.send_frame([node("root")])
+    m.wait(lambda s: s.tasks, timeout=5)
+    assert m.link()["extension"] is False
+
+
+def test_another_version_is_done_without(connect: Connect, wire: Wire) -> None:
+    server = wire({"/api/health": SAFE, "/api/projects": projects_list(None)})
+    server.greeting = [packet("extension", {"version": 7})]
+    m = connect(server.url)
+    eventually(lambda: len(server.auths) > 1)
+    assert server.auths[:2] == [{"roma_widget": 1}, {}]
+    server.greeting = []
+    m.wait("connected", timeout=5)
+
+
+def test_a_lost_change_is_noticed_and_everything_asked_for_once(m: roma.Monitor, server: WireServer) -> None:
+    server.send(*delta(1, 2, root={"status": "PLAN_DONE"}))
+    m.wait(lambda s: s.tasks["root"].status == "PLAN_DONE", timeout=5)
+    server.send(*delta(3, 4, root={"status": "FAILED"}), *delta(4, 5, root={"goal": "wrong"}))
+    eventually(lambda: asked(server, "request_snapshot"))
+    assert m.task("root").status == "PLAN_DONE"
+    server.send(*snapshot(9, root=lean(status="DONE"), more=lean()))
+    m.wait(lambda s: s.tasks["root"].status == "DONE" and "more" in s.tasks, timeout=5)
+    server.send(*delta(9, 10, more={"status": "DONE"}))
+    m.wait(lambda s: s.tasks["more"].status == "DONE", timeout=5)
+    assert len(asked(server, "request_snapshot")) == 1
+    assert m.link()["lost_deltas"] == 2
+
+
+def test_a_binary_part_that_never_comes_costs_its_own_message(m: roma.Monitor, server: WireServer) -> None:
+    server.send(delta(1, 2)[0])
+    server.send(*delta(1, 2, root={"status": "DONE"}))
+    m.wait(lambda s: s.tasks["root"].status == "DONE", timeout=5)
+    server.send(delta(2, 3)[0], packet("projects_list", projects_list("p1", "p2")))
+    eventually(lambda: len(m.projects) == 2)
+    assert m.connection["state"] == "live"
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [b"\xc1 nobody announced this"],
+        ['452-["delta",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]', b"1", b"2"],
+        ['451-["unheard_of",{"_placeholder":true,"num":0}]', b"\x80"],
+        ['451-["connect",{"_placeholder":true,"num":0}]', b"\x80"],
+        ['461-7[{"_placeholder":true,"num":0}]', b"\x80"],
+        binary("delta", "no map"),
+        binary("stages", {"stages": 3}),
+        binary("task_result_data", {}),
+    ],
+    ids=["bytes", "two parts", "unknown", "reserved", "ack", "no map", "no list", "nothing asked"],
+)
+def test_binary_data_that_makes_no_sense_is_said_and_survived(
+    m: roma.Monitor, server: WireServer, packets: list[str | bytes]
+) -> None:
+    server.send(*packets)
+    eventually(lambda: m.connection["error"] or asked(server, "request_snapshot"))
+    server.send(*snapshot(20, root=lean(status="DONE")))
+    m.wait(lambda s: s.tasks["root"].status == "DONE", timeout=5)
+    assert m.connection["reconnects"] == 0
+
+
+def test_a_switch_is_known_without_its_graph(m: roma.Monitor, server: WireServer) -> None:
+    server.emit("projects_list", projects_list("p1", "p2"))
+    server.emit("project_switched", {"project_id": "p2"})
+    eventually(lambda: [p["id"] for p in m.projects if p["is_current"]] == ["p2"])
+
+
+def test_a_refresh_is_a_new_snapshot(m: roma.Monitor, server: WireServer) -> None:
+    server.replies["request_snapshot"] = lambda _: snapshot(5, root=lean(status="DONE"))
+    m.refresh(timeout=5)
+    assert m.task("root").status == "DONE"
+    assert not asked(server, "request_initial_state")
+
+
+def rest_of(fields: dict[str, Any], result: str) -> list[Any]:
+    known = {"project_id": "p1", "node_id": fields["node_id"], "rid": fields["rid"]}
+    parts = {"result": result, "execution_details": "null", "aux_data": "{}", "texts": {}}
+    return binary("task_result_data", {**known, **parts})
+
+
+def test_results_of_ended_tasks_can_be_read_when_the_server_is_gone(
+    m: roma.Monitor, server: WireServer
+) -> None:
+    server.replies["request_task_result"] = lambda fields: rest_of(fields, '"found"')
+    server.send(*delta(1, 2, root={"status": "DONE", "result_size": 7}))
+    eventually(lambda: asked(server, "request_task_result"))
+    eventually(lambda: m._session._feed.left_out._kept)
+    m.wait(lambda s: s.tasks["root"].status == "DONE", timeout=5)
+    server.close()
+    assert m.result("root") == "found"
+    assert m.snapshot.tasks["root"].result == "found"
+    m.disconnect()
+    assert m.result("root") == "found"
+    assert len(asked(server, "request_task_result")) == 1
+
+
+def test_a_large_result_stays_on_the_server_until_somebody_reads_it(
+    m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(left_out, "LARGEST_UNASKED", 5)
+    server.replies["request_task_result"] = lambda fields: rest_of(fields, '{"output_text": "found"}')
+    server.send(*delta(1, 2, root={"status": "DONE", "result_size": 99}))
+    m.wait(lambda s: s.tasks["root"].status == "DONE", timeout=5)
+    assert not asked(server, "request_task_result")
+    assert m.result("root") == m.result("root") == {"output_text": "found"}
+    assert len(asked(server, "request_task_result")) == 1, "and is kept then"
+    server.send(*delta(2, 3, root={"result_size": 100}))
+    m.wait(lambda s: s.tasks["root"].n_left_out == 100, timeout=5)
+    assert m.result("root") == {"output_text": "found"}
+    assert len(asked(server, "request_task_result")) == 2, "it has changed"
+
+
+def test_a_result_that_cannot_be_had_says_why(m: roma.Monitor, server: WireServer) -> None:
+    server.replies["request_task_result"] = lambda fields: [
+        packet("task_result_error", {"error": "No task root in project p1", "rid": fields["rid"]})
+    ]
+    server.send(*delta(1, 2, root={"result_size": 99}))
+    m.wait(lambda s: s.tasks["root"].n_left_out, timeout=5)
+    with pytest.raises(roma.ServerError, match="No task root in project p1"):
+        m.result("root")
+    heard: list[BaseException] = []
+
+    def read_where_nobody_can_wait(_: Any) -> None:
+        try:
+            m.task("root").result  # noqa: B018
+        except BaseException as error:
+            heard.append(error)
+
+    m.observe(read_where_nobody_can_wait, "revision")
+    server.send(*delta(2, 3, root={"status": "DONE"}))
+    assert "still on the server" in str(eventually(lambda: heard)[0])
+    m.disconnect()
+    with pytest.raises(roma.NotLive):
+        m.result("root")
+
+
+def test_replies_in_any_order_find_their_askers_and_four_are_under_way(
+    connect: Connect, server: WireServer
+) -> None:
+    m = connect(server.url)
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    ids = [f"t{number}" for number in range(8)]
+    server.send(*snapshot(1, **{task_id: lean(status="DONE") for task_id in ids}))
+    m.wait(lambda s: len(s.tasks) == 8, timeout=5)
+    held: list[dict[str, Any]] = []
+    most_held = 0
+
+    def reply(fields: dict[str, Any]) -> list[str]:
+        nonlocal most_held
+        held.append(fields)
+        most_held = max(most_held, len(held))
+        if len(held) < 4:
+            return []
+        replies = [trace_or_error(fields) for fields in reversed(held)]
+        held.clear()
+        return replies
+
+    def trace_or_error(fields: dict[str, Any]) -> str:
+        if fields["node_id"] == "t3":
+            return packet("node_trace_error", {"error": "No trace found for node t3", "rid": fields["rid"]})
+        trace = {"node_id": fields["node_id"], "trace_id": f"of {fields['node_id']}", "stages": []}
+        return packet("node_trace_data", {"node_id": fields["node_id"], "trace": trace, "rid": fields["rid"]})
+
+    server.acknowledge = False  # as a server that acknowledges when it has answered
+    server.replies["request_node_trace"] = reply
+    assert m.fetch_traces(progress=False, timeout=5) == 7
+    assert most_held == 4
+    assert m.link()["unasked_replies"] == 0
