@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from .client.actions import Actions
 from .client.feed import Feed
+from .client.trace_refresh import TraceRefresh
 from .core import wire
 from .core.clock import ServerClock
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
@@ -29,6 +30,7 @@ from .widget.messages import Publication, publication
 PUBLISH_EVERY_S = 0.1
 TICK_S = 1.0
 BEATS_EVERY_TICKS = 2
+REFRESH_WITHIN_S = 20.0
 MOST_PROJECTS_LISTED = 500
 LONGEST_TEXT = 2000
 _log = logging.getLogger("roma_widget.session")
@@ -60,6 +62,12 @@ class Session:
         self.connection = self._told = feed.connection
         self.actions = Actions(feed, self)
         self._feed = feed
+        self._traces = TraceRefresh(
+            feed.traces,
+            self._shown,
+            lambda: self.connection.state == "live",
+            lambda task_id: self.actions.trace(task_id, REFRESH_WITHIN_S),
+        )
         self._on_empty = on_empty
         self._state = State()
         self._verdict = Verdict("unknown")
@@ -110,6 +118,7 @@ class Session:
         self._publish()  # what came in the last tenth of a second
         self._closed = True
         self._ticker.cancel()
+        self._traces.close()
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
         await self._on_empty()
         await self._wake()
@@ -232,6 +241,7 @@ class Session:
         news = publication(self.snapshot, after, self._server_now_ms())
         self.snapshot, self.facts = after, facts
         self._each(lambda viewer: viewer.show(news, facts))
+        self._traces.look()
         self._wake_soon()
 
     def _each(self, tell: Callable[[Viewer], None]) -> None:

@@ -6,6 +6,7 @@ Invented traces are never kept: that there is none is, so that one need not ask 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..core.model import Task, Trace
@@ -62,6 +63,14 @@ class TraceCache:
             self.characters > self._most_characters or len(self._fetched) > self._most_traces
         ):
             self._drop(next(iter(self._fetched)))
+
+    def fetched_before(self, project_id: str, tasks: Mapping[str, Task]) -> Iterator[str]:
+        """The ids of those of `tasks` that have changed since their trace was fetched."""
+        for (of_project, task_id), fetched in tuple(self._fetched.items()):
+            if of_project != project_id or fetched.trace is None or task_id not in tasks:
+                continue
+            if fetched.task_print != print_of(tasks[task_id]):
+                yield task_id
 
     def is_anothers(self, trace_id: str, project_id: str, task_id: str) -> bool:
         """Is the trace of this id known to be another task's?"""

@@ -23,6 +23,7 @@ from client.servers import (
 )
 
 import roma_widget as roma
+from roma_widget.client import trace_refresh
 from roma_widget.client.trace_cache import TraceCache
 from roma_widget.core.model import Task, Trace
 from roma_widget.server.recorded.capture import read_capture
@@ -115,6 +116,35 @@ def test_our_server_says_what_was_counted_and_which_task_has_no_trace(connect: C
         with pytest.raises(roma.ServerError, match="No trace found"):
             m.trace("root.1")
         m.close()
+
+
+def test_a_trace_that_was_fetched_follows_its_task(
+    m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_refresh, "REFRESH_AFTER_S", 0.02)
+    m.trace("root")
+    asked(server)
+    show(m, server, node("root", "DONE", error="late news"), *TASKS[1:])
+    eventually(lambda: "request_node_trace" in [name for name, _ in server.emitted])
+    cache = m._session._feed.traces
+    eventually(lambda: cache.get("p1", m.snapshot.tasks["root"]) is not None)
+    assert m.trace("root").task_id == "root"
+    assert asked(server) == ["root"], "root.1 and root.2 were never fetched, and root has been already"
+
+
+def test_a_trace_that_is_refused_is_not_asked_for_over_and_over(
+    m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_refresh, "REFRESH_AFTER_S", 0.01)
+    assert m.fetch_traces(["root", "root.1"], progress=False) == 2
+    asked(server)
+    refuses(server, root="Server error: not now")
+    show(m, server, node("root", "DONE", error="late"), node("root.1", "DONE", error="late"), TASKS[2])
+    cache = m._session._feed.traces
+    eventually(lambda: cache.get("p1", m.snapshot.tasks["root.1"]) is not None)
+    show(m, server, node("root", "DONE", error="late"), node("root.1", "DONE", error="later"), TASKS[2])
+    eventually(lambda: cache.get("p1", m.snapshot.tasks["root.1"]) is not None)
+    assert asked(server) == ["root", "root.1", "root.1"]
 
 
 def refuses(server: WireServer, **said: str) -> None:
