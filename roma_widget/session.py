@@ -127,16 +127,9 @@ class Session:
         self._feed.reconnect(force=force)
 
     def link(self) -> dict[str, Any]:
-        """Counters of the connection, as of now."""
-        numbers = self._feed.numbers
+        """How good the connection is, as of now: see `Monitor.link`."""
         return {
-            "round_trip_s": numbers.round_trip_s,
-            "age_s": None if numbers.heard_at is None else time.monotonic() - numbers.heard_at,
-            "frames": numbers.frames,
-            "skipped_frames": numbers.skipped_frames,
-            "lost_deltas": numbers.lost_deltas,
-            "extension": numbers.extension,
-            "bytes_received": numbers.bytes_received + self._feed.open_link_bytes,
+            **self._feed.sampling.numbers(),
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,
         }

@@ -24,6 +24,7 @@ from . import requests
 from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
 from .rest import Assessment, Rest, Unreachable, project_path
+from .sampling import Sampling
 from .socket import Link, LinkError, NotJoined
 from .trace_cache import TraceCache
 
@@ -59,6 +60,7 @@ class Feed:
     def __init__(self, options: FeedOptions) -> None:
         self.options = options
         self.hearing = Hearing(options.secrets())
+        self.sampling = Sampling(self.hearing)
         self.traces = TraceCache()
         self.left_out = LeftOut(self._ask_rest)
         self.rest: Rest | None = None
@@ -95,11 +97,6 @@ class Feed:
         """Remove a listener; True when none is left."""
         return self.hearing.unsubscribe(sink)
 
-    @property
-    def open_link_bytes(self) -> int:
-        """Bytes that came over the socket that is open now; those of earlier ones are in `numbers`."""
-        return self._link.bytes_received if self._link is not None else 0
-
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="roma-feed")
 
@@ -126,7 +123,11 @@ class Feed:
 
     async def _run(self) -> None:
         http = aiohttp.ClientSession(headers=self.options.all_headers(), cookie_jar=aiohttp.DummyCookieJar())
-        reader = asyncio.get_running_loop().create_task(self.hearing.read_events(), name="roma-feed-reader")
+        loop = asyncio.get_running_loop()
+        beside = [
+            loop.create_task(self.hearing.read_events(), name="roma-feed-reader"),
+            loop.create_task(self.sampling.look(), name="roma-feed-sampling"),
+        ]
         self.rest = Rest(self.options.root, http, self.options.timeout_s)
         try:
             await self._keep_heard(self.rest)
@@ -140,8 +141,9 @@ class Feed:
                 )
             )
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             if self._link is not None:
                 await self._link.close()
             await http.close()
@@ -159,7 +161,7 @@ class Feed:
                 await self._wait_for_an_answer(unanswered, str(error))
                 continue
             unanswered = 0
-            self.numbers.round_trip_s = assessment.round_trip_s
+            self.sampling.hear_round_trip(assessment.round_trip_s)
             self.is_roma = assessment.is_roma
             if not (assessment.safe or self.options.always_join or self._forced):
                 if assessment.is_roma:
@@ -222,7 +224,7 @@ class Feed:
         texts_before = self.hearing.texts
         await self.hearing.begin_link(self.left_out)
         link = await self._open_link(rest, assessment)
-        self._link = self.hearing.requests.link = link
+        self._link = self.hearing.requests.link = self.sampling.link = link
         self.is_declared_safe = assessment.declared
         self._forced = False
         opened = time.monotonic()
@@ -231,6 +233,7 @@ class Feed:
             loop.create_task(self._watch(rest), name="roma-feed-watch"),
             loop.create_task(self._mend_losses(), name="roma-feed-mend"),
             loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
+            loop.create_task(self.sampling.time_health(rest), name="roma-feed-health"),
         ]
         try:
             if (
@@ -254,7 +257,7 @@ class Feed:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            self.numbers.bytes_received += link.bytes_received
+            self.sampling.forget_link()
             self._link = self.hearing.requests.link = None
             await link.close()
 
@@ -389,7 +392,7 @@ class Feed:
                     assessment = await rest.assess()
                 except Unreachable:
                     return
-                self.numbers.round_trip_s = assessment.round_trip_s
+                self.sampling.hear_round_trip(assessment.round_trip_s)
                 if assessment.safe:
                     await self._last_look(rest)
                     return

@@ -50,6 +50,7 @@ class LinkNumbers:
     bytes_received: int = 0
     heard_at: float | None = None
     round_trip_s: float | None = None
+    missed_pings: int = 0
 
 
 class Hearing:

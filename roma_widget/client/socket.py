@@ -39,6 +39,8 @@ LONGEST_SILENCE_S = 120.0
 """What a server says of its pings is believed within these."""
 LOOKS = 8
 """How often a silence is looked at before it counts: time in which this process did not run is one look, no silence."""
+LATE_LOOKS = 2
+"""A ping may be a quarter of its interval (of `LOOKS`) late before it counts as missed."""
 _FAR_S = 1e6
 
 UNREADABLE = "\0unreadable"
@@ -119,12 +121,14 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
 
     ping_interval: float
     packets_heard = 0
-    silent_s = LONGEST_SILENCE_S
+    pings_heard = 0
+    ping_every_s = silent_s = LONGEST_SILENCE_S
 
     async def _trigger_event(self, event: str, *arguments: Any, **options: Any) -> Any:
         if event == "connect":  # the open packet has been read, and the library's loops have not begun
             said_s = self.ping_interval + self.ping_timeout
             self.silent_s = min(max(said_s, LEAST_SILENCE_S), LONGEST_SILENCE_S)
+            self.ping_every_s = min(max(self.ping_interval, LEAST_SILENCE_S), LONGEST_SILENCE_S)
             self.ping_interval = _FAR_S
         return await super()._trigger_event(event, *arguments, **options)
 
@@ -142,6 +146,7 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
 
     async def _receive_packet(self, packet: Any) -> None:
         self.packets_heard += 1
+        self.pings_heard += packet.packet_type == engineio.packet.PING
         await super()._receive_packet(packet)
 
 
@@ -206,6 +211,7 @@ class Link:
         self.root = root
         self.transport = transport
         self.bytes_received = 0
+        self.missed_pings = 0
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._token = token
         self._headers = headers
@@ -214,7 +220,7 @@ class Link:
         self._may_join = may_join
         self._extended = extended
         self._is_silent = False
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: tuple[asyncio.Task[None], ...] = ()
         self._http: aiohttp.ClientSession | None = None
         self._client: _Client | None = None
         self._refused: str | None = None
@@ -282,7 +288,10 @@ class Link:
             self._lost()
         else:
             reading.add_done_callback(self._stopped_reading)
-            self._listening = asyncio.create_task(self._end_when_silent(client.eio), name="roma-link-silence")
+            self._listening = (
+                asyncio.create_task(self._end_when_silent(client.eio), name="roma-link-silence"),
+                asyncio.create_task(self._count_missed_pings(client.eio), name="roma-link-pings"),
+            )
 
     def _auth(self) -> dict[str, Any] | None:
         token = {"token": self._token} if self._token else {}
@@ -312,9 +321,9 @@ class Link:
         """Close the socket and everything under it; safe to call twice."""
         client, self._client = self._client, None
         http, self._http = self._http, None
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
+        listening, self._listening = self._listening, ()
+        for task in listening:
+            task.cancel()
         try:
             if client is not None and not self._is_silent:
                 await self._say_goodbye(client)
@@ -359,6 +368,17 @@ class Link:
         self._end(
             f"The connection to {self.root} was lost (nothing was heard, not even a ping, for {engine.silent_s:g} s)."
         )
+
+    async def _count_missed_pings(self, engine: _Engine) -> None:
+        """Each interval the server owes a ping; in looks, so that time in which this process did not run is one."""
+        looks = heard = 0
+        while True:
+            await asyncio.sleep(engine.ping_every_s / LOOKS)
+            looks = looks + 1 if engine.pings_heard == heard else 0
+            heard = engine.pings_heard
+            if looks == LOOKS + LATE_LOOKS:
+                self.missed_pings += 1
+                looks = LATE_LOOKS  # the next one is owed an interval later, and may be as late
 
     def _make_response(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
         response = aiohttp.ClientResponse(*arguments, **options)
