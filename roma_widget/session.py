@@ -20,6 +20,7 @@ from .client.feed import Feed
 from .client.trace_refresh import TraceRefresh
 from .core import wire
 from .core.clock import ServerClock
+from .core.log import EventLog, Excerpt
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
 from .core.outcome import Verdict, iso, judge, progress
 from .core.reading import cut
@@ -70,6 +71,7 @@ class Session:
         )
         self._on_empty = on_empty
         self._state = State()
+        self._event_log = EventLog(feed.options.secrets())
         self._verdict = Verdict("unknown")
         self._shown_id: str | None = wanted_project
         self._heard: dict[str, float] = {}
@@ -134,6 +136,10 @@ class Session:
             "unasked_replies": self._feed.hearing.requests.unasked,
         }
 
+    def events(self) -> Excerpt:
+        """What happened, as far as it is remembered. May be called from any thread."""
+        return self._event_log.excerpt()
+
     # -- for actions (client.actions.Mirror)
 
     def shown_project(self) -> ProjectState | None:
@@ -162,7 +168,8 @@ class Session:
     # -- from the feed
 
     def on_event(self, event: wire.Event, *, live: bool) -> None:
-        self._state, changes = apply(self._state, event, time.time(), live=live)
+        before, now_s = self._state, time.time()
+        self._state, changes = apply(before, event, now_s, live=live)
         if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
             self._heard[event.project_id] = time.monotonic()
             if changes:
@@ -171,6 +178,7 @@ class Session:
             self._schedule()
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
+        self._event_log.note(event, changes, before.projects, self._shown(), now_s)
 
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
@@ -181,6 +189,8 @@ class Session:
         elif self._supplied_since is None:
             self._supplied_since = time.monotonic()
         before, self._told = self._told, connection
+        if connection.state != before.state:
+            self._event_log.note_connection(before.state, connection.state, time.time())
         if replace(connection, error=before.error) != before:
             self._show_connection()
         else:

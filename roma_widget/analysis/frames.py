@@ -1,4 +1,4 @@
-"""Snapshot -> pandas.DataFrame. Names, order and types of the columns are a contract with users' notebooks.
+"""Snapshot and log -> pandas.DataFrame. Names, order and types of the columns are a contract with users' notebooks.
 
 Missing is missing (`isna()`), never 0 or "". Types do not depend on the values: an empty run has the same.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core.log import Excerpt
 from ..core.model import Snapshot
 
 if TYPE_CHECKING:
@@ -85,4 +86,34 @@ def tasks(snapshot: Snapshot) -> pd.DataFrame:
         copy=False,  # the arrays are the frame's own already
     )
     frame.attrs["missing_traces"] = n
+    return frame
+
+
+def events(excerpt: Excerpt) -> pd.DataFrame:
+    """One row per line of the log, oldest first.
+
+    Columns and types:
+
+    - seq: int64, counts all rows there ever were, from 0 (a gap: rows that are gone, or of another project);
+    - time: `datetime64[us, UTC]`, when we heard of it;
+    - event, task_id, field, before, after: pandas strings, NA where it does not apply (see `Monitor.events`).
+
+    `df.attrs["dropped"]` is the number of older rows that are gone.
+
+    Example: `events(excerpt).query("event == 'connection'")[["time", "before", "after"]]`
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = excerpt.rows
+    text = pd.StringDtype("python")
+    time_us = np.array([round(row.time_s * 1e6) for row in rows], np.int64)
+    columns: dict[str, Any] = {
+        "seq": np.array([row.seq for row in rows], np.int64),
+        "time": pd.DatetimeIndex(time_us.view("M8[us]")).tz_localize("UTC"),
+    }
+    for name in ("event", "task_id", "field", "before", "after"):
+        columns[name] = pd.array([getattr(row, name) for row in rows], dtype=text)
+    frame = pd.DataFrame(columns, copy=False)
+    frame.attrs["dropped"] = excerpt.dropped
     return frame

@@ -290,7 +290,7 @@ class ServerRefused:
 
 @dataclass(frozen=True, slots=True)
 class Unhandled:
-    """An event this version has no use for."""
+    """An event this version has no use for. `size` in bytes."""
 
     event: str
     size: int

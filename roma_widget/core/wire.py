@@ -115,7 +115,7 @@ def read_event(name: str, payload: Payload | None, last: FrameTexts = NO_FRAME) 
         return SMALL_EVENTS[name](name, payload)
     if name == "error" or name.endswith("_error"):
         return _with_object(name, payload, _read_refusal)
-    return Unhandled(name, len(payload.text) - payload.start)
+    return Unhandled(name, _bytes(payload))
 
 
 def read_project(
@@ -233,6 +233,13 @@ def _object(payload: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _bytes(payload: Payload) -> int:
+    """How long the text from `start` on is in UTF-8; a packet's has the bracket behind its arguments, too."""
+    if payload.text.isascii():
+        return len(payload.text) - payload.start
+    return len(payload.text[payload.start :].encode("utf-8", "surrogatepass"))
 
 
 def _reason(error: ValueError | RecursionError) -> str:

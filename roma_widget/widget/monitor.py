@@ -25,6 +25,7 @@ import traitlets
 from ..analysis import frames, graphs
 from ..analysis.figures import Figures
 from ..core import view
+from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
@@ -58,6 +59,8 @@ class Session(Protocol):
     def reconnect(self, *, force: bool = False) -> None: ...
 
     def link(self) -> dict[str, Any]: ...
+
+    def events(self) -> Excerpt: ...
 
     async def wait(self, until: Any, timeout: float | None, stall_timeout: float | None) -> Any: ...
 
@@ -180,11 +183,45 @@ class Monitor(Acting, anywidget.AnyWidget):
         snapshot: Snapshot = self.snapshot
         return snapshot.task(task_id)
 
-    def link(self) -> dict[str, Any]:
-        """Counters of the connection as of now, with their units in their names.
+    def events(self) -> pandas.DataFrame:
+        """What happened since the monitor's session began, oldest first: one row per changed field of a task, and more.
 
-        round_trip_s, age_s (of the newest word from the server), frames, skipped_frames, bytes_received, reconnects,
-        unasked_replies (answers that nobody waited for).
+        Columns: seq (int64), time (`datetime64[us, UTC]`, when we heard of it), event, task_id, field, before, after
+        (strings; what does not apply is NA; texts are cut at 200 characters).
+
+        - "task_changed": `field` of `task_id` went from `before` to `after`; "task_added": `after` is its status;
+          "task_removed".
+        - "project_changed": `field` of the shown project; field "project_id": another project is shown from now on,
+          and what is known of it is added.
+        - "connection": the state of the connection.
+        - "error": what the server refused or what could not be read; `field` is the event's name, `after` a sentence.
+        - any other: an event of the server that this version does not know, under its own name; `field` is "size",
+          `after` its size in bytes.
+
+        Of the shown project, and of what names none. 50,000 rows are kept, 2,500 each of errors and of unknown events;
+        `df.attrs["dropped"]` older ones are gone. Example: `m.events().query("field == 'status'")`
+        """
+        return frames.events(self._session.events())
+
+    def link(self) -> dict[str, Any]:
+        """How good the connection is, as of now; units stand in the names. All counts are of this connection's life.
+
+        - round_trip_s: float, the newest timed `GET /api/health` (every 5 s while live); None while unknown.
+        - jitter_s: float, mean difference of consecutive round trips of the last 10 minutes, |r(i) - r(i-1)| (the
+          idea of RFC 3550, section 6.4.1); None with fewer than two.
+        - missed_pings: int, pings that the server owed and that came more than a quarter of their interval late.
+        - frames, bytes_received: int; frames_per_s, bytes_per_s: float, over the last 10 s, None while nothing
+          supplies the state (and in the first second).
+        - skipped_frames: int, passed over for a newer one; lost_deltas: int; unasked_replies: int, answers that
+          nobody waited for; reconnects: int.
+        - age_s: float, since the newest word from the server; None before the first.
+        - extension: bool, whether changes come as deltas.
+        - history: a list of at most 120 points, one every 5 s, oldest first: `{"ago_s": float, "round_trip_s": float
+          or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s is
+          None where none was answered in it; state is the connection's at its end. While this process or the machine
+          stood still there are no points.
+
+        Example: `[point["round_trip_s"] for point in m.link()["history"]]`
         """
         return self._session.link()
 

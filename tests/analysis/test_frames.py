@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from analysis.snapshots import END, START, of, report, task, tree
 
-from roma_widget.analysis.frames import tasks
+from roma_widget.analysis.frames import events, tasks
+from roma_widget.core.log import Excerpt, Row
 from roma_widget.core.model import Snapshot, Status
 
 STRING, TIME = "string", "datetime64[us, UTC]"
@@ -119,3 +120,46 @@ def test_10_000_tasks_are_quick() -> None:
     assert frame.loc["root.3", "status"] == Status.DONE
     print(f"tasks() on 10,000 tasks: {min(took_ms):.0f} ms")
     assert min(took_ms) <= 200  # the budget is 50: shared machines are slow at times
+
+
+EVENT_COLUMNS = {
+    "seq": "int64", "time": TIME, "event": STRING, "task_id": STRING, "field": STRING, "before": STRING,
+    "after": STRING,
+}  # fmt: skip
+ROWS = (
+    Row(4, 1_800_000_000.123456, None, "connection", before="connecting", after="live"),
+    Row(5, 1_800_000_001.0, "p", "task_changed", "root", "goal", None, "half a pair: \ud83d"),
+)
+
+
+@pytest.mark.parametrize("excerpt", [Excerpt(), Excerpt(ROWS, 4)], ids=["empty", "two rows"])
+def test_columns_and_types_of_events_do_not_depend_on_what_happened(excerpt: Excerpt) -> None:
+    frame = events(excerpt)
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == EVENT_COLUMNS
+    assert list(frame.columns) == list(EVENT_COLUMNS)
+    assert frame.attrs["dropped"] == excerpt.dropped
+    assert len(frame) == len(excerpt.rows)
+
+
+def test_events_say_what_the_log_says() -> None:
+    frame = events(Excerpt(ROWS, 4))
+    assert frame["seq"].to_list() == [4, 5]
+    assert frame["time"][0] == pd.Timestamp(1_800_000_000_123_456, unit="us", tz="UTC")
+    assert frame["task_id"].isna().to_list() == [True, False]
+    assert frame["before"].isna().to_list() == [False, True]
+    assert frame["after"].to_list() == ["live", "half a pair: \ud83d"]
+
+
+def test_50_000_events_are_quick() -> None:
+    excerpt = Excerpt(
+        tuple(Row(n, float(n), "p", "task_changed", f"root.{n}", "status", "a", "b") for n in range(50_000))
+    )
+    events(Excerpt())
+    took_ms = []
+    for _ in range(3):
+        start = time.perf_counter()
+        frame = events(excerpt)
+        took_ms.append((time.perf_counter() - start) * 1000)
+    assert len(frame) == 50_000
+    print(f"events() on 50,000 rows: {min(took_ms):.0f} ms")
+    assert min(took_ms) <= 1000  # about 50: shared machines are slow at times
