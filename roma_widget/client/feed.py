@@ -233,8 +233,9 @@ class Feed:
             loop.create_task(self._watch(rest), name="roma-feed-watch"),
             loop.create_task(self._mend_losses(), name="roma-feed-mend"),
             loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
-            loop.create_task(self.sampling.time_health(rest), name="roma-feed-health"),
         ]
+        if assessment.is_roma:
+            beside.append(loop.create_task(self.sampling.time_health(rest), name="roma-feed-health"))
         try:
             if (
                 self._task is None
