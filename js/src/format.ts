@@ -49,6 +49,27 @@ export function timeOfDay(epochMs: number | null, tenths = false): string {
   return tenths ? `${base}.${Math.floor(date.getMilliseconds() / 100)}` : base;
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+
+/** The person's own day and time: `20:50:56` today, `5 Jan 20:50` this year, `5 Jan 2025 20:50` before. */
+export function dayAndTime(epochMs: number | null, now: number): string {
+  if (epochMs === null) return UNKNOWN;
+  const date = new Date(epochMs);
+  const today = new Date(now);
+  if (Number.isNaN(date.getTime())) return UNKNOWN;
+  if (date.toDateString() === today.toDateString()) return timeOfDay(epochMs);
+  const year = date.getFullYear() === today.getFullYear() ? "" : ` ${date.getFullYear()}`;
+  return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${timeOfDay(epochMs).slice(0, 5)}`;
+}
+
+/** Short times: `0.4 ms`, `12 ms`, `1.2 s`. */
+export function trip(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) return UNKNOWN;
+  const ms = seconds * 1000;
+  if (ms > 0 && ms < 0.95) return `${ms.toFixed(1)} ms`;
+  return ms < 999.5 ? `${Math.round(ms)} ms` : duration(ms);
+}
+
 /** Epoch ms of an ISO 8601 string, or null. */
 export function epoch(iso: string | null): number | null {
   const ms = iso === null ? Number.NaN : Date.parse(iso);

@@ -1,13 +1,24 @@
 // The only user of the widget model: one Kernel per view. It says hello and bye, keeps the run in step with the
 // kernel's revisions, asks for a new snapshot when a message was lost, and knows whether the kernel is still there.
 
-import type { Action, BrowserMessage, Connection, KernelMessage, TaskDetail, Traits } from "./messages";
+import type {
+  Action,
+  BrowserMessage,
+  Connection,
+  KernelMessage,
+  LinkQuality,
+  ListedProject,
+  TaskDetail,
+  Traits,
+} from "./messages";
 import {
   readConnection,
   readIds,
+  readLinkQuality,
   readMessage,
   readProgress,
   readProject,
+  readProjects,
   readTaskDetail,
   readText,
 } from "./read";
@@ -20,6 +31,8 @@ const HELLO_BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** The kernel takes 60 s of silence for a closed tab, so a view says that it is there. */
 const HERE_EVERY_MS = 20_000;
 const ANSWER_WITHIN_MS = 10_000;
+/** What the server has to confirm, perhaps behind other requests, may take its time. */
+const SERVER_ANSWER_WITHIN_MS = 45_000;
 
 /** What we need of the widget model (a part of anywidget's). */
 export interface WidgetModel {
@@ -39,7 +52,18 @@ export interface Link {
 
 type Part = "run" | "traits" | "link";
 
-const TRAITS = ["connection", "project", "progress", "selection", "address", "static_key"] as const;
+const TRAITS = [
+  "connection",
+  "projects",
+  "project",
+  "watching",
+  "progress",
+  "selection",
+  "address",
+  "static_key",
+] as const;
+
+const NO_PROJECTS: readonly ListedProject[] = [];
 
 interface Waiting {
   settle(message: KernelMessage & { type: "reply" }): void;
@@ -57,6 +81,7 @@ export class Kernel {
   readonly #changed: (part: Part) => void;
   readonly #view = randomId();
   readonly #waiting = new Map<string, Waiting>();
+  readonly #projects = new WeakMap<object, readonly ListedProject[]>();
   #asked = 0;
   #helloCount = 0;
   #helloNotBefore = 0;
@@ -67,7 +92,7 @@ export class Kernel {
   constructor(model: WidgetModel, changed: (part: Part) => void, signal: AbortSignal) {
     this.#model = model;
     this.#changed = changed;
-    this.traits = readTraits(model);
+    this.traits = this.#takeTraits();
     this.link = { alive: true, heard: Date.now(), round_trip_ms: null, age_ms: null };
 
     const onMessage = (content: unknown, buffers?: readonly unknown[]) =>
@@ -91,8 +116,10 @@ export class Kernel {
 
   /** Sends a wish of the person; the answer is an error sentence or null. */
   async do(action: Action): Promise<string | null> {
+    const isForServer = action.action === "watch" || action.action === "switch";
+    const within_ms = isForServer ? SERVER_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS;
     try {
-      const reply = await this.#request((rid) => ({ type: "do", rid, ...action }));
+      const reply = await this.#request((rid) => ({ type: "do", rid, ...action }), within_ms);
       return reply.ok ? null : (reply.error ?? "The kernel refused and gave no reason.");
     } catch (error) {
       return sentence(error);
@@ -101,14 +128,26 @@ export class Kernel {
 
   /** The whole texts of one task; throws an Error with one sentence. */
   async ask(task: string): Promise<TaskDetail> {
-    const reply = await this.#request((rid) => ({ type: "ask", rid, what: "task", task }));
-    if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
-    const detail = readTaskDetail(reply.body);
-    if (detail === null) throw new Error("The kernel's answer could not be read.");
-    return detail;
+    return this.#answer((rid) => ({ type: "ask", rid, what: "task", task }), readTaskDetail);
   }
 
-  #request(message: (rid: string) => BrowserMessage): Promise<KernelMessage & { type: "reply" }> {
+  /** How good the line to the server is; throws an Error with one sentence. */
+  async askLink(): Promise<LinkQuality> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "link" }), readLinkQuality);
+  }
+
+  async #answer<T>(message: (rid: string) => BrowserMessage, read: (body: unknown) => T | null): Promise<T> {
+    const reply = await this.#request(message, ANSWER_WITHIN_MS);
+    if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
+    const answer = read(reply.body);
+    if (answer === null) throw new Error("The kernel's answer could not be read.");
+    return answer;
+  }
+
+  #request(
+    message: (rid: string) => BrowserMessage,
+    within_ms: number,
+  ): Promise<KernelMessage & { type: "reply" }> {
     const rid = `${this.#view}-${++this.#asked}`;
     return new Promise((resolve, reject) => {
       const done = () => {
@@ -119,7 +158,7 @@ export class Kernel {
         done();
         reject(new Error(`Asked the kernel; no answer: ${why}.`));
       };
-      const timer = setTimeout(() => cancel(`nothing within ${ANSWER_WITHIN_MS / 1000} s`), ANSWER_WITHIN_MS);
+      const timer = setTimeout(() => cancel(`nothing within ${within_ms / 1000} s`), within_ms);
       this.#waiting.set(rid, {
         settle: (reply) => {
           done();
@@ -180,8 +219,30 @@ export class Kernel {
     clearTimeout(this.#retryHello);
   }
 
+  #takeTraits(): Traits {
+    const model = this.#model;
+    return {
+      connection: readConnection(model.get("connection")),
+      projects: this.#takeProjects(model.get("projects")),
+      project: readProject(model.get("project")),
+      watching: readText(model.get("watching")),
+      progress: readProgress(model.get("progress")),
+      selection: readIds(model.get("selection")),
+      address: readText(model.get("address")),
+      static_key: readText(model.get("static_key")),
+    };
+  }
+
+  /** The same list as before while the trait is: hundreds of projects are not read anew ten times a second. */
+  #takeProjects(value: unknown): readonly ListedProject[] {
+    if (typeof value !== "object" || value === null) return NO_PROJECTS;
+    const projects = this.#projects.get(value) ?? readProjects(value);
+    this.#projects.set(value, projects);
+    return projects;
+  }
+
   #readTraits(): void {
-    this.traits = readTraits(this.#model);
+    this.traits = this.#takeTraits();
     this.#heardKernel();
     this.#changed("traits");
   }
@@ -218,17 +279,6 @@ export class Kernel {
 /** Whether elapsed times go on: somebody still supplies the state. */
 export const isFollowing = (connection: Connection): boolean =>
   connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
-
-function readTraits(model: WidgetModel): Traits {
-  return {
-    connection: readConnection(model.get("connection")),
-    project: readProject(model.get("project")),
-    progress: readProgress(model.get("progress")),
-    selection: readIds(model.get("selection")),
-    address: readText(model.get("address")),
-    static_key: readText(model.get("static_key")),
-  };
-}
 
 const randomId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(

@@ -19,8 +19,26 @@ export interface Connection {
   readonly error: string | null;
   readonly transport: string | null;
   readonly reconnects: number;
+  /** What the server says of itself; null: not known yet. */
+  readonly server: ServerWord | null;
+  /** Prompts that wait on the server while it is followed over HTTP; null where that is not known. */
+  readonly questions: number | null;
 }
 
+export type ServerWord = "ready" | "not_ready" | "unreachable";
+
+/** One project of the server's list. */
+export interface ListedProject {
+  readonly id: string;
+  readonly title: string | null;
+  /** The server's own word. */
+  readonly status: string | null;
+  /** ISO 8601, UTC. */
+  readonly created: string | null;
+  readonly is_current: boolean;
+}
+
+/** The shown project. */
 export interface Project {
   readonly id: string;
   readonly title: string | null;
@@ -47,7 +65,10 @@ export interface Progress {
 /** The small whole state: every synced trait. */
 export interface Traits {
   readonly connection: Connection;
+  readonly projects: readonly ListedProject[];
   readonly project: Project | null;
+  /** The project that this monitor holds to; null: it follows the server's current one. */
+  readonly watching: string | null;
   readonly progress: Progress;
   readonly selection: readonly string[];
   readonly address: string | null;
@@ -118,7 +139,9 @@ export type KernelMessage =
 export type Action =
   | { readonly action: "select"; readonly tasks: readonly string[] }
   | { readonly action: "connect_anyway" }
-  | { readonly action: "retry" };
+  | { readonly action: "retry" }
+  | { readonly action: "watch"; readonly project: string | null }
+  | { readonly action: "switch"; readonly project: string };
 
 /** Browser to kernel. */
 export type BrowserMessage =
@@ -126,7 +149,8 @@ export type BrowserMessage =
   | { readonly type: "here"; readonly view: string }
   | { readonly type: "bye"; readonly view: string }
   | ({ readonly type: "do"; readonly rid: string } & Action)
-  | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string };
+  | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string }
+  | { readonly type: "ask"; readonly rid: string; readonly what: "link" };
 
 /** The answer to `ask task`: the whole texts of one task. */
 export interface TaskDetail {
@@ -137,4 +161,30 @@ export interface TaskDetail {
   readonly result_kind: "text" | "json" | null;
   readonly objective: string | null;
   readonly input: string | null;
+}
+
+/** The answer to `ask link`: how good the line to the server is. null: unknown. */
+export interface LinkQuality {
+  readonly round_trip_s: number | null;
+  readonly jitter_s: number | null;
+  readonly missed_pings: number | null;
+  readonly frames: number | null;
+  readonly frames_per_s: number | null;
+  readonly bytes_received: number | null;
+  readonly bytes_per_s: number | null;
+  readonly skipped_frames: number | null;
+  readonly lost_deltas: number | null;
+  /** Age of what is shown. */
+  readonly age_s: number | null;
+  readonly reconnects: number | null;
+  readonly unasked_replies: number | null;
+  readonly extension: boolean | null;
+  /** Oldest first, the last ten minutes. */
+  readonly history: readonly LinkMoment[];
+}
+
+export interface LinkMoment {
+  readonly ago_s: number;
+  readonly round_trip_s: number | null;
+  readonly state: string;
 }

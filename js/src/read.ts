@@ -6,9 +6,13 @@ import type {
   ConnectionState,
   Delta,
   KernelMessage,
+  LinkMoment,
+  LinkQuality,
+  ListedProject,
   Outcome,
   Progress,
   Project,
+  ServerWord,
   Task,
   TaskChange,
   TaskDetail,
@@ -25,6 +29,7 @@ const CONNECTION_STATES: ReadonlySet<string> = new Set<ConnectionState>([
   "closed",
   "archive",
 ]);
+const SERVER_WORDS: ReadonlySet<string> = new Set<ServerWord>(["ready", "not_ready", "unreachable"]);
 const OUTCOMES: ReadonlySet<string> = new Set<Outcome>([
   "running",
   "succeeded",
@@ -34,12 +39,29 @@ const OUTCOMES: ReadonlySet<string> = new Set<Outcome>([
   "unknown",
 ]);
 
+/** What one line shows of a foreign text. */
+const LINE_CHARS = 300;
+const PROJECTS_AT_MOST = 5_000;
+/** Of a reply's history: what is looked at, what is kept, and how far back it goes. */
+const MOMENTS_READ = 2_000;
+const MOMENTS_AT_MOST = 120;
+export const HISTORY_S = 600;
+
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 const number = (value: unknown): number | null =>
   typeof value === "number" && Number.isFinite(value) ? value : null;
 const count = (value: unknown): number => Math.max(0, number(value) ?? 0);
+/** Amounts are never negative; one that says so is not known. */
+const amount = (value: unknown): number | null => {
+  const read = number(value);
+  return read === null || read < 0 ? null : read;
+};
+const line = (value: unknown): string | null => {
+  const read = text(value);
+  return read === null || read.length <= LINE_CHARS ? read : `${read.slice(0, LINE_CHARS)}…`;
+};
 
 export function readIds(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((id): id is string => typeof id === "string") : [];
@@ -52,6 +74,7 @@ export function readText(value: unknown): string | null {
 export function readConnection(value: unknown): Connection {
   const fields = isFields(value) ? value : {};
   const state = text(fields.state);
+  const server = text(fields.server);
   return {
     state: state !== null && CONNECTION_STATES.has(state) ? (state as ConnectionState) : "connecting",
     reason: text(fields.reason),
@@ -60,7 +83,25 @@ export function readConnection(value: unknown): Connection {
     error: text(fields.error),
     transport: text(fields.transport),
     reconnects: count(fields.reconnects),
+    server: server !== null && SERVER_WORDS.has(server) ? (server as ServerWord) : null,
+    questions: amount(fields.questions),
   };
+}
+
+/** The server's projects; an id that comes twice counts once. */
+export function readProjects(value: unknown): readonly ListedProject[] {
+  const projects = new Map<string, ListedProject>();
+  for (const fields of Array.isArray(value) ? value.slice(0, PROJECTS_AT_MOST) : []) {
+    if (!isFields(fields) || typeof fields.id !== "string" || projects.has(fields.id)) continue;
+    projects.set(fields.id, {
+      id: fields.id,
+      title: line(fields.title),
+      status: line(fields.status),
+      created: line(fields.created),
+      is_current: fields.is_current === true,
+    });
+  }
+  return [...projects.values()];
 }
 
 export function readProject(value: unknown): Project | null {
@@ -240,4 +281,35 @@ export function readTaskDetail(value: unknown): TaskDetail | null {
     objective: text(value.objective),
     input: text(value.input),
   };
+}
+
+export function readLinkQuality(value: unknown): LinkQuality | null {
+  if (!isFields(value)) return null;
+  return {
+    round_trip_s: amount(value.round_trip_s),
+    jitter_s: amount(value.jitter_s),
+    missed_pings: amount(value.missed_pings),
+    frames: amount(value.frames),
+    frames_per_s: amount(value.frames_per_s),
+    bytes_received: amount(value.bytes_received),
+    bytes_per_s: amount(value.bytes_per_s),
+    skipped_frames: amount(value.skipped_frames),
+    lost_deltas: amount(value.lost_deltas),
+    age_s: amount(value.age_s),
+    reconnects: amount(value.reconnects),
+    unasked_replies: amount(value.unasked_replies),
+    extension: typeof value.extension === "boolean" ? value.extension : null,
+    history: readHistory(value.history),
+  };
+}
+
+function readHistory(value: unknown): readonly LinkMoment[] {
+  if (!Array.isArray(value)) return [];
+  const moments: LinkMoment[] = [];
+  for (const fields of value.slice(0, MOMENTS_READ)) {
+    const ago_s = isFields(fields) ? amount(fields.ago_s) : null;
+    if (ago_s === null || ago_s > HISTORY_S) continue;
+    moments.push({ ago_s, round_trip_s: amount(fields.round_trip_s), state: text(fields.state) ?? "" });
+  }
+  return moments.sort((a, b) => b.ago_s - a.ago_s).slice(-MOMENTS_AT_MOST);
 }

@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { count, duration, elapsed, epoch, plural, prettyJson, size, timeOfDay } from "../src/format";
+import {
+  count,
+  dayAndTime,
+  duration,
+  elapsed,
+  epoch,
+  plural,
+  prettyJson,
+  size,
+  timeOfDay,
+  trip,
+} from "../src/format";
 import { isHollow, statusOf, wordOf } from "../src/status";
 
 test.each([
@@ -39,6 +50,24 @@ test.each([
   [14_200, "14 kB"],
   [2_400_000, "2.4 MB"],
 ])("size(%s) is %s", (bytes, text) => expect(size(bytes)).toBe(text));
+
+test.each([
+  [null, "—"],
+  [0, "0 ms"],
+  [0.0004, "0.4 ms"],
+  [0.0124, "12 ms"],
+  [1.2, "1.2 s"],
+])("trip(%s) is %s", (seconds, text) => expect(trip(seconds)).toBe(text));
+
+test("a day is named as far as today leaves it open", () => {
+  const at = (...when: [number, number, number, number, number]) => new Date(...when).getTime();
+  const now = at(2026, 0, 5, 20, 51);
+  expect(dayAndTime(at(2026, 0, 5, 9, 7), now)).toBe("09:07:00");
+  expect(dayAndTime(at(2026, 0, 4, 9, 7), now)).toBe("4 Jan 09:07");
+  expect(dayAndTime(at(2025, 0, 5, 9, 7), now)).toBe("5 Jan 2025 09:07");
+  expect(dayAndTime(null, now)).toBe("—");
+  expect(dayAndTime(Number.NaN, now)).toBe("—");
+});
 
 test("plurals, times and JSON", () => {
   expect(plural(1, "task")).toBe("1 task");
