@@ -1,13 +1,12 @@
-// One sentence under the header when there is something to say, and the page that stands in place of the graph when
-// there are no tasks. Both say what is so, then what helps.
+// One sentence under the header when there is something to say: what is so, then what helps.
 
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import { epoch, timeOfDay } from "../format";
+import { epoch, plural, timeOfDay } from "../format";
 import { unreachable } from "../kernel";
-import type { Action } from "../messages";
 import type { View } from "../view";
-import { Icon } from "./parts";
+import { ActionButton } from "./action";
+
+export const NOT_READY = "The server is up and says it is not ready.";
 
 const ATTEMPTS = 10;
 
@@ -29,41 +28,12 @@ function Notice({ kind, lead, children, button }: NoticeProps) {
   );
 }
 
-interface ActionButtonProps {
-  view: View;
-  action: Action;
-  label: string;
-  main?: boolean;
-}
-
-/** A button that asks the kernel; off while the question travels or the kernel is gone; says why it failed. */
-function ActionButton({ view, action, label, main = false }: ActionButtonProps) {
-  const [state, setState] = useState<"rest" | "asked" | { error: string }>("rest");
-  const press = () => {
-    setState("asked");
-    void view.kernel.do(action).then((error) => setState(error === null ? "rest" : { error }));
-  };
-  return (
-    <>
-      {typeof state === "object" && <span class="rw-s-FAILED rw-inked rw-action-error">{state.error}</span>}
-      <button
-        type="button"
-        class={main ? "rw-button rw-button-main" : "rw-button"}
-        disabled={state === "asked" || !view.canAct}
-        onClick={press}
-      >
-        {label}
-      </button>
-    </>
-  );
-}
-
-function secondsTo(iso: string | null): number | null {
+export function secondsTo(iso: string | null): number | null {
   const at = epoch(iso);
   return at === null ? null : Math.max(0, Math.ceil((at - Date.now()) / 1000));
 }
 
-function nextTry(view: View): string {
+export function nextTry(view: View): string {
   const { attempt, next_retry } = view.kernel.traits.connection;
   const seconds = secondsTo(next_retry);
   const parts = [
@@ -98,18 +68,15 @@ function connectionNotice(view: View) {
   const { connection } = view.kernel.traits;
   switch (connection.state) {
     case "polling":
-      return (
-        <Notice
-          kind="accent"
-          lead="Following over HTTP."
-          button={<ActionButton view={view} action={{ action: "connect_anyway" }} label="Connect anyway" />}
-        >
-          <span dir="auto">{connection.reason ?? ""}</span>
-        </Notice>
-      );
+      return <PollingNotice view={view} />;
     case "reconnecting":
       return (
-        <Notice kind="att" lead="Reconnecting.">
+        <Notice
+          kind="att"
+          lead="Reconnecting."
+          button={<ActionButton view={view} action={{ action: "retry" }} label="Retry now" />}
+        >
+          {connection.server === "not_ready" && `${NOT_READY} `}
           <span dir="auto">{connection.error ?? ""}</span> {nextTry(view)}
         </Notice>
       );
@@ -117,7 +84,7 @@ function connectionNotice(view: View) {
       return (
         <Notice
           kind="fail"
-          lead="The server does not answer."
+          lead={connection.server === "not_ready" ? NOT_READY : "The server does not answer."}
           button={<ActionButton view={view} action={{ action: "retry" }} label="Retry now" />}
         >
           <span dir="auto">{connection.error ?? ""}</span>
@@ -138,116 +105,35 @@ function connectionNotice(view: View) {
   }
 }
 
-/** In place of graph and panel while there are no tasks. */
-export function NoTasks({ view }: { view: View }) {
-  const { connection, address, project } = view.kernel.traits;
-  const server = address ?? "the server";
-  switch (connection.state) {
-    case "connecting":
-      return (
-        <Page title={`Connecting to ${server}`}>
-          <p class="rw-quiet">The run shows up here as soon as the server answers.</p>
-        </Page>
-      );
-    case "live":
-    case "polling":
-      return project === null ? (
-        <Page title="Connected. No run yet.">
-          <p class="rw-quiet">A run started on this server shows up by itself.</p>
-        </Page>
-      ) : (
-        <Page title="Connected. No tasks yet.">
-          <p class="rw-quiet">The plan shows up here as soon as the server has one.</p>
-        </Page>
-      );
-    case "reconnecting":
-      return (
-        <Page title={`No answer from ${server} yet`}>
-          <Facts
-            rows={[
-              ["Came back", connection.error],
-              ["Next try", nextTry(view) || null],
-              ["What helps", "start ROMA's server, or check the address"],
-            ]}
-          />
-          <div class="rw-page-actions">
-            <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main />
-          </div>
-        </Page>
-      );
-    case "failed":
-      return (
-        <Page title="The server does not answer" failed>
-          <Facts
-            rows={[
-              ["Tried", <span class="rw-mono">{address ?? "—"}</span>],
-              ["Came back", connection.error ?? "nothing"],
-              [
-                "Next try",
-                secondsTo(connection.next_retry) === null
-                  ? null
-                  : `in ${secondsTo(connection.next_retry)} s, by itself`,
-              ],
-              ["What helps", "start ROMA's server, or check the address"],
-            ]}
-          />
-          <div class="rw-page-actions">
-            <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main />
-          </div>
-        </Page>
-      );
-    case "closed":
-      return (
-        <Page title="Disconnected.">
-          <p class="rw-quiet">No tasks had arrived. Run the cell again to connect.</p>
-        </Page>
-      );
-    case "archive":
-      return (
-        <Page title="No tasks.">
-          <p class="rw-quiet">This archive holds no tasks.</p>
-        </Page>
-      );
-    default:
-      return unreachable(connection.state);
-  }
-}
+const OVER: ReadonlySet<string> = new Set(["succeeded", "with_failures", "failed"]);
 
-function Page({
-  title,
-  failed = false,
-  children,
-}: {
-  title: string;
-  failed?: boolean;
-  children: ComponentChildren;
-}) {
-  return (
-    <div class="rw-page">
-      <h3 class="rw-page-title">
-        {failed && (
-          <span class="rw-s-FAILED rw-inked rw-page-mark">
-            <Icon name="close" />
-          </span>
-        )}
-        {title}
-      </h3>
-      {children}
-    </div>
+/** Followed over HTTP: why, what waits for an answer meanwhile, and the button that may freeze a run. */
+function PollingNotice({ view }: { view: View }) {
+  const { connection, progress } = view.kernel.traits;
+  const questions = connection.questions ?? 0;
+  const button = (
+    <ActionButton
+      view={view}
+      action={{ action: "connect_anyway" }}
+      label="Connect anyway"
+      confirm={
+        OVER.has(progress.outcome)
+          ? null
+          : { question: "This may freeze the run for good.", label: "Connect" }
+      }
+    />
   );
-}
-
-function Facts({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) {
+  if (questions === 0) {
+    return (
+      <Notice kind="accent" lead="Following over HTTP." button={button}>
+        <span dir="auto">{connection.reason ?? ""}</span>
+      </Notice>
+    );
+  }
+  const [wait, them] = questions === 1 ? ["waits", "it"] : ["wait", "them"];
   return (
-    <dl class="rw-facts">
-      {rows
-        .filter(([, value]) => value !== null)
-        .map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd dir="auto">{value}</dd>
-          </div>
-        ))}
-    </dl>
+    <Notice kind="att" lead={`${plural(questions, "question")} ${wait} on the server.`} button={button}>
+      {`Connecting shows ${them} and lets you answer, but may freeze the run on ROMA v1.`}
+    </Notice>
   );
 }

@@ -1,0 +1,102 @@
+// Buttons that ask the kernel for something: busy while the question travels, a sentence when it was refused.
+
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Action } from "../messages";
+import type { View } from "../view";
+
+interface ActionButtonProps {
+  view: View;
+  action: Action;
+  label: string;
+  main?: boolean;
+  /** What is asked once more, in place of the button, before it acts. */
+  confirm?: { readonly question: string; readonly label: string } | null;
+}
+
+/** A button that asks the kernel; off while the question travels or the kernel is gone; says why it failed. */
+export function ActionButton({ view, action, label, main = false, confirm = null }: ActionButtonProps) {
+  const [state, setState] = useState<"rest" | "confirming" | "asked" | { error: string }>("rest");
+  const button = useRef<HTMLButtonElement>(null);
+  const wantsFocus = useRef(false);
+  useLayoutEffect(() => {
+    if (!wantsFocus.current) return;
+    wantsFocus.current = false;
+    button.current?.focus({ preventScroll: true });
+  });
+
+  const act = () => {
+    setState("asked");
+    void view.kernel.do(action).then((error) => setState(error === null ? "rest" : { error }));
+  };
+  const press = () => {
+    if (state === "asked") return;
+    if (confirm === null) act();
+    else setState("confirming");
+  };
+  if (state === "confirming" && confirm !== null) {
+    const leave = (next: () => void) => {
+      wantsFocus.current = true;
+      next();
+    };
+    return (
+      <Confirmation
+        question={confirm.question}
+        label={confirm.label}
+        onYes={() => leave(act)}
+        onNo={() => leave(() => setState("rest"))}
+      />
+    );
+  }
+  return (
+    <>
+      {typeof state === "object" && (
+        <span class="rw-s-FAILED rw-inked rw-action-error" dir="auto" title={state.error.slice(0, 500)}>
+          {state.error}
+        </span>
+      )}
+      <button
+        type="button"
+        class={main ? "rw-button rw-button-main" : "rw-button"}
+        ref={button}
+        disabled={!view.canAct}
+        aria-disabled={state === "asked"}
+        onClick={press}
+      >
+        {label}
+      </button>
+    </>
+  );
+}
+
+interface ConfirmationProps {
+  question: string;
+  label: string;
+  busy?: boolean;
+  onYes: () => void;
+  onNo: () => void;
+}
+
+/** Asks once more, in place. The keyboard stands on "Cancel", so that a second Enter does no harm. */
+export function Confirmation({ question, label, busy = false, onYes, onNo }: ConfirmationProps) {
+  const cancel = useRef<HTMLButtonElement>(null);
+  const questionId = useId();
+  useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    onNo();
+  };
+  return (
+    <div class="rw-confirm" role="group" aria-labelledby={questionId} aria-busy={busy} onKeyDown={onKey}>
+      <span id={questionId} class="rw-confirm-question">
+        {question}
+      </span>
+      <button type="button" class="rw-button" aria-disabled={busy} onClick={() => busy || onYes()}>
+        {label}
+      </button>
+      <button type="button" class="rw-button" ref={cancel} onClick={onNo}>
+        Cancel
+      </button>
+    </div>
+  );
+}

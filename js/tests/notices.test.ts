@@ -1,0 +1,92 @@
+// @vitest-environment happy-dom
+// What the notices say of the connection, and that the button which may freeze a run asks once more.
+
+import { expect, test } from "vitest";
+import { FakeModel, snapshot, task } from "./make";
+import { frame, mount, settle } from "./mount";
+
+async function show(connection: object, outcome = "running", tasks = [task("r")]) {
+  const model = new FakeModel();
+  model.values.set("connection", connection);
+  model.values.set("progress", { total: 1, outcome });
+  const { root } = mount(model);
+  model.say(snapshot(1, tasks));
+  frame();
+  const notice = () => root.querySelector(".rw-notice")?.textContent ?? "";
+  const named = (words: string) =>
+    [...root.querySelectorAll("button")].find(({ textContent }) => textContent === words);
+  const click = async (words: string) => {
+    named(words)?.click();
+    await settle();
+  };
+  return { model, root, notice, named, click };
+}
+
+test("questions that wait are said, and what connecting costs", async () => {
+  const { notice, model } = await show({ state: "polling", questions: 2, reason: "It could freeze." });
+  expect(notice()).toContain(
+    "2 questions wait on the server. Connecting shows them and lets you answer, but may freeze the run on ROMA v1.",
+  );
+  model.set("connection", { state: "polling", questions: 1 });
+  await settle();
+  expect(notice()).toContain("1 question waits on the server. Connecting shows it and");
+  for (const questions of [0, null, -3, "<b>"]) {
+    model.set("connection", { state: "polling", questions, reason: "It could freeze." });
+    await settle();
+    expect(notice()).toContain("Following over HTTP. It could freeze.");
+  }
+});
+
+test("connecting during a run asks once more; Cancel and Escape give the focus back and ask nothing", async () => {
+  const { model, root, named, click } = await show({ state: "polling" });
+  await click("Connect anyway");
+  expect(model.sentOf("do")).toEqual([]);
+  expect(document.activeElement?.textContent).toBe("Cancel");
+  await click("Cancel");
+  expect(document.activeElement).toBe(named("Connect anyway"));
+  await click("Connect anyway");
+  document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  await settle();
+  expect(document.activeElement).toBe(named("Connect anyway"));
+  expect(model.sentOf("do")).toEqual([]);
+  await click("Connect anyway");
+  await click("Connect");
+  expect(model.sentOf("do").map(({ action }) => action)).toEqual(["connect_anyway"]);
+  expect(named("Connect anyway")?.getAttribute("aria-disabled")).toBe("true");
+  await click("Connect anyway");
+  expect(model.sentOf("do")).toHaveLength(1);
+  model.say([{ type: "reply", rid: model.lastRid("do"), ok: false, error: "No." }, []]);
+  await settle();
+  expect(root.querySelector(".rw-action-error")?.textContent).toBe("No.");
+});
+
+test("after the run there is nothing to protect", async () => {
+  const { model, click } = await show({ state: "polling" }, "succeeded");
+  await click("Connect anyway");
+  expect(model.sentOf("do").map(({ action }) => action)).toEqual(["connect_anyway"]);
+});
+
+test("a reconnecting view can be told to try now", async () => {
+  const { model, click, notice } = await show({
+    state: "reconnecting",
+    error: "Refused.",
+    server: "unreachable",
+  });
+  expect(notice()).toContain("Reconnecting. Refused.");
+  await click("Retry now");
+  expect(model.sentOf("do").map(({ action }) => action)).toEqual(["retry"]);
+});
+
+test("a server that is up and not ready is not one that does not answer", async () => {
+  const words = "The server is up and says it is not ready.";
+  for (const state of ["reconnecting", "failed"]) {
+    const { root, model } = await show({ state, server: "not_ready" });
+    expect(root.querySelector(".rw-notice")?.textContent).toContain(words);
+    expect(root.textContent).not.toContain("does not answer");
+    const empty = await show({ state, server: "not_ready" }, "unknown", []);
+    expect(empty.root.querySelector(".rw-page-title")?.textContent).toBe(words);
+    model.set("connection", { state, server: "unreachable" });
+    await settle();
+    expect(root.textContent).not.toContain(words);
+  }
+});
