@@ -1,58 +1,36 @@
-// The header's one line (two when narrow) and the progress bar under it.
+// The header's one line (two when narrow): connection, project, numbers; and the progress bar under it.
 
 import { count, elapsed, UNKNOWN } from "../format";
-import { unreachable } from "../kernel";
-import type { Connection } from "../messages";
+import { isAside } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
-
-function stateWord(connection: Connection): string {
-  switch (connection.state) {
-    case "live":
-      return "Live";
-    case "polling":
-      return "HTTP";
-    case "connecting":
-      return "Connecting";
-    case "reconnecting":
-      return connection.attempt === null ? "Reconnecting" : `Reconnecting, try ${connection.attempt}`;
-    case "failed":
-      return "Not reachable";
-    case "closed":
-      return "Closed";
-    case "archive":
-      return "Archive";
-    default:
-      return unreachable(connection.state);
-  }
-}
+import { LinkState } from "./link";
+import { ProjectMenu } from "./projects";
 
 export function Header({ view }: { view: View }) {
-  const { traits, link } = view.kernel;
-  const { connection, project, progress, address } = traits;
+  const { connection, project, progress, address } = view.kernel.traits;
   const hasTasks = view.run.tasks.size > 0;
   const title = hasTasks || project !== null ? (project?.goal ?? project?.title ?? firstGoal(view)) : null;
-  const trip =
-    link.alive &&
-    link.round_trip_ms !== null &&
-    (connection.state === "live" || connection.state === "polling")
-      ? `${Math.round(link.round_trip_ms)} ms`
-      : null;
-  const dot = link.alive ? connection.state : "gone";
   const note = quietNote(view);
+  const aside = isAside(view.kernel.traits);
   return (
     <header class="rw-header">
-      <span class="rw-state">
-        <span class={`rw-dot rw-dot-${dot}`} aria-hidden="true" />
-        <span class="rw-state-word">{link.alive ? stateWord(connection) : "No kernel"}</span>
-        {trip !== null && <span class="rw-quiet rw-trip">{trip}</span>}
-      </span>
-      <h2 class="rw-title" dir="auto" title={title ?? undefined}>
-        {title ?? (connection.state === "live" ? "No project" : (address ?? "ROMA"))}
-      </h2>
-      {(hasTasks || note !== "") && (
+      <LinkState view={view} />
+      <ProjectMenu
+        view={view}
+        title={title ?? (connection.state === "live" ? "No project" : (address ?? "ROMA"))}
+      />
+      {(hasTasks || aside || note !== "") && (
         <span class="rw-numbers">
-          {hasTasks ? <ProgressText view={view} /> : <span class="rw-quiet">{note}</span>}
+          {aside && (
+            <span
+              class="rw-quiet rw-aside"
+              title="This view holds to a project that is not the server's current one."
+            >
+              <span class="rw-aside-verb">watching · </span>not current
+            </span>
+          )}
+          {hasTasks ? <ProgressText view={view} /> : note !== "" && <span class="rw-quiet">{note}</span>}
           {hasTasks && progress.started !== null && (
             <span class="rw-quiet rw-elapsed">{elapsed(view.elapsed())}</span>
           )}

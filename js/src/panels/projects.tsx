@@ -1,0 +1,102 @@
+// The title in the header and the menu under it: which project is shown here, and which one is current for everybody.
+
+import { useMemo, useRef, useState } from "preact/hooks";
+import { count } from "../format";
+import type { View } from "../view";
+import { Icon } from "./parts";
+import { Popover } from "./popover";
+import { ProjectList } from "./project-list";
+
+/** What the person asked for last. It outlives the menu, so that a refusal is there when the menu is opened again. */
+export interface Asked {
+  readonly what: "watch" | "switch";
+  /** null: the server's current one. */
+  readonly project: string | null;
+  /** null: under way. */
+  readonly error: string | null;
+}
+
+export function ProjectMenu({ view, title }: { view: View; title: string }) {
+  const { traits, link } = view.kernel;
+  const { projects, watching, project } = traits;
+  const [isOpen, setOpen] = useState(false);
+  const [asked, setAsked] = useState<Asked | null>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const opened = useRef(false);
+  const turn = useRef(0);
+  opened.current = isOpen;
+
+  const ask = async (what: Asked["what"], id: string | null): Promise<boolean> => {
+    const mine = ++turn.current;
+    setAsked({ what, project: id, error: null });
+    const error = await view.kernel.do(
+      what === "switch" && id !== null ? { action: "switch", project: id } : { action: "watch", project: id },
+    );
+    // Somebody who has asked for something else meanwhile hears of that alone.
+    if (mine !== turn.current) return false;
+    setAsked(error === null ? null : { what, project: id, error });
+    return error === null;
+  };
+  const close = () => {
+    if (!opened.current) return;
+    setOpen(false);
+    button.current?.focus({ preventScroll: true });
+  };
+  const watch = (id: string | null) => {
+    void ask("watch", id).then((done) => done && close());
+  };
+  const makeCurrent = (id: string) => ask("switch", id);
+
+  const list = useMemo(
+    () =>
+      isOpen && (
+        <Popover label="Projects" kind="projects" anchor={button} onClose={() => setOpen(false)}>
+          <ProjectList
+            projects={projects}
+            watching={watching}
+            shown={project?.id ?? null}
+            canAct={link.alive}
+            asked={asked}
+            onWatch={watch}
+            onMakeCurrent={makeCurrent}
+            onClose={close}
+          />
+        </Popover>
+      ),
+    [isOpen, projects, watching, project?.id, link.alive, asked],
+  );
+  const text = (
+    <span class="rw-title-text" dir="auto">
+      {title}
+    </span>
+  );
+  const hasMenu = projects.length > 0 || watching !== null;
+  return (
+    <div class="rw-title-box">
+      <h2 class="rw-title" title={title.slice(0, 1000)}>
+        {hasMenu ? (
+          <button
+            type="button"
+            class="rw-title-button"
+            ref={button}
+            aria-haspopup="dialog"
+            aria-expanded={isOpen}
+            onClick={() => setOpen(!isOpen)}
+          >
+            {text}
+            {projects.length > 1 && (
+              <span class="rw-quiet rw-title-count">
+                {count(projects.length)}
+                <span class="rw-clipped"> projects</span>
+              </span>
+            )}
+            <Icon name="open" />
+          </button>
+        ) : (
+          text
+        )}
+      </h2>
+      {list}
+    </div>
+  );
+}
