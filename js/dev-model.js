@@ -404,11 +404,63 @@ if (params.get("every") !== null) {
 }
 const byStatus = {};
 for (const { status } of tasks) byStatus[status] = (byStatus[status] ?? 0) + 1;
+// &projects=12 lists so many, &watching=p3 holds to one, &questions=2, &server=not_ready, &refuse=<sentence> answers so,
+// &silent=1 never answers what a person asks.
+const PROJECTS = Number(params.get("projects") ?? 6);
+const GOALS = [
+  "Write a short briefing on urban rooftop farming for a city council",
+  "Survey of 40 city climate plans",
+  "Compare three heat pump subsidies",
+  "Report on the state of two village archives",
+  "Write a short briefing on urban rooftop farming for a city council",
+  null,
+];
+const projects = Array.from({ length: PROJECTS }, (_, i) => ({
+  id: `p${i + 1}-7f3a91c2-4be0-11f0`,
+  title: i < GOALS.length ? GOALS[i] : `${GOALS[i % 4]}, part ${i + 1}`,
+  status: ["running", "completed", "failed", "completed", "active", "completed"][i % 6],
+  created: new Date(Date.now() - i * i * 5_400_000 - 60_000).toISOString(),
+  updated: null,
+  is_current: i === 0,
+}));
+const projectOf = (number) => projects[Number(number) - 1]?.id ?? null;
+const history = Array.from({ length: 120 }, (_, i) => {
+  const ago_s = (119 - i) * 5;
+  const down = ago_s > 215 && ago_s < 265;
+  const polled = ago_s <= 215 && ago_s > 165;
+  return {
+    ago_s,
+    round_trip_s: down
+      ? null
+      : 0.009 + 0.004 * Math.sin(i / 3) ** 2 + (i % 17 === 0 ? 0.018 : 0) + (polled ? 0.006 : 0),
+    frames: 10,
+    bytes: 40_000,
+    state: down ? "reconnecting" : polled ? "polling" : state,
+  };
+});
+const quality = {
+  round_trip_s: 0.0124,
+  jitter_s: 0.0021,
+  missed_pings: 0,
+  frames: 1204,
+  frames_per_s: 2.04,
+  bytes_received: 3_100_000,
+  bytes_per_s: 14_200,
+  skipped_frames: 0,
+  lost_deltas: 0,
+  age_s: 0.42,
+  reconnects: 1,
+  unasked_replies: 0,
+  extension: true,
+  history,
+};
 const reasons = { polling: "Opening a socket now could freeze this run." };
 const errors = {
   reconnecting: "GET http://127.0.0.1:5000/api/health: connection refused, after 3 ms.",
   failed: "GET http://127.0.0.1:5000/api/health: connection refused, after 3 ms.",
 };
+if (params.get("server") === "not_ready")
+  errors.failed = errors.reconnecting = "GET /readiness: 503, still starting.";
 const traits = {
   connection: {
     state,
@@ -420,9 +472,20 @@ const traits = {
     error: errors[state] ?? null,
     transport: state === "polling" ? "polling" : "websocket",
     reconnects: 0,
+    server: params.get("server") ?? (errors[state] ? "unreachable" : "ready"),
+    questions: params.get("questions") === null ? null : Number(params.get("questions")),
   },
-  projects: [],
-  project: n === 0 ? {} : { id: "p1", title: tasks[0].goal, goal: tasks[0].goal, status: "running" },
+  projects,
+  watching: projectOf(params.get("watching")),
+  project:
+    n === 0
+      ? {}
+      : {
+          id: projectOf(params.get("watching") ?? 1) ?? "p1",
+          title: tasks[0].goal,
+          goal: tasks[0].goal,
+          status: "running",
+        },
   progress: {
     total: tasks.length,
     done: byStatus.DONE ?? 0,
@@ -463,12 +526,19 @@ export const model = {
     this.sent.push(message);
     if (message.type === "hello") setTimeout(() => this.snapshot());
     if (message.type === "do" && message.action === "select") this.set("selection", message.tasks);
-    if (message.type === "do")
+    if (message.type === "do" && params.get("silent") === null) {
+      const error = params.get("refuse");
+      setTimeout(() => {
+        if (error === null) this.act(message);
+        emit("msg:custom", { type: "reply", rid: message.rid, ok: error === null, error }, []);
+      }, 20);
+    }
+    if (message.type === "ask" && message.what === "link")
       setTimeout(
-        () => emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, []),
+        () => emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, json(quality)),
         20,
       );
-    if (message.type === "ask") {
+    if (message.type === "ask" && message.what === "task") {
       const wanted = tasks.find(({ id }) => id === message.task);
       const done = wanted.status === "DONE";
       const body = {
@@ -489,6 +559,18 @@ export const model = {
         30,
       );
     }
+  },
+  act({ action, project }) {
+    const all = traits.projects;
+    if (action === "switch")
+      this.set(
+        "projects",
+        all.map((one) => ({ ...one, is_current: one.id === project })),
+      );
+    if (action === "watch") this.set("watching", project);
+    if (action !== "watch" && action !== "switch") return;
+    const shown = all.find(({ id }) => id === (traits.watching ?? project)) ?? all[0];
+    this.set("project", { id: shown.id, title: shown.title, goal: shown.title, status: shown.status });
   },
   set(key, value) {
     traits[key] = value;
