@@ -31,8 +31,8 @@ const HELLO_BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
 /** The kernel takes 60 s of silence for a closed tab, so a view says that it is there. */
 const HERE_EVERY_MS = 20_000;
 const ANSWER_WITHIN_MS = 10_000;
-/** What the server has to confirm, perhaps behind other requests, may take its time. */
-const SERVER_ANSWER_WITHIN_MS = 45_000;
+/** What the server has to confirm takes several steps, each of which the kernel gives up after 9 s. */
+const SERVER_ANSWER_WITHIN_MS = 30_000;
 
 /** What we need of the widget model (a part of anywidget's). */
 export interface WidgetModel {

@@ -198,6 +198,7 @@ describe("the popover", () => {
   test("Escape closes it and gives the focus back; the selection stays", async () => {
     const { model, panel, button } = await open();
     expect(document.activeElement).toBe(panel());
+    model.set("selection", ["r"]);
     panel()?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
     await settle();
     expect(panel()).toBeNull();

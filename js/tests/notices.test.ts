@@ -54,6 +54,7 @@ test("connecting during a run asks once more; Cancel and Escape give the focus b
   expect(model.sentOf("do").map(({ action }) => action)).toEqual(["connect_anyway"]);
   expect(named("Connect anyway")?.getAttribute("aria-disabled")).toBe("true");
   await click("Connect anyway");
+  expect(named("Cancel")).toBeUndefined();
   expect(model.sentOf("do")).toHaveLength(1);
   model.say([{ type: "reply", rid: model.lastRid("do"), ok: false, error: "No." }, []]);
   await settle();

@@ -117,7 +117,7 @@ test("a reply that never comes ends in a sentence", async () => {
       model.say([{ type: "beat", rev: 1 }, []]);
     }
     await settle();
-    expect(root.querySelector('[role="alert"]')?.textContent).toMatch(/nothing within 45 s/);
+    expect(root.querySelector('[role="alert"]')?.textContent).toMatch(/nothing within 30 s/);
     expect(pick(2).getAttribute("aria-busy")).toBe("false");
   } finally {
     vi.useRealTimers();

@@ -163,6 +163,38 @@ def test_a_click_on_a_card_selects_in_python_and_python_selects_in_the_browser(
     assert lab.page_errors == []
 
 
+def test_the_menus_of_the_header_keep_their_keys_from_the_notebook(
+    open_in_lab: OpenInLab, ended_run: ChildServer
+) -> None:
+    lab = shows_ended_run(open_in_lab, ended_run)
+    keyboard, cells = lab.page.keyboard, lab.page.locator(".jp-Notebook .jp-Cell")
+    before = cells.count()
+
+    title = lab.root.get_by_role("heading", level=2).get_by_role("button")
+    title.focus()
+    keyboard.press("Enter")
+    menu = lab.root.get_by_role("dialog", name="Projects")
+    menu.get_by_role("row", name="Follow the server's current project").wait_for()
+    for key in ("ArrowDown", "d", "d", "a", "b", "ArrowUp"):  # JupyterLab: delete, insert above, insert below
+        keyboard.press(key)
+    assert cells.count() == before
+    keyboard.press("Escape")
+    menu.wait_for(state="detached")
+    assert title.evaluate("(button) => button === document.activeElement")
+
+    lab.root.get_by_role("button", name="Live").click()
+    link = lab.root.get_by_role("dialog", name="Connection")
+    link.get_by_text("Reconnects").wait_for()
+    frames = lab.value("m.link()['frames']")
+    lab.until(
+        "(frames) => document.querySelector('.rw-link-facts').textContent.includes(`· ${frames}`)",
+        str(frames),
+    )
+    lab.card(TASK).click()
+    link.wait_for(state="detached")
+    assert lab.page_errors == []
+
+
 def test_a_click_arrives_while_a_cell_runs(open_in_lab: OpenInLab, ended_run: ChildServer) -> None:
     busy = """
 import time
