@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from client.servers import SAFE, WireServer, eventually, frame, node, projects_list
 from client.servers import packet as packet_of
@@ -38,12 +39,29 @@ EVENTS: dict[str, Any] = {
     "project_stopped": {"project_id": "stranger"},
     "project_status_update": {"project_id": "stranger", "status": "failed"},
     "hitl_request": {"request_id": "r", "checkpoint_name": "c", "node_id": "nobody"},
+    "hitl_answered": {"request_id": "r", "action": "approve", "answered_by": "somebody"},
+    "hitl_closed": {"request_id": "r", "reason": "lost"},
+    "extension": {"version": 1, "server": "s"},
     "simple_execution_started": {"message": "begun", "goal": "g"},
     "simple_execution_update": {"result": "r"},
     "error": {"message": "no"},
     "node_trace_error": {"error": "no"},
     "project_switch_error": {"error": "no"},
 }
+LEAN = {"goal": "g", "status": "RUNNING", "needs": []}
+PACKED: dict[str, Any] = {
+    "delta": {"epoch": 1, "seq": 2, "base": 1, "nodes": {"root": {"status": "DONE"}}},
+    "snapshot": {"epoch": 1, "seq": 1, "project": {"id": "stranger"}, "nodes": {"root": LEAN, "s": LEAN}},
+    "stages": {
+        "stages": [
+            {"project_id": "stranger", "node_id": "s", "seq": 0, "stage": '{"stage_name": "planning"}'}
+        ]
+    },
+    "task_result_data": {"project_id": "stranger", "node_id": "s", "result": "null"},
+    "task_watched": {"project_id": "stranger", "node_id": "s"},
+    "task_unwatched": {"project_id": "stranger", "node_id": "s"},
+}
+"""Of the extension; binary."""
 SAID = {"error", "node_trace_error", "project_switch_error"}
 
 
@@ -68,6 +86,12 @@ def m(connect: Connect, server: WireServer) -> roma.Monitor:
     return monitor
 
 
+def packets(name: str) -> list[str | bytes]:
+    if name in PACKED:
+        return [f'451-["{name}",{{"_placeholder":true,"num":0}}]', msgspec.msgpack.encode(PACKED[name])]
+    return [packet_of(name, EVENTS[name])]
+
+
 def show_both_runs(m: roma.Monitor, server: WireServer) -> None:
     """The server goes on as if nothing had been, and each project is what its own frame says."""
     server.emit("projects_list", projects_list("p2", "p1"))
@@ -89,11 +113,11 @@ def errors_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", [*EVENTS, *PACKED])
 def test_an_event_at_the_wrong_moment_changes_no_run(
     m: roma.Monitor, server: WireServer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    twice = [packet_of(name, EVENTS[name])] * 2
+    twice = packets(name) * 2
     server.send(*twice)  # before any list, nobody having asked
     show_both_runs(m, server)
     asked_before = m.link()["unasked_replies"]
@@ -110,11 +134,11 @@ def test_an_event_at_the_wrong_moment_changes_no_run(
 def test_all_events_in_any_order(
     m: roma.Monitor, server: WireServer, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    packets = [packet_of(name, payload) for name, payload in EVENTS.items() for _ in range(3)]
-    random.Random(seed).shuffle(packets)
-    server.send(*packets)
+    names = [*EVENTS, *PACKED] * 3
+    random.Random(seed).shuffle(names)
+    server.send(*(one for name in names for one in packets(name)))
     show_both_runs(m, server)
-    server.send(*packets[::-1])
+    server.send(*(one for name in names[::-1] for one in packets(name)))
     show_both_runs(m, server)
     assert errors_of(caplog) == []
 
