@@ -30,6 +30,7 @@ from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
 TICK_S = 1.0
+LEAST_STEP_S = 2.0
 BEATS_EVERY_TICKS = 2
 REFRESH_WITHIN_S = 20.0
 _log = logging.getLogger("roma_widget.session")
@@ -70,6 +71,7 @@ class Session:
         self._on_empty = on_empty
         self._state = State()
         self._event_log = EventLog(feed.options.secrets())
+        self._epoch_s = time.time() - time.monotonic()
         self._is_list_due = False
         self._listed_for: str | None = None
         self._verdict = Verdict("unknown")
@@ -168,10 +170,12 @@ class Session:
     # -- from the feed
 
     def on_event(self, event: wire.Event, *, live: bool) -> None:
-        before, now_s = self._state, time.time()
+        before, now_s = self._without_a_step_of_ours(self._state), time.time()
         self._state, changes = apply(before, event, now_s, live=live, keep=self._looked_at())
         if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
-            self._heard[event.project_id] = time.monotonic()
+            known, told = (each.projects.get(event.project_id) for each in (before, self._state))
+            if told is not None and (known is None or known.time != told.time):
+                self._heard[event.project_id] = time.monotonic()
             if changes:
                 self._moved[event.project_id] = time.monotonic()
             self._forget_times()
@@ -181,6 +185,13 @@ class Session:
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
         self._event_log.note(event, changes, before.projects, self._shown(), now_s)
+
+    def _without_a_step_of_ours(self, state: State) -> State:
+        """The computer slept or its clock was set: the server's clock only seems to have jumped then."""
+        before, self._epoch_s = self._epoch_s, time.time() - time.monotonic()
+        if abs(self._epoch_s - before) < LEAST_STEP_S:
+            return state
+        return replace(state, clock=state.clock.forget_steadiness())
 
     def _looked_at(self) -> list[str]:
         return [each for each in (self.wanted_project, self._shown_id) if each is not None]

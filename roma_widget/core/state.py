@@ -46,6 +46,8 @@ class ProjectState:
     tasks: Mapping[str, Task] = field(default_factory=lambda: NO_TASKS)
     time: datetime | None = field(default=None, compare=False)
     offset: timedelta = field(default=timedelta(), compare=False)
+    jump_before_s: float = field(default=0.0, compare=False)
+    """By how much the server's clock had jumped before we heard of the project."""
     nodes: Mapping[str, Node] = field(default_factory=lambda: NO_NODES, compare=False, repr=False)
     size: int = field(default=0, compare=False)
     """Characters of JSON in `nodes`."""
@@ -231,7 +233,8 @@ def _apply_graph(
     project = (
         _in_utc(listed, clock) if listed else known.project if known else Project(project_id, goal=frame.goal)
     )
-    before = known or ProjectState(project)
+    before = known or ProjectState(project, jump_before_s=clock.jumped_s)
+    jump = timedelta(seconds=clock.jump_s - before.jump_before_s)
     changes: list[Change] = [] if known and known.project == project else [ProjectChanged(project)]
     if frame.is_current:
         changes += _current(state, project_id)
@@ -240,7 +243,7 @@ def _apply_graph(
     else:
         kept = same_structure(frame.nodes, frame.edges, before.nodes, before.edges)
         forest = before.forest if kept else grow_forest(frame.nodes, frame.edges)
-        tasks = make_tasks(frame.nodes, forest, clock, before.tasks, before.nodes, before.forest, shift)
+        tasks = make_tasks(frame.nodes, forest, clock, before.tasks, before.nodes, before.forest, shift, jump)
         changes += _task_changes(project_id, before.tasks, tasks)
     size = (
         before.size
@@ -250,8 +253,9 @@ def _apply_graph(
     after = ProjectState(
         project=project,
         tasks=tasks,
-        time=clock.utc(frame.time) or before.time,
+        time=clock.utc(frame.time, jump) or before.time,
         offset=offset,
+        jump_before_s=before.jump_before_s,
         nodes=frame.nodes,
         size=size,
         edges=frame.edges,
