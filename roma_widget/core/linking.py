@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Literal
 
 from .clock import ServerClock
 from .events import Node
@@ -171,28 +172,14 @@ class _Times:
     def utc(self, stamp: datetime | None) -> datetime | None:
         return self.clock.utc(stamp, self.jump)
 
-    def of(
-        self, stamp: datetime | None, stamp_before: datetime | None, before: datetime | None
-    ) -> datetime | None:
-        """`stamp` in UTC; when the clock has jumped and it stood there before, what was made of it then."""
-        if self.jump and before is not None and stamp == stamp_before:
-            return before + self.shift
+    def of(self, node: Node, name: Literal["created", "updated", "completed"]) -> datetime | None:
+        """That time of `node`; when the clock has jumped and it stood there before, what was made of it then."""
+        stamp: datetime | None = getattr(node, name)
+        if self.jump and self.last is not None and self.last_node is not None:
+            before: datetime | None = getattr(self.last, name)
+            if before is not None and stamp == getattr(self.last_node, name):
+                return before + self.shift
         return self.utc(stamp)
-
-    def created(self, node: Node) -> datetime | None:
-        if self.last is None or self.last_node is None:
-            return self.utc(node.created)
-        return self.of(node.created, self.last_node.created, self.last.created)
-
-    def updated(self, node: Node) -> datetime | None:
-        if self.last is None or self.last_node is None:
-            return self.utc(node.updated)
-        return self.of(node.updated, self.last_node.updated, self.last.updated)
-
-    def completed(self, node: Node) -> datetime | None:
-        if self.last is None or self.last_node is None:
-            return self.utc(node.completed)
-        return self.of(node.completed, self.last_node.completed, self.last.completed)
 
 
 def _make_task(
@@ -213,10 +200,10 @@ def _make_task(
         child_ids=links.child_ids,
         depends_on=links.depends_on,
         context_ids=_existing(node.context_ids, nodes),
-        created=times.created(node),
+        created=times.of(node, "created"),
         started=started,
-        updated=times.updated(node),
-        completed=times.completed(node),
+        updated=times.of(node, "updated"),
+        completed=times.of(node, "completed"),
         error=node.error,
         result_summary=node.result_summary,
         overall_objective=node.overall_objective,
@@ -227,7 +214,7 @@ def _make_task(
 
 def _first_start(node: Node, before: Task | None, times: _Times) -> datetime | None:
     """The start that was seen first, unless the server made the task anew."""
-    created = times.created(node)
+    created = times.of(node, "created")
     if before is not None and before.started is not None:
         same_task = before.created is None or created is None or before.created + times.shift == created
         if same_task:
