@@ -197,7 +197,7 @@ def test_opening_and_closing_again_and_again_leaves_nothing(
     assert len(server.handshakes) == rounds + 5
     eventually(lambda: used()[0] <= files + 3)
     assert used()[1] <= threads + 2
-    assert used()[2] - memory < rounds * 0.2e6, "each has seen a megabyte"
+    assert used()[2] - memory < rounds * 0.5e6, "each has seen a megabyte"
 
 
 def test_closing_while_nothing_answers_is_quick_and_leaves_nothing(connect: Connect, wire: Wire) -> None:
