@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from .client.actions import Actions
@@ -21,19 +20,19 @@ from .client.trace_refresh import TraceRefresh
 from .core import wire
 from .core.clock import ServerClock
 from .core.log import EventLog, Excerpt
-from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Project, Snapshot
-from .core.outcome import Verdict, iso, judge, progress
+from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
+from .core.outcome import Verdict, judge, progress
+from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
 from .core.reading import cut
-from .core.state import ProjectState, State, apply
+from .core.state import MOST_RUNS, ProjectState, State, apply
 from .errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
 TICK_S = 1.0
+LEAST_STEP_S = 2.0
 BEATS_EVERY_TICKS = 2
 REFRESH_WITHIN_S = 20.0
-MOST_PROJECTS_LISTED = 500
-LONGEST_TEXT = 2000
 _log = logging.getLogger("roma_widget.session")
 
 Until = str | Callable[[Snapshot], object]
@@ -59,7 +58,7 @@ class Session:
     ) -> None:
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
-        self.facts: dict[str, Any] = _facts(State(), None, self.snapshot, Verdict("unknown"))
+        self.facts: dict[str, Any] = _facts([], None, self.snapshot, Verdict("unknown"))
         self.connection = self._told = feed.connection
         self.actions = Actions(feed, self)
         self._feed = feed
@@ -72,6 +71,9 @@ class Session:
         self._on_empty = on_empty
         self._state = State()
         self._event_log = EventLog(feed.options.secrets())
+        self._epoch_s = time.time() - time.monotonic()
+        self._is_list_due = False
+        self._listed_for: str | None = None
         self._verdict = Verdict("unknown")
         self._shown_id: str | None = wanted_project
         self._heard: dict[str, float] = {}
@@ -168,17 +170,38 @@ class Session:
     # -- from the feed
 
     def on_event(self, event: wire.Event, *, live: bool) -> None:
-        before, now_s = self._state, time.time()
-        self._state, changes = apply(before, event, now_s, live=live)
+        before, now_s = self._without_a_step_of_ours(self._state), time.time()
+        self._state, changes = apply(before, event, now_s, live=live, keep=self._looked_at())
         if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
-            self._heard[event.project_id] = time.monotonic()
+            known, told = (each.projects.get(event.project_id) for each in (before, self._state))
+            if told is not None and (known is None or known.time != told.time):
+                self._heard[event.project_id] = time.monotonic()
             if changes:
                 self._moved[event.project_id] = time.monotonic()
+            self._forget_times()
         if changes:
+            self._is_list_due = self._is_list_due or touches_the_list(changes)
             self._schedule()
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
         self._event_log.note(event, changes, before.projects, self._shown(), now_s)
+
+    def _without_a_step_of_ours(self, state: State) -> State:
+        """The computer slept or its clock was set: the server's clock only seems to have jumped then."""
+        before, self._epoch_s = self._epoch_s, time.time() - time.monotonic()
+        if abs(self._epoch_s - before) < LEAST_STEP_S:
+            return state
+        return replace(state, clock=state.clock.forget_steadiness())
+
+    def _looked_at(self) -> list[str]:
+        return [each for each in (self.wanted_project, self._shown_id) if each is not None]
+
+    def _forget_times(self) -> None:
+        """A server can name projects without end: when many are gone from the state, their times go, too."""
+        if len(self._heard) > 2 * MOST_RUNS + len(self._state.runs):
+            for times in (self._heard, self._moved):
+                for project_id in times.keys() - {*self._state.runs, *self._looked_at()}:
+                    del times[project_id]
 
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
@@ -234,9 +257,11 @@ class Session:
             outcome=verdict.outcome,
             reason=verdict.reason,
         )
-        facts = _facts(self._state, shown, after, verdict)
-        if _listed(facts) == _listed(self.facts):  # but for `updated`, which moves with every frame
-            facts["projects"] = self.facts["projects"]
+        projects: Entries = self.facts["projects"]
+        if self._is_list_due or self._listed_for != self._shown_id:
+            projects = project_list(self._state, self._shown_id, projects)
+            self._is_list_due, self._listed_for = False, self._shown_id
+        facts = _facts(projects, shown, after, verdict)
         if after.tasks == self.snapshot.tasks and facts == self.facts:
             return
         self._verdict = verdict
@@ -383,14 +408,13 @@ _AWAITED = {"connected": "a connection", "done": "the run to end"}
 _background: set[asyncio.Task[None]] = set()
 
 
-def _facts(state: State, shown: ProjectState | None, snapshot: Snapshot, verdict: Verdict) -> dict[str, Any]:
+def _facts(
+    projects: Entries, shown: ProjectState | None, snapshot: Snapshot, verdict: Verdict
+) -> dict[str, Any]:
     """The small traits: everything about the run that is not a task."""
     project = shown.project if shown else None
-    newest = sorted(state.projects.values(), key=_created, reverse=True)[:MOST_PROJECTS_LISTED]
     return {
-        "projects": [
-            _project_entry(entry.project, entry.project.project_id == state.current_id) for entry in newest
-        ],
+        "projects": projects,
         "project": {}
         if project is None
         else {
@@ -400,28 +424,4 @@ def _facts(state: State, shown: ProjectState | None, snapshot: Snapshot, verdict
             "status": cut(project.status, LONGEST_TEXT),
         },
         "progress": progress(snapshot.tasks, verdict),
-    }
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ZERO = timedelta()
-
-
-def _created(entry: ProjectState) -> tuple[timedelta, str]:
-    created = entry.project.created
-    return (created - _EPOCH if created else _ZERO, entry.project.project_id)
-
-
-def _listed(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**entry, "updated": None} for entry in facts["projects"]]
-
-
-def _project_entry(project: Project, is_current: bool) -> dict[str, Any]:
-    return {
-        "id": project.project_id,
-        "title": cut(project.title, LONGEST_TEXT),
-        "status": cut(project.status, LONGEST_TEXT),
-        "created": iso(project.created),
-        "updated": iso(project.updated),
-        "is_current": is_current,
     }

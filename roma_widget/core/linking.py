@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Literal
 
 from .clock import ServerClock
 from .events import Node
@@ -94,10 +95,12 @@ def make_tasks(
     last_nodes: Mapping[str, Node],
     last_forest: Forest,
     shift: timedelta = timedelta(),
+    jump: timedelta = timedelta(),
 ) -> Mapping[str, Task]:
     """Tasks in plan order. A task whose node and links are as they were stays the very same object.
 
-    `shift` is what the clock's reading of naive times moved by since `last` was made.
+    `shift` is what the clock's reading of naive times moved by since `last` was made. `jump` is by how much the
+    server's clock has jumped: new stamps are taken back by it, those of the last frame stay what was made of them.
     """
     tasks: dict[str, Task] = {}
     for task_id, links in forest.links.items():
@@ -111,7 +114,8 @@ def make_tasks(
         if before is not None and same_links and not shift and last_nodes.get(task_id) is node:
             tasks[task_id] = before
             continue
-        task = _make_task(node, links, nodes, clock, _first_start(node, before, clock, shift))
+        times = _Times(clock, jump, shift, last_nodes.get(task_id), before)
+        task = _make_task(node, links, nodes, times, _first_start(node, before, times))
         tasks[task_id] = before if before is not None and task == before else task
     return MappingProxyType(tasks)
 
@@ -155,8 +159,31 @@ def _parents(nodes: Mapping[str, Node], problems: list[str]) -> dict[str, str | 
     return parents
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Reads the stamps of one node, given what the last frame said of it."""
+
+    clock: ServerClock
+    jump: timedelta
+    shift: timedelta
+    last_node: Node | None
+    last: Task | None
+
+    def utc(self, stamp: datetime | None) -> datetime | None:
+        return self.clock.utc(stamp, self.jump)
+
+    def of(self, node: Node, name: Literal["created", "updated", "completed"]) -> datetime | None:
+        """That time of `node`; when the clock has jumped and it stood there before, what was made of it then."""
+        stamp: datetime | None = getattr(node, name)
+        if self.jump and self.last is not None and self.last_node is not None:
+            before: datetime | None = getattr(self.last, name)
+            if before is not None and stamp == getattr(self.last_node, name):
+                return before + self.shift
+        return self.utc(stamp)
+
+
 def _make_task(
-    node: Node, links: Links, nodes: Mapping[str, Node], clock: ServerClock, started: datetime | None
+    node: Node, links: Links, nodes: Mapping[str, Node], times: _Times, started: datetime | None
 ) -> Task:
     return Task(
         task_id=node.task_id,
@@ -173,10 +200,10 @@ def _make_task(
         child_ids=links.child_ids,
         depends_on=links.depends_on,
         context_ids=_existing(node.context_ids, nodes),
-        created=clock.utc(node.created),
+        created=times.of(node, "created"),
         started=started,
-        updated=clock.utc(node.updated),
-        completed=clock.utc(node.completed),
+        updated=times.of(node, "updated"),
+        completed=times.of(node, "completed"),
         error=node.error,
         result_summary=node.result_summary,
         overall_objective=node.overall_objective,
@@ -185,14 +212,14 @@ def _make_task(
     )
 
 
-def _first_start(node: Node, before: Task | None, clock: ServerClock, shift: timedelta) -> datetime | None:
+def _first_start(node: Node, before: Task | None, times: _Times) -> datetime | None:
     """The start that was seen first, unless the server made the task anew."""
-    created = clock.utc(node.created)
+    created = times.of(node, "created")
     if before is not None and before.started is not None:
-        same_task = before.created is None or created is None or before.created + shift == created
+        same_task = before.created is None or created is None or before.created + times.shift == created
         if same_task:
-            return before.started + shift
-    return clock.utc(_started(node))
+            return before.started + times.shift
+    return times.utc(_started(node))
 
 
 def _started(node: Node) -> datetime | None:

@@ -89,6 +89,8 @@ __all__ = [
     "read_projects",
 ]
 
+MOST_LISTED = 18_000
+"""Projects of one list: a tenth below what `state` remembers, so that a full list does not push itself out."""
 _GRAPH_EVENTS = frozenset({"task_graph_update", "project_restored"})
 _EVENT = re.compile(r'\s*\[\s*("(?:[^"\\]++|\\.)*+")\s*([,\]])\s*', re.DOTALL)
 _decoder = json.JSONDecoder(strict=False)
@@ -177,7 +179,10 @@ def read_executions(payload: str) -> tuple[str, ...] | None:
 def _read_projects(name: str, values: dict[str, Any], problems: Problems) -> Event:
     fields = Fields(values, name, problems)
     found = []
-    for place, value in enumerate(fields.items("projects")):
+    values_of_all = fields.items("projects")
+    if len(values_of_all) > MOST_LISTED:
+        problems.add("projects", f"{len(values_of_all):,} of them; the first {MOST_LISTED:,} are known")
+    for place, value in enumerate(values_of_all[:MOST_LISTED]):
         if value is None:
             problems.add(f"projects[{place}]", "expected an object, got null")
         found.append(read_project_entry(value, f"projects[{place}]", problems))

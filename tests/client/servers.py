@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from roma_widget.client.loop import io_thread
 from roma_widget.server.recorded.capture import FRAME, Broadcast, Capture, ProjectStarted
 from roma_widget.server.recorded.replay import ReplayServer
 
@@ -41,6 +42,13 @@ def eventually(holds: Callable[[], object], timeout: float = 10.0) -> Any:
             return value
         assert time.monotonic() < deadline, f"not so within {timeout:g} s"
         time.sleep(0.005)
+
+
+def io_cpu_s() -> float:
+    """What the thread that listens has used of a processor, in seconds."""
+    ident = io_thread().thread.ident
+    assert ident is not None
+    return time.clock_gettime(time.pthread_getcpuclockid(ident))
 
 
 class ServerThread:

@@ -21,6 +21,7 @@ from client.servers import (
     eventually,
     frame,
     free_port,
+    io_cpu_s,
     node,
     recording,
 )
@@ -68,21 +69,33 @@ def test_a_server_that_is_killed_in_a_run_and_started_again(
 
 
 @pytest.mark.usefixtures("quick")
-def test_frames_of_five_megabytes_over_polling_only(connect: Connect, replay: Callable[..., Replay]) -> None:
+def test_frames_of_five_megabytes_over_polling_only_cost_little_more_than_over_websocket(
+    connect: Connect, replay: Callable[..., Replay]
+) -> None:
     text = "ä" * 100_000 + "\n" * 50_000
     nodes = [node("root"), *(node(f"root.{n}", full_result=text) for n in range(15))]
     frames = [frame([*nodes, *(node(f"more.{n}") for n in range(count))]) for count in range(8)]
     assert 5e6 < len(json.dumps(frames[0])) * 0.8 < 2e7
-    server = replay(recording(*frames))
-    m = connect(server.url, transports=("polling",))
-    m.wait("connected", timeout=10)
-    for count in range(8):
-        server.go_to(count + 1.0)
-        m.wait(lambda s, n=count: len(s.tasks) == 16 + n, timeout=20)
-    assert m.connection["transport"] == "polling"
-    assert m.connection["reconnects"] == 0
-    assert m.link()["bytes_received"] > 8 * 5e6
-    assert m.snapshot.task("root.3").result == text
+
+    def cpu_s_per_mb(transport: str) -> float:
+        server = replay(recording(*frames))
+        m = connect(server.url, transports=(transport,))
+        m.wait("connected", timeout=10)
+        began_s = io_cpu_s()
+        for count in range(8):
+            server.go_to(count + 1.0)
+            m.wait(lambda s, n=count: len(s.tasks) == 16 + n, timeout=20)
+        used_s = io_cpu_s() - began_s
+        received = m.link()["bytes_received"]
+        assert m.connection["transport"] == transport
+        assert m.connection["reconnects"] == 0
+        assert received > 8 * 5e6
+        assert m.snapshot.task("root.3").result == text
+        m.close()
+        return float(used_s / received * 1e6)
+
+    websocket, polling = cpu_s_per_mb("websocket"), cpu_s_per_mb("polling")
+    assert polling < 3 * websocket, (polling, websocket)
 
 
 # -- ten minutes that take a second

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -336,3 +338,22 @@ def test_a_start_waits_for_the_question_of_the_initial_state_and_takes_no_error_
     server.send("431[]")
     with pytest.raises(roma.ServerError, match="for the start"):
         waiting.result(5)
+
+
+def test_an_interrupted_fetch_leaves_the_mirror_running(m: roma.Monitor, server: WireServer) -> None:
+    server.acknowledge = False
+
+    def interrupt() -> None:
+        eventually(lambda: asked_for(server))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        m.fetch_traces(timeout=30)
+    assert time.monotonic() - began < 3
+    interrupting.join()
+    server.send_frame([*TASKS, node("root.3")])
+    m.wait(lambda s: len(s.tasks) == 4, timeout=5)
+    assert m.connection["state"] == "live"

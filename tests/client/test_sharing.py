@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import threading
@@ -147,27 +148,56 @@ def test_fifty_monitors_of_one_server_cost_what_one_does(connect: Connect, wire:
     assert all(m.snapshot is first.snapshot for m in monitors)
 
 
-@pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_opening_and_closing_thirty_times_leaves_nothing(
-    connect: Connect, wire: Wire, transport: str
+def test_five_monitors_of_each_of_three_servers_share_one_thread_and_a_socket_each(
+    connect: Connect, wire: Wire
+) -> None:
+    servers = [wire(SAFE_SERVER) for _ in range(3)]
+    monitors = [(server, connect(server.url)) for _ in range(5) for server in servers]
+    for _, m in monitors:
+        m.wait("connected", timeout=5)
+    for number, server in enumerate(servers):
+        eventually(lambda s=server: s.clients_now == 1)
+        server.send_frame([node(f"of-{number}")])
+    for server, m in monitors:
+        shown = [f"of-{servers.index(server)}"]
+        m.wait(lambda s, ids=shown: list(s.tasks) == ids, timeout=5)
+    assert [server.handshakes for server in servers] == [["websocket"]] * 3
+    # those that HTTP keeps open for the next question are the aiohttp session's
+    assert all(sockets_to(server.port) <= 2 for server in servers)
+    assert threads_of_ours().count(THREAD_NAME) == 1
+
+
+@pytest.mark.parametrize(("transport", "rounds"), [("websocket", 100), ("polling", 30)])
+def test_opening_and_closing_again_and_again_leaves_nothing(
+    connect: Connect, wire: Wire, transport: str, rounds: int
 ) -> None:
     server = wire(SAFE_SERVER)
-    rounds = 30
+    kept = "z" * 1_000_000
+    tasks = [node("root", full_result=kept)]
 
     def once() -> None:
         with roma.connect(server.url, transports=(transport,)) as m:
             m.wait("connected", timeout=5)
             eventually(lambda: server.clients_now == 1)
+            server.send_frame(tasks)
+            m.wait(lambda s: s.tasks, timeout=5)
+        eventually(lambda: server.clients_now == 0)
 
-    once()
-    files, threads = psutil.Process().num_fds(), threading.active_count()
+    def used() -> tuple[int, int, int]:
+        nothing_is_left()
+        gc.collect()
+        process = psutil.Process()
+        return process.num_fds(), threading.active_count(), process.memory_info().rss
+
+    for _ in range(5):
+        once()
+    files, threads, memory = used()
     for _ in range(rounds):
         once()
-        eventually(lambda: server.clients_now == 0)
-    assert len(server.handshakes) == rounds + 1
-    nothing_is_left()
-    eventually(lambda: psutil.Process().num_fds() <= files + 3)
-    assert threading.active_count() <= threads + 2
+    assert len(server.handshakes) == rounds + 5
+    eventually(lambda: used()[0] <= files + 3)
+    assert used()[1] <= threads + 2
+    assert used()[2] - memory < rounds * 0.5e6, "each has seen a megabyte"
 
 
 def test_closing_while_nothing_answers_is_quick_and_leaves_nothing(connect: Connect, wire: Wire) -> None:

@@ -6,6 +6,7 @@ import json
 import lzma
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_switch_belongs_to_the_project_it_names() -> None:
 
 
 def test_a_status_update_changes_a_project_that_is_known_and_no_other() -> None:
-    state = State({"p": ProjectState(Project("p", status="running"))}, "p")
+    state = State(MappingProxyType({"p": ProjectState(Project("p", status="running"))}), "p")
     after, changes = apply(state, ProjectStatus("p", "failed"), 0.0)
     assert after.projects["p"].project.status == "failed"
     assert len(changes) == 1

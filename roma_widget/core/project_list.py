@@ -1,0 +1,60 @@
+"""The `projects` trait: of all projects the newest, and always the two that matter."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .model import Project
+from .outcome import iso
+from .reading import cut
+from .state import Change, CurrentChanged, ProjectChanged, ProjectRemoved, ProjectState, State
+
+MOST_LISTED = 500
+LONGEST_TEXT = 2000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZERO = timedelta()
+
+Entries = list[dict[str, Any]]
+
+
+def touches_the_list(changes: Iterable[Change]) -> bool:
+    """May `project_list` give something else after these? Looking through all projects is not for every frame."""
+    return any(isinstance(change, ProjectChanged | ProjectRemoved | CurrentChanged) for change in changes)
+
+
+def project_list(state: State, shown_id: str | None, last: Entries) -> Entries:
+    """The newest projects first, the shown and the current one among them; `last` where nothing differs from it.
+
+    `updated` moves with every frame, and alone is no difference.
+    """
+    matter = [each for each in {shown_id, state.current_id} if each is not None]
+    shown_and_current = [state.projects[each] for each in matter if each in state.projects]
+    newest = heapq.nlargest(MOST_LISTED, state.projects.values(), key=_created)
+    others = [entry for entry in newest if entry.project.project_id not in matter]
+    chosen = [*shown_and_current, *others[: MOST_LISTED - len(shown_and_current)]]
+    chosen.sort(key=_created, reverse=True)
+    entries = [_entry(each.project, each.project.project_id == state.current_id) for each in chosen]
+    return last if _but_for_updated(entries) == _but_for_updated(last) else entries
+
+
+def _created(entry: ProjectState) -> tuple[timedelta, str]:
+    created = entry.project.created
+    return (created - _EPOCH if created else _ZERO, entry.project.project_id)
+
+
+def _but_for_updated(entries: Entries) -> Entries:
+    return [{**entry, "updated": None} for entry in entries]
+
+
+def _entry(project: Project, is_current: bool) -> dict[str, Any]:
+    return {
+        "id": project.project_id,
+        "title": cut(project.title, LONGEST_TEXT),
+        "status": cut(project.status, LONGEST_TEXT),
+        "created": iso(project.created),
+        "updated": iso(project.updated),
+        "is_current": is_current,
+    }
