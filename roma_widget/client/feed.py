@@ -8,9 +8,11 @@ a run is in progress on a server that does not declare itself safe, no socket is
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,12 +20,13 @@ import aiohttp
 
 from ..core import reconnect, wire
 from ..core.model import Connection
+from ..core.server_status import read_questions
 from ..core.wire import FrameTexts
 from ..errors import RomaError
 from . import requests
 from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
-from .rest import Assessment, Rest, Unreachable, project_path
+from .rest import SMALL_BODY, Assessment, Rest, Unreachable, project_path
 from .sampling import Sampling
 from .socket import Link, LinkError, NotJoined
 from .trace_cache import TraceCache
@@ -33,6 +36,9 @@ AGAIN_S = 3.0
 LOST_AGAIN_S = 1.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
+QUESTIONS_EVERY_S = 5.0
+QUESTIONS_RARELY_S = 60.0
+"""How often a server is asked for its open prompts, and how often one that has no such page."""
 _log = logging.getLogger("roma_widget.feed")
 
 
@@ -63,6 +69,8 @@ class Feed:
         self.sampling = Sampling(self.hearing)
         self.traces = TraceCache()
         self.left_out = LeftOut(self._ask_rest)
+        self.revisions = itertools.count(1)
+        """Numbers of what its sessions publish: no two of them share one, so a monitor can move between them."""
         self.rest: Rest | None = None
         self.is_roma = True
         """Whether the server has ROMA's HTTP API, as far as is known."""
@@ -71,6 +79,8 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._wake = asyncio.Event()
+        self._wanted_more = asyncio.Event()
+        self._questions_due = 0.0
         self._forced = False
         self._had_link = False
         self._brief_links = 0
@@ -92,6 +102,7 @@ class Feed:
         """Add a listener; what is known already is told at once."""
         self.hearing.subscribe(sink)
         self._wake.set()
+        self._wanted_more.set()
 
     def unsubscribe(self, sink: Sink) -> bool:
         """Remove a listener; True when none is left."""
@@ -113,6 +124,11 @@ class Feed:
         """One look over HTTP at everything wanted. Raises `Unreachable`."""
         if self.rest is not None:
             await self._poll(self.rest)
+
+    async def look_at(self, project_id: str) -> None:
+        """One look over HTTP at this project. Raises `Unreachable`."""
+        if self.rest is not None:
+            await self._poll_project(self.rest, project_id)
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -154,14 +170,13 @@ class Feed:
         while True:
             self._wake.clear()  # whoever wanted a try gets it now
             try:
-                assessment = await rest.assess()
+                assessment = await self._assess(rest)
             except Unreachable as error:
                 unanswered += 1
                 self._forced = False  # the person meant the run of that moment
                 await self._wait_for_an_answer(unanswered, str(error))
                 continue
             unanswered = 0
-            self.sampling.hear_round_trip(assessment.round_trip_s)
             self.is_roma = assessment.is_roma
             if not (assessment.safe or self.options.always_join or self._forced):
                 if assessment.is_roma:
@@ -176,6 +191,17 @@ class Feed:
             except LinkError as error:
                 failed_handshakes += 1
                 await self._after_failed_handshake(rest, assessment, error, failed_handshakes)
+
+    async def _assess(self, rest: Rest) -> Assessment:
+        """Whether joining is safe, and what the server says of itself on the way. Raises `Unreachable`."""
+        try:
+            assessment = await rest.assess()
+        except Unreachable:
+            self.hearing.note_server("unreachable")
+            raise
+        self.hearing.note_server("ready" if assessment.is_ready else "not_ready")
+        self.sampling.hear_round_trip(assessment.round_trip_s)
+        return assessment
 
     async def _wait_for_an_answer(self, attempt: int, sentence: str) -> None:
         delay_s = reconnect.reconnect_delay_s(attempt, random.random())
@@ -247,6 +273,7 @@ class Feed:
                 )
             )
             self._had_link = True
+            self.hearing.note_questions(None)
             catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
             beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
             sentence = await asyncio.shield(link.ended)  # others wait for it, too
@@ -342,6 +369,7 @@ class Feed:
         """Beside the socket, follow over HTTP the projects that somebody wants and no frame comes for."""
         delay_s = reconnect.POLL_FIRST_S
         while True:
+            self._wanted_more.clear()
             changed = False
             for project_id in self.hearing.wanted(exclude=self.hearing.current_id):
                 try:
@@ -351,10 +379,38 @@ class Feed:
                 except Exception as error:  # one bad answer must not end the watching
                     self.hearing.tell_bug(f"watching {project_id[:80]}", error)
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
-            await asyncio.sleep(delay_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._wanted_more.wait()
+                    delay_s = reconnect.POLL_FIRST_S
+
+    async def _count_questions(self, rest: Rest) -> None:
+        """While there is no socket: how many prompts wait, which can be seen there only."""
+        while True:
+            await asyncio.sleep(max(0.0, self._questions_due - time.monotonic()))
+            count, again_s = None, QUESTIONS_EVERY_S
+            try:
+                answer = await rest.get("/api/system/hitl-debug", SMALL_BODY)
+            except Unreachable as error:
+                _log.debug("counting questions: %s", error)
+            else:
+                count = read_questions(answer.body) if answer.status == 200 else None
+                again_s = QUESTIONS_RARELY_S if count is None else QUESTIONS_EVERY_S
+            self._questions_due = time.monotonic() + again_s
+            self.hearing.note_questions(count)
 
     async def _follow(self, rest: Rest, reason: str | None, for_s: float | None) -> None:
         """Follow over HTTP until a socket may be opened, or `for_s` is over, or the server is silent."""
+        counting = asyncio.get_running_loop().create_task(
+            self._count_questions(rest), name="roma-feed-questions"
+        )
+        try:
+            await self._follow_projects(rest, reason, for_s)
+        finally:
+            counting.cancel()
+            await asyncio.gather(counting, return_exceptions=True)
+
+    async def _follow_projects(self, rest: Rest, reason: str | None, for_s: float | None) -> None:
         until = None if for_s is None else time.monotonic() + for_s
         delay_s = reconnect.POLL_FIRST_S
         while True:
@@ -385,15 +441,15 @@ class Feed:
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
             if until is not None:
                 delay_s = min(delay_s, max(0.05, until - time.monotonic()))
-            await self._pause(delay_s)
+            if await self._pause(delay_s):
+                delay_s = reconnect.POLL_FIRST_S
             if self._forced or (until is not None and time.monotonic() >= until):
                 return
             if until is None:
                 try:
-                    assessment = await rest.assess()
+                    assessment = await self._assess(rest)
                 except Unreachable:
                     return
-                self.sampling.hear_round_trip(assessment.round_trip_s)
                 if assessment.safe:
                     await self._last_look(rest)
                     return
@@ -417,14 +473,18 @@ class Feed:
         return changed
 
     async def _poll_project(self, rest: Rest, project_id: str) -> bool:
-        answer = await rest.get(project_path(project_id))
+        before = self.hearing.frame(project_id)
+        answer = await rest.get(project_path(project_id), etag=self.hearing.etag(project_id))
+        if self.hearing.frame(project_id) is not before:
+            return True  # the project became current meanwhile, and what the socket said is newer
         return self.hearing.hear_project(project_id, answer)
 
-    async def _pause(self, delay_s: float) -> None:
-        """Sleep, unless somebody wants another try now."""
+    async def _pause(self, delay_s: float) -> bool:
+        """Sleep, unless somebody wants another try now; True when somebody does."""
         try:
             async with asyncio.timeout(delay_s):
                 await self._wake.wait()
         except TimeoutError:
-            return
+            return False
         self._wake.clear()
+        return True

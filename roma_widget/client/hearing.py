@@ -11,13 +11,13 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ..core import wire
 from ..core.lean import LeanMirror
 from ..core.model import Connection
 from ..core.reading import hide, shorten
-from ..core.wire import FrameTexts, GraphUpdate, ProjectsListed
+from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
 from .left_out import LeftOut
 from .requests import Requests
 from .rest import Answer
@@ -25,7 +25,9 @@ from .socket import EXTENSION_VERSION, UNREADABLE, Argument
 
 LONGEST_NAME = 200
 MOST_REMEMBERED = 16
-"""Frames kept for who subscribes later, one a project: a server may invent any number of projects."""
+"""Frames kept for who subscribes later, one a project: a server may invent any number of projects.
+As many are kept of what was read over HTTP, beside those of the projects that somebody wants."""
+_NOT_FOUND = (400, 404, 410, 414, 431)  # also: an id that no server would take
 _log = logging.getLogger("roma_widget.hearing")
 
 
@@ -53,6 +55,15 @@ class LinkNumbers:
     missed_pings: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Polled:
+    """What HTTP said of a project last, to read and to ask the next time against."""
+
+    texts: FrameTexts = wire.NO_FRAME
+    time: datetime | None = None
+    etag: str | None = None
+
+
 class Hearing:
     """See the module. `texts` is the last frame of the socket, `problems` what was wrong with what came last."""
 
@@ -74,8 +85,9 @@ class Hearing:
         self._left_out: LeftOut | None = None
         self._queue: deque[tuple[str, Argument | None] | asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
-        self._polled_texts: dict[str, FrameTexts] = {}
-        self._stamps: dict[str, datetime | None] = {}
+        self._polled: dict[str, _Polled] = {}
+        self._server: Literal["ready", "not_ready", "unreachable"] | None = None
+        self._questions: int | None = None
         self._missing: dict[str, str] = {}
         self._latest: dict[object, wire.Event] = {}
 
@@ -90,6 +102,8 @@ class Hearing:
         """Remove a listener; True when none is left."""
         if sink in self._sinks:
             self._sinks.remove(sink)
+        wanted = self.wanted()
+        self._missing = {key: said for key, said in self._missing.items() if key in wanted}
         return not self._sinks
 
     def wanted(self, exclude: str | None = None) -> list[str]:
@@ -167,32 +181,76 @@ class Hearing:
             return event
         return wire.read_event(name, payload, self.texts)
 
+    def frame(self, project_id: str) -> GraphUpdate | None:
+        """The newest of this project, while it is remembered."""
+        event = self._latest.get(("frame", project_id))
+        return event if isinstance(event, GraphUpdate) else None
+
+    def etag(self, project_id: str) -> str | None:
+        """Of what HTTP said of a project last, while that is still remembered for who subscribes."""
+        polled = self._polled.get(project_id)
+        return polled.etag if polled is not None and self.frame(project_id) is not None else None
+
     def hear_project(self, project_id: str, answer: Answer) -> bool:
         """What `GET /api/projects/{id}` answered; True when something was new."""
-        if answer.status != 200:
-            named = shorten(project_id, 60)
-            self._missing[project_id] = f"The server knows no project {named!r} (HTTP {answer.status})."
-            self.tell(replace(self.connection, error=self.complaint()))
+        self._note_missing(project_id, answer)
+        if answer.status == 304:
+            self.numbers.heard_at = time.monotonic()
             return False
-        self._missing.pop(project_id, None)
-        last = self._polled_texts.get(project_id, wire.NO_FRAME)
+        if answer.status != 200:
+            if answer.status not in _NOT_FOUND:
+                named = shorten(project_id, 60)
+                self.problems = (f"Project {named!r} cannot be read over HTTP (HTTP {answer.status})",)
+                self.tell(replace(self.connection, error=self.complaint()))
+            return False
+        polled = self._polled.get(project_id, _Polled())
+        last = polled.texts
         try:
             project, frame, problems = wire.read_project(answer.body, last)
         except Exception as error:  # hostile input found a hole in the reader: say it, go on
             self.tell_bug(f"reading project {project_id[:80]}", error)
             return False
         self.numbers.bytes_received += len(answer.body)
-        if frame is None or (not frame.nodes and last.nodes):
+        known = self.frame(project_id)
+        had_tasks = last.nodes or (known is not None and known.nodes)
+        if had_tasks and (frame is None or not frame.nodes):
             # one poll in a hundred reads a file that is being written: the last good state stays
             self.problems = problems
             return False
+        if frame is None:
+            if project is None or problems:
+                self.problems = problems
+                return False
+            frame = GraphUpdate("state", project_id, project, project.goal, NO_NODES, (), None)
         frame = replace(frame, project_id=project_id, project=project or frame.project)
         changed: bool = frame.nodes is not last.nodes or frame.project != last.project
-        self._polled_texts[project_id] = replace(frame.texts, project=frame.project)
+        texts = replace(frame.texts, project=frame.project)
+        self._keep_polled(project_id, _Polled(texts, frame.time, answer.etag))
         # a stamp that moved since the last look was made just now, and tells the server's zone
-        stamp, self._stamps[project_id] = self._stamps.get(project_id), frame.time
-        self.handle(frame, live=stamp is not None and stamp != frame.time)
+        self.handle(frame, live=polled.time is not None and polled.time != frame.time)
         return changed
+
+    def _keep_polled(self, project_id: str, polled: _Polled) -> None:
+        self._polled.pop(project_id, None)
+        self._polled[project_id] = polled
+        needed = {*self.wanted(), self.current_id, project_id}
+        spare = [key for key in self._polled if key not in needed]
+        for key in spare[: max(0, len(spare) - MOST_REMEMBERED)]:
+            del self._polled[key]
+
+    def _note_missing(self, project_id: str, answer: Answer) -> None:
+        """Only who wants a project is told that the server does not know it."""
+        before = self._missing.pop(project_id, None)
+        if answer.status in _NOT_FOUND and project_id in self.wanted():
+            words = hide(wire.read_error(answer.body) or f"HTTP {answer.status}", self._secrets)
+            self._missing[project_id] = (
+                f"The server knows no project {shorten(project_id, 60)!r}: {words.rstrip('.')}."
+            )
+        if self._missing.get(project_id) == before:
+            return
+        for sink in tuple(self._sinks):
+            if sink.wanted_project == project_id:
+                sink.on_connection(self.connection)
 
     def handle(self, event: wire.Event, *, live: bool) -> None:
         self.numbers.heard_at = time.monotonic()
@@ -245,19 +303,30 @@ class Hearing:
         self.tell(replace(self.connection, error=sentence))
 
     def complaint(self) -> str | None:
-        wanted = self.wanted()
-        lines = [
-            *(line for project_id, line in self._missing.items() if project_id in wanted),
-            *self.problems,
-        ]
-        said = [f"{line.rstrip('.')}." for line in lines[:2]]
-        more = [f"And {len(lines) - 2} more."] if len(lines) > 2 else []
+        said = [f"{line.rstrip('.')}." for line in self.problems[:2]]
+        more = [f"And {len(self.problems) - 2} more."] if len(self.problems) > 2 else []
         return " ".join(said + more) or None
+
+    def note_server(self, server: Literal["ready", "not_ready", "unreachable"]) -> None:
+        """What its HTTP side says of itself, from now on part of what is told of the connection."""
+        self._server = server
+        self.tell(self.connection)
+
+    def note_questions(self, count: int | None) -> None:
+        """How many prompts wait on the server; told while it is followed over HTTP."""
+        self._questions = count
+        self.tell(self.connection)
 
     def tell(self, connection: Connection) -> None:
         # a server may quote what it was sent
         error, reason = (text and hide(text, self._secrets) for text in (connection.error, connection.reason))
-        connection = replace(connection, error=error, reason=reason)
+        connection = replace(
+            connection,
+            error=error,
+            reason=reason,
+            server=self._server if connection.state != "closed" else None,
+            questions=self._questions if connection.state == "polling" else None,
+        )
         if connection == self.connection:
             return
         self.connection = connection

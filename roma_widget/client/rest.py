@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
 from ..core import wire
+from ..core.server_status import read_ready
 
 LARGEST_BODY = 256 * 1024 * 1024
 SMALL_BODY = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{1,200}"')
 
 RUN_IN_PROGRESS = (
     "A run is in progress, and opening a socket now could freeze it on ROMA v1. "
@@ -31,6 +34,8 @@ class Answer:
     status: int
     body: str
     took_s: float
+    etag: str | None = None
+    """Names this state of what was asked for; None where the server gives no usable one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Assessment:
     reason: str | None
     round_trip_s: float
     is_roma: bool = True
+    is_ready: bool = True
+    """What its health says of itself; a label, nothing depends on it."""
 
 
 class Rest:
@@ -53,9 +60,11 @@ class Rest:
         self._timeout_s = timeout_s
         self.bytes_received = 0
 
-    async def get(self, path: str, limit: int = LARGEST_BODY) -> Answer:
-        """GET `path`. Raises `Unreachable` when nothing that is HTTP comes back in time."""
-        return await self._ask("GET", path, limit)
+    async def get(self, path: str, limit: int = LARGEST_BODY, etag: str | None = None) -> Answer:
+        """GET `path`; with `etag` the answer is 304, without a body, while it is still that one.
+
+        Raises `Unreachable` when nothing that is HTTP comes back in time."""
+        return await self._ask("GET", path, limit, headers={"If-None-Match": etag} if etag else None)
 
     async def post(self, path: str, body: dict[str, Any] | None = None, limit: int = LARGEST_BODY) -> Answer:
         """POST `body` as JSON. Raises `Unreachable` when nothing that is HTTP comes back in time."""
@@ -69,7 +78,14 @@ class Rest:
                     method, self.root + path, allow_redirects=False, **sent
                 ) as response:
                     body = await self._read(response, limit)
-                    return Answer(response.status, body.decode("utf-8", "replace"), time.monotonic() - began)
+                    took_s = time.monotonic() - began
+                    etag = response.headers.get("ETag", "")
+                    return Answer(
+                        response.status,
+                        body.decode("utf-8", "replace"),
+                        took_s,
+                        etag if _ETAG.fullmatch(etag) else None,
+                    )
         except TimeoutError:
             raise Unreachable(f"{self.root} did not answer within {self._timeout_s:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -78,6 +94,9 @@ class Rest:
     async def assess(self) -> Assessment:
         """Ask whether a socket may be opened without harm to a run. Raises `Unreachable`."""
         health = await self.get("/api/health", SMALL_BODY)
+        return replace(await self._assess(health), is_ready=read_ready(health.status, health.body))
+
+    async def _assess(self, health: Answer) -> Assessment:
         if health.status == 200 and wire.read_health(health.body):
             return Assessment(True, True, None, health.took_s)
         executions = await self.get("/api/executions", SMALL_BODY)

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from ..core.link import LinkQuality, Totals
+from ..core.server_status import read_ready
 from .hearing import Hearing
 from .rest import SMALL_BODY, Rest, Unreachable
 from .socket import Link
@@ -85,6 +86,8 @@ class Sampling:
                 _log.debug("timing: %s", error)
             else:
                 self.hear_round_trip(health.took_s)
+                is_ready = read_ready(health.status, health.body)
+                self._hearing.note_server("ready" if is_ready else "not_ready")
 
     def _totals(self) -> Totals:
         numbers, link = self._hearing.numbers, self.link

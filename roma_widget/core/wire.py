@@ -46,6 +46,7 @@ from .frame import read_graph, read_project_entry
 from .model import Project
 from .reading import Fields, Problems, clean, kind, shorten
 from .replies import SMALL_EVENTS
+from .server_status import json_object
 from .split import Malformed, members
 from .traces import read_node_trace, read_stage_details
 
@@ -147,26 +148,26 @@ def read_projects(payload: str) -> ProjectsListed | Unreadable:
 
 def read_created(payload: str) -> Project | None:
     """The project in the body of `POST /api/projects` or of a switch; None when the body names none."""
-    values = _object(payload)
+    values = json_object(payload)
     return None if values is None else read_project_entry(values.get("project"), "project", Problems())
 
 
 def read_error(payload: str) -> str | None:
     """The server's words in the body of an HTTP error; None for a page of HTML, or what else is none of ROMA's."""
-    values = _object(payload)
+    values = json_object(payload)
     said = (values.get("error") or values.get("message")) if values is not None else None
     return shorten(clean(said), 500) if isinstance(said, str) else None
 
 
 def read_health(payload: str) -> bool | None:
     """Does `GET /api/health` say `safe_to_join`? None when the body is no health reply at all."""
-    values = _object(payload)
+    values = json_object(payload)
     return None if values is None else values.get("safe_to_join") is True
 
 
 def read_executions(payload: str) -> tuple[str, ...] | None:
     """Ids of the projects with a living run, from `GET /api/executions`; None when that is not what came."""
-    values = _object(payload)
+    values = json_object(payload)
     running = values.get("running_executions") if values is not None else None
     if not isinstance(running, dict):
         return None
@@ -230,14 +231,6 @@ def _with_object(
     if not isinstance(value, dict):
         return Unreadable(name, (f"{name}: expected an object, got {kind(value)}",))
     return read(name, value, Problems())
-
-
-def _object(payload: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _bytes(payload: Payload) -> int:
