@@ -34,7 +34,8 @@ class Server:
 
     `host` is this machine unless a `token` is given; `port` 0 takes a free one. `data_dir` keeps projects and
     traces over restarts (None: a private temporary folder, removed at the end); `run(project, goal, options)`, sync
-    or async, executes what a client starts. `origins` are the web pages that may connect from elsewhere, as
+    or async, executes what a client starts; `options` holds `max_steps` and, where the client configured the project,
+    the sections of its config. `origins` are the web pages that may connect from elsewhere, as
     `https://host`. Usable as a context manager. Raises `ServeError` when the address will not do, `StoreError` when
     `data_dir` will not.
 

@@ -187,7 +187,8 @@ class _Api:
         require(body, "goal", "config")
         goal, max_steps = check_goal(body["goal"]), max_steps_of(body)
         config = config_of(body["config"])
-        project = await self._control.start(goal, max_steps=max_steps, config=config)
+        options = {name: value for name, value in body["config"].items() if name != "max_steps"}
+        project = await self._control.start(goal, max_steps=max_steps, config=config, options=options)
         created = {
             "project": project,
             "message": "Configured project created and started",
