@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
@@ -62,7 +63,7 @@ def connect(
     )
     if project is not None and not isinstance(project, str):
         raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
-    return _open(options, project, options.root, lambda: None)
+    return _open(options, project, options.root)
 
 
 def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: bool = True) -> Monitor:
@@ -97,21 +98,33 @@ class _Registry:
     def __init__(self, io: IoThread) -> None:
         self.io = io
         self._feeds: dict[FeedOptions, Feed] = {}
+        self._on_ends: dict[FeedOptions, list[Callable[[], None]]] = {}
         self._sessions: dict[tuple[FeedOptions, str | None], Session] = {}
-        self._made_by: dict[tuple[str, str], list[tuple[str, Monitor, Session]]] = {}
+        self._made_by: dict[tuple[str, str], list[tuple[str, Monitor]]] = {}
+        self._where: WeakKeyDictionary[Monitor, Session] = WeakKeyDictionary()
+        self._moving: WeakKeyDictionary[Monitor, asyncio.Lock] = WeakKeyDictionary()
 
     async def session(
-        self, options: FeedOptions, project: str | None, reservation: object, on_end: Callable[[], None]
+        self,
+        options: FeedOptions,
+        project: str | None,
+        reservation: object,
+        on_end: Callable[[], None] | None = None,
     ) -> Session:
-        """The session of this feed and project, kept open by `reservation` until a monitor is attached."""
+        """The session of this feed and project, kept open by `reservation` until a monitor is attached.
+
+        `on_end` is called, in a thread, when the feed has ended.
+        """
         key = (options, project)
         session = self._sessions.get(key)
         if session is None:
-            session = self._sessions[key] = self._new_session(key, on_end)
+            session = self._sessions[key] = self._new_session(key)
         session.reserve(reservation)
+        if on_end is not None:
+            self._on_ends.setdefault(options, []).append(on_end)
         return session
 
-    def _new_session(self, key: tuple[FeedOptions, str | None], on_end: Callable[[], None]) -> Session:
+    def _new_session(self, key: tuple[FeedOptions, str | None]) -> Session:
         options, project = key
         feed = self._feeds.get(options)
         is_new = feed is None
@@ -122,13 +135,18 @@ class _Registry:
             self._sessions.pop(key, None)
             if feed.unsubscribe(session):
                 self._feeds.pop(options, None)
+                on_ends = self._on_ends.pop(options, [])
                 await feed.close()
-            await asyncio.to_thread(on_end)
+                for on_end in on_ends:
+                    await asyncio.to_thread(on_end)
 
-        session = Session(feed, project, end)
+        session = Session(feed, project, end, self._open_session(options))
         if is_new:
             feed.start()
         return session
+
+    def _open_session(self, options: FeedOptions) -> Session | None:
+        return next((session for (of, _), session in self._sessions.items() if of == options), None)
 
     async def attach(
         self, monitor: Monitor, session: Session, reservation: object, kind: str, cell: Cell | None
@@ -136,22 +154,51 @@ class _Registry:
         """Add a monitor to its session. Those that an earlier run of the same cell made for the same kind of thing no
         longer keep theirs open: running a cell again is how notebooks are used, and ipywidgets never lets go."""
         session.attach(monitor, reservation)
+        self._where[monitor] = session
         if cell is None:
             return
         made = self._made_by.setdefault((kind, cell.cell_id), [])
         earlier = [entry for entry in made if entry[0] != cell.execution]
-        made[:] = [entry for entry in made if entry[0] == cell.execution] + [
-            (cell.execution, monitor, session)
-        ]
-        for _, old, its_session in earlier:
+        made[:] = [entry for entry in made if entry[0] == cell.execution] + [(cell.execution, monitor)]
+        for _, old in earlier:
             old.retire()
-            await its_session.disown(old)
+            await self._where[old].disown(old)
+
+    async def move(
+        self, monitor: Monitor, options: FeedOptions, project: str | None, timeout_s: float
+    ) -> None:
+        """Have a monitor show another project of its server, once that is known; else it stays where it is."""
+        async with self._moving.setdefault(monitor, asyncio.Lock()):
+            self._where[monitor].raise_if_closed()
+            reservation = object()
+            session = await self.session(options, project, reservation)
+            try:
+                await session.actions.show(timeout_s)
+                # in one step, so that nothing is told twice, or by the wrong one; also where it is already
+                before = self._where[monitor]
+                before.raise_if_closed()
+                if before is not session:
+                    before.release(monitor)
+                    self._where[monitor] = session
+                    monitor.move_to(session, project)
+                    session.attach(monitor, reservation)
+                    await before.disown(monitor)
+            finally:
+                await session.disown(reservation)
+
+    async def leave(self, monitor: Monitor) -> None:
+        """A monitor listens no more."""
+        session = self._where.get(monitor)
+        if session is not None:
+            await session.detach(monitor)
 
 
 _registry: _Registry | None = None
 
 
-def _open(options: FeedOptions, project: str | None, kind: str, on_end: Callable[[], None]) -> Monitor:
+def _open(
+    options: FeedOptions, project: str | None, kind: str, on_end: Callable[[], None] | None = None
+) -> Monitor:
     """`kind` is what a cell that runs again replaces: the monitors of the same server, or a demo."""
     global _registry
     io = io_thread()
@@ -162,7 +209,12 @@ def _open(options: FeedOptions, project: str | None, kind: str, on_end: Callable
     session = io.result(registry.session(options, project, reservation, on_end))
     try:
         monitor = Monitor(
-            session=session, io=io, address=host_and_port(options.root), on_close=session.detach
+            session=session,
+            io=io,
+            address=host_and_port(options.root),
+            watching=project,
+            on_watch=lambda monitor, project, timeout_s: registry.move(monitor, options, project, timeout_s),
+            on_close=registry.leave,
         )
         io.result(registry.attach(monitor, session, reservation, kind, current_cell()))
     except BaseException:

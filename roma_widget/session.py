@@ -39,7 +39,10 @@ Until = str | Callable[[Snapshot], object]
 
 
 class Viewer(Protocol):
-    """A monitor, as the session sees it. Called on `roma-io`."""
+    """A monitor, as the session sees it. Called on `roma-io`. `revision` is the one it shows."""
+
+    @property
+    def revision(self) -> int: ...
 
     def show(self, news: Publication, facts: dict[str, Any]) -> None: ...
 
@@ -51,10 +54,18 @@ class Viewer(Protocol):
 
 
 class Session:
-    """See the module. `on_empty` is called when the last owner has left."""
+    """See the module. `on_empty` is called when the last owner has left.
+
+    `like` is an open session of the same feed, which has heard more than the feed remembers: what it knows, the
+    server's zone and when tasks began among it, is known here, too.
+    """
 
     def __init__(
-        self, feed: Feed, wanted_project: str | None, on_empty: Callable[[], Awaitable[None]]
+        self,
+        feed: Feed,
+        wanted_project: str | None,
+        on_empty: Callable[[], Awaitable[None]],
+        like: Session | None = None,
     ) -> None:
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
@@ -69,15 +80,17 @@ class Session:
             lambda task_id: self.actions.trace(task_id, REFRESH_WITHIN_S),
         )
         self._on_empty = on_empty
-        self._state = State()
+        self._state: State = like._state if like is not None else State()
         self._event_log = EventLog(feed.options.secrets())
         self._epoch_s = time.time() - time.monotonic()
-        self._is_list_due = False
+        self._is_list_due = like is not None
         self._listed_for: str | None = None
         self._verdict = Verdict("unknown")
+        self._listed: frozenset[str] = like._listed if like is not None else frozenset()
+        self._deleted: frozenset[str] = like._deleted if like is not None else frozenset()
         self._shown_id: str | None = wanted_project
-        self._heard: dict[str, float] = {}
-        self._moved: dict[str, float] = {}
+        self._heard: dict[str, float] = dict(like._heard) if like is not None else {}
+        self._moved: dict[str, float] = dict(like._moved) if like is not None else {}
         self._supplied_since: float | None = None
         self._viewers: list[Viewer] = []
         self._owners: set[object] = set()
@@ -88,6 +101,8 @@ class Session:
         self._closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
         feed.subscribe(self)
+        if like is not None:
+            self._state = replace(self._state, current_id=like._state.current_id)
 
     # -- monitors
 
@@ -96,12 +111,19 @@ class Session:
         self._owners.add(owner)
 
     def attach(self, viewer: Viewer, reservation: object) -> None:
-        """Add a monitor, in the place of its reservation."""
+        """Add a monitor, in the place of its reservation.
+
+        One that comes from another session gets what is shown here under a new revision, where its own is newer: its
+        revisions grow, and what it shows is never taken for the base of a delta of this session.
+        """
         self._viewers.append(viewer)
         self._owners.add(viewer)
         self._owners.discard(reservation)
+        snapshot = self.snapshot
+        if snapshot.revision < viewer.revision:
+            snapshot = replace(snapshot, revision=next(self._feed.revisions))
         viewer.show_connection(self.connection)
-        viewer.show(publication(Snapshot(), self.snapshot, self._server_now_ms()), self.facts)
+        viewer.show(publication(Snapshot(), snapshot, self._server_now_ms()), self.facts)
 
     async def disown(self, owner: object) -> None:
         """This one no longer keeps the session open; without any owner it ends."""
@@ -111,9 +133,18 @@ class Session:
 
     async def detach(self, viewer: Viewer) -> None:
         """Remove a monitor; the session ends with its last owner."""
+        self.release(viewer)
+        await self.disown(viewer)
+
+    def release(self, viewer: Viewer) -> None:
+        """Tell this monitor nothing more. It still keeps the session open, until it is disowned."""
         if viewer in self._viewers:
             self._viewers.remove(viewer)
-        await self.disown(viewer)
+            self._wake_soon()  # whoever waits goes along to where it is now
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     async def close(self) -> None:
         """End the session; monitors that are left say `closed`."""
@@ -161,11 +192,8 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self.connection.state == "connecting":
-                    heard = self._wakes
-                    async with self._news:
-                        while self._wakes == heard:
-                            await self._news.wait()
-        self._raise_if_closed()
+                    await self.news_since(self._wakes)
+        self.raise_if_closed()
 
     # -- from the feed
 
@@ -176,12 +204,20 @@ class Session:
             known, told = (each.projects.get(event.project_id) for each in (before, self._state))
             if told is not None and (known is None or known.time != told.time):
                 self._heard[event.project_id] = time.monotonic()
+            self._deleted -= {event.project_id}
             if changes:
                 self._moved[event.project_id] = time.monotonic()
             self._forget_times()
         if changes:
             self._is_list_due = self._is_list_due or touches_the_list(changes)
             self._schedule()
+        if isinstance(event, wire.ProjectsListed):
+            named = frozenset(project.project_id for project in event.projects)
+            gone = (self._deleted | self._listed) - named
+            kept = {*self._state.projects, self._shown_id}
+            self._deleted, self._listed = gone & kept, named
+            if self._shown_id in gone:
+                self._schedule()
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
         self._event_log.note(event, changes, before.projects, self._shown(), now_s)
@@ -220,10 +256,13 @@ class Session:
             self._schedule()  # a server may send errors by the thousand
 
     def _show_connection(self) -> None:
-        """The feed's word, with what is wrong in how the shown tasks are linked where it has no complaint."""
+        """The feed's word, with what is wrong with the shown project: it is gone, or how its tasks are linked."""
         shown = self._shown()
         problems = shown.forest.problems if shown else ()
         connection = self._told
+        gone = self._gone()
+        if gone is not None:
+            connection = replace(connection, error=" ".join(filter(None, (gone, connection.error))))
         if connection.error is None and problems:
             more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
             connection = replace(connection, error=f"{problems[0][:1].upper()}{problems[0][1:]}.{more}")
@@ -265,7 +304,7 @@ class Session:
         if after.tasks == self.snapshot.tasks and facts == self.facts:
             return
         self._verdict = verdict
-        after = replace(after, revision=self.snapshot.revision + 1)
+        after = replace(after, revision=next(self._feed.revisions))
         news = publication(self.snapshot, after, self._server_now_ms())
         self.snapshot, self.facts = after, facts
         self._each(lambda viewer: viewer.show(news, facts))
@@ -285,6 +324,18 @@ class Session:
         if self.wanted_project is None and self._state.current_id is not None:
             self._shown_id = self._state.current_id
         return self._state.projects.get(self._shown_id) if self._shown_id is not None else None
+
+    def _gone(self) -> str | None:
+        """What to say when the server does not have the wanted or shown project, or has it no more."""
+        if self._closed:
+            return None
+        last = "What is shown is its last state." if self._shown() is not None else None
+        missing = self._feed.missing(self.wanted_project) if self.wanted_project is not None else None
+        if missing is not None:
+            return " ".join(filter(None, (missing, last)))
+        if self._shown_id in self._deleted:
+            return f"The server has this project no more: it was deleted. {last}"
+        return None
 
     def _judge(self, shown: ProjectState | None) -> Verdict:
         if shown is None:
@@ -327,54 +378,46 @@ class Session:
 
     # -- waiting
 
-    async def wait(self, until: Until, timeout: float | None, stall_timeout: float | None) -> Any:
-        """See `Monitor.wait`."""
+    async def wait(
+        self,
+        until: Until,
+        timeout: float | None,
+        stall_timeout: float | None,
+        here: Callable[[], Session] | None = None,
+    ) -> Any:
+        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves."""
+        here = here or (lambda: self)
         what = "the condition to hold" if callable(until) else _AWAITED[until]
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
-                return await self._wait(until, stall_timeout)
+                return await _wait(here, until, stall_timeout)
         except TimeoutError:
             if not limit.expired():  # the predicate's own
                 raise
-            raise WaitTimeout(f"Waited {timeout:g} s for {what}; {self.describe()}.") from None
+            raise WaitTimeout(f"Waited {timeout:g} s for {what}; {here().describe()}.") from None
 
-    async def _wait(self, until: Until, stall_timeout: float | None) -> Any:
-        stalled_since: float | None = None
-        while True:
-            heard = self._wakes
-            if callable(until):
-                # a person's code: off the loop, which must never be held up
-                value = await asyncio.to_thread(until, self.snapshot)
-                if value:
-                    return value
-            elif until == "connected" and self.connection.state in ("live", "polling"):
-                return True
-            elif until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
-                return self.snapshot.outcome
-            self._raise_if_hopeless()
-            if self.snapshot.outcome != "stalled":
-                stalled_since = None
-            elif stall_timeout is not None:
-                stalled_since = stalled_since or time.monotonic()
-                if time.monotonic() - stalled_since >= stall_timeout:
-                    raise RunStalled(
-                        f"The run has stalled: {self.snapshot.reason or 'nothing moves'} ({self.describe()})"
-                    )
-            async with self._news:
-                # not `wait()`: news may have come while the predicate ran
-                while self._wakes == heard:
-                    await self._news.wait()
+    @property
+    def wakes(self) -> int:
+        """How often there was news; for `news_since`."""
+        return self._wakes
 
-    def _raise_if_hopeless(self) -> None:
+    async def news_since(self, heard: int) -> None:
+        """Returns when there is news since `wakes` was `heard`; at once when there was."""
+        async with self._news:
+            while self._wakes == heard:
+                await self._news.wait()
+
+    def raise_if_hopeless(self) -> None:
+        """Raises what says why waiting is in vain."""
         missing = self._feed.missing(self.wanted_project) if self.wanted_project is not None else None
         if missing is not None:
             raise UnknownProject(missing)
         if self.connection.state == "failed":
             raise ConnectError(self.connection.error or "The server cannot be reached.")
-        self._raise_if_closed()
+        self.raise_if_closed()
 
-    def _raise_if_closed(self) -> None:
+    def raise_if_closed(self) -> None:
         if self.connection.state == "closed":
             raise NotLive(
                 "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
@@ -402,6 +445,37 @@ class Session:
         self._wakes += 1
         async with self._news:
             self._news.notify_all()
+
+
+async def _wait(here: Callable[[], Session], until: Until, stall_timeout: float | None) -> Any:
+    stalled_since: float | None = None
+    before: Session | None = None
+    while True:
+        session = here()
+        if session is not before:
+            before, stalled_since = session, None
+        heard = session.wakes
+        if callable(until):
+            # a person's code: off the loop, which must never be held up
+            value = await asyncio.to_thread(until, session.snapshot)
+            if value:
+                return value
+        elif until == "connected" and session.connection.state in ("live", "polling"):
+            return True
+        elif until == "done" and session.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
+            return session.snapshot.outcome
+        if here() is not session:  # it moved while the predicate ran
+            continue
+        session.raise_if_hopeless()
+        if session.snapshot.outcome != "stalled":
+            stalled_since = None
+        elif stall_timeout is not None:
+            stalled_since = stalled_since or time.monotonic()
+            if time.monotonic() - stalled_since >= stall_timeout:
+                raise RunStalled(
+                    f"The run has stalled: {session.snapshot.reason or 'nothing moves'} ({session.describe()})"
+                )
+        await session.news_since(heard)
 
 
 _AWAITED = {"connected": "a connection", "done": "the run to end"}

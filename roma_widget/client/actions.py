@@ -17,18 +17,27 @@ from ..core import wire
 from ..core.clock import ServerClock
 from ..core.model import FINAL, Stage, StageStatus, Task, Trace
 from ..core.reading import hide, shorten
+from ..core.server_status import Execution, read_execution_status
 from ..core.state import ProjectState
-from ..core.traces import Fetching, in_utc, says_there_is_none, stage_in_utc
-from ..errors import ConnectError, NotLive, ServerError, UnknownProject, UnknownTask
+from ..core.traces import (
+    Fetching,
+    in_utc,
+    says_project_is_not_loaded,
+    says_there_is_none,
+    stage_in_utc,
+)
+from ..errors import ConnectError, NotLive, RomaError, ServerError, UnknownProject, UnknownTask, WaitTimeout
 from . import requests
 from .feed import Feed
-from .rest import Answer, Rest, Unreachable, project_path
+from .rest import SMALL_BODY, Answer, Rest, Unreachable, project_path
 from .trace_cache import Fetched
 
 CONFIRM_S = 5.0
 """How long HTTP may take to agree with what the socket said."""
 CONFIRM_FIRST_S = 0.05
 CONFIRM_GROWTH = 2.0
+LOOK_AGAIN_S = 0.2
+"""Between two looks at a project that seems to have no tasks: one look in a hundred meets a file being written."""
 _NO_ROUTE = (404, 405)
 _WHY_NO_SOCKET = {
     "polling": "the run is followed over HTTP. The socket opens by itself when that is safe, and then this works; "
@@ -46,6 +55,9 @@ REFUSED = "node_trace_error"
 
 class Mirror(Protocol):
     """The session, as far as actions look at it."""
+
+    @property
+    def wanted_project(self) -> str | None: ...
 
     def shown_project(self) -> ProjectState | None: ...
 
@@ -65,6 +77,69 @@ class Actions:
         self._feed = feed
         self._mirror = mirror
         self._requests = feed.hearing.requests
+        self._restored: tuple[object, str] | None = None
+        self._restoring = asyncio.Lock()
+
+    # -- looking
+
+    async def show(self, timeout_s: float) -> None:
+        """Returns when the state of the wanted project, or of the server's current one, is known.
+
+        Asked for over HTTP, which switches and harms nothing. Raises UnknownProject, ConnectError, WaitTimeout.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._mirror.settled(timeout_s)
+                await self._look_until_shown()
+        except TimeoutError:
+            named = self._mirror.wanted_project
+            what = "the server's current project" if named is None else f"project {shorten(named, 60)!r}"
+            error = self._feed.connection.error
+            raise WaitTimeout(
+                f"Waited {timeout_s:g} s for the state of {what}; the connection is {self._feed.connection.state}"
+                f"{f': {error}' if error else '.'}"
+            ) from None
+        self._mirror.publish_now()
+
+    async def _look_until_shown(self) -> None:
+        """A project that comes over the socket is known; of one that has no tasks two looks have to say so."""
+        looks = 0
+        while True:
+            current_id = self._feed.hearing.current_id
+            project_id = self._mirror.wanted_project or current_id
+            shown = self._mirror.shown_project()
+            has_tasks = shown is not None and bool(shown.tasks)
+            if has_tasks and (looks or (self._is_live and project_id == current_id)):
+                return
+            if project_id is None or (self._mirror.wanted_project is None and not self._feed.is_roma):
+                return  # nothing is current, or there is nobody else to ask
+            if looks > 1 and shown is not None:
+                return
+            if looks:
+                await asyncio.sleep(LOOK_AGAIN_S)
+            looks += 1
+            with self._reached(f"GET {shorten(project_path(project_id), 80)}"):
+                await self._feed.look_at(project_id)
+            missing = self._feed.missing(project_id) if self._mirror.wanted_project else None
+            if missing is not None:
+                raise UnknownProject(missing)
+
+    async def executions(self, timeout_s: float) -> dict[str, Execution]:
+        """What the server says is running, by project."""
+        request = "GET /api/executions"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._mirror.settled(timeout_s)
+                with self._reached(request):
+                    answer = await self._rest().get("/api/executions", SMALL_BODY)
+        except TimeoutError:
+            raise ConnectError(f"{request} got no answer within {timeout_s:g} s.") from None
+        found = None
+        if answer.status == 200:
+            found = read_execution_status(answer.body, self._mirror.server_clock())
+        if found is None:
+            raise self._refused(answer, request)
+        return found
 
     # -- traces
 
@@ -88,7 +163,7 @@ class Actions:
             project_id, task_id, lambda trace_id: cache.is_anothers(trace_id, project_id, task_id)
         )
         try:
-            event = await self._requests.ask(question, timeout_s)
+            event = await self._ask_for_trace(question, project_id, timeout_s)
         except ServerError as error:
             if error.event == question.refusal and says_there_is_none(error.message):
                 cache.put(project_id, task, None)
@@ -96,6 +171,32 @@ class Actions:
         assert isinstance(event, wire.NodeTrace)
         cache.put(project_id, task, event.trace)
         return in_utc(event.trace, self._mirror.server_clock())
+
+    async def _ask_for_trace(
+        self, question: requests.Question, project_id: str, timeout_s: float
+    ) -> wire.Event:
+        """Asked again when the server has the project on disk only, as ROMA after a restart: restoring loads it."""
+        here = (self._requests.link, project_id)
+        was_restored = self._restored == here
+        try:
+            return await self._requests.ask(question, timeout_s)
+        except ServerError as error:
+            if error.event != question.refusal or not says_project_is_not_loaded(error.message):
+                raise
+            if was_restored or not await self._restore(here, project_id, timeout_s):
+                raise
+        return await self._requests.ask(question, timeout_s)
+
+    async def _restore(self, here: tuple[object, str], project_id: str, timeout_s: float) -> bool:
+        """Have the server load a project, once for each connection, whoever asks; False when it did not."""
+        async with self._restoring:
+            if self._restored != here:
+                self._restored = here
+                try:
+                    await self._requests.ask(requests.restore(project_id), timeout_s)
+                except RomaError:
+                    return False
+        return True
 
     async def fetch_traces(self, task_ids: Iterable[str] | None, timeout_s: float, fetching: Fetching) -> int:
         """Asks for the traces that are not known, as many at a time as the server can tell apart; how many came."""
@@ -160,21 +261,29 @@ class Actions:
 
     # -- projects
 
-    async def start(self, goal: str, max_steps: int | None, timeout_s: float) -> str:
-        """Starts a run; the id of its project, once the server's HTTP side has it, too."""
+    async def start(
+        self, goal: str, max_steps: int | None, timeout_s: float, config: dict[str, Any] | None = None
+    ) -> str:
+        """Starts a run; the id of its project, once the server's HTTP side has it, too.
+
+        One with a config goes over HTTP: the socket has no request for it.
+        """
         await self._mirror.settled(timeout_s)
-        if self._is_live:
+        if self._is_live and not config:
             event = await self._requests.ask(
                 requests.start(goal, max_steps, self._mirror.project_ids()), timeout_s
             )
             assert isinstance(event, wire.ProjectStarted)
             project_id = event.project.project_id
         else:
-            more = {} if max_steps is None else {"max_steps": max_steps}
-            answer = await self._post("/api/projects", {"goal": goal, **more})
+            more: dict[str, Any] = {} if max_steps is None else {"max_steps": max_steps}
+            path = "/api/projects/configured" if config else "/api/projects"
+            if config:
+                more["config"] = config
+            answer = await self._post(path, {"goal": goal, **more})
             project = wire.read_created(answer.body) if answer.status in (200, 201) else None
             if project is None:
-                raise self._refused(answer, "POST /api/projects")
+                raise self._refused(answer, f"POST {path}")
             project_id = project.project_id
         await self._confirm_exists(project_id)
         await self._look_at_projects()

@@ -99,6 +99,11 @@ def says_there_is_none(message: str) -> bool:
     return "no trace" in message.lower()
 
 
+def says_project_is_not_loaded(message: str) -> bool:
+    """Does this refusal mean that the server does not have the task's project in its memory?"""
+    return message.startswith("Project ") and message.rstrip(".").endswith("not found")
+
+
 def in_utc(trace: Trace, clock: ServerClock) -> Trace:
     """`trace` with aware times."""
     stages = tuple(stage_in_utc(stage, clock) for stage in trace.stages)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.model import Stage, Task, Trace
 from ..core.reading import shorten
+from ..core.server_status import Execution
 from ..core.text import count_text
 from ..core.traces import Fetching
 from ..errors import NotLive
@@ -26,7 +28,11 @@ class Actions(Protocol):
 
     async def stage_details(self, task_id: str, stage_id: str, timeout_s: float) -> Stage: ...
 
-    async def start(self, goal: str, max_steps: int | None, timeout_s: float) -> str: ...
+    async def start(
+        self, goal: str, max_steps: int | None, timeout_s: float, config: dict[str, Any] | None = None
+    ) -> str: ...
+
+    async def executions(self, timeout_s: float) -> dict[str, Execution]: ...
 
     async def switch(self, project_id: str, timeout_s: float) -> None: ...
 
@@ -96,26 +102,43 @@ class Acting:
         """
         return self.task(task_id).result
 
-    def start(self, goal: str, *, max_steps: int | None = None, timeout: float = 20.0) -> str:
+    def execution_status(self, timeout: float = 20.0) -> dict[str, Execution]:
+        """What the server says is running, by project id; asked for over HTTP, at each call.
+
+        Each has "goal", "max_steps", "started" (an aware datetime) and "is_alive" (bool), None where the server does
+        not say. Raises ServerError, ConnectError, NotLive. Example:
+        `[run["goal"] for run in m.execution_status().values()]`
+        """
+        found: dict[str, Execution] = self._act(lambda actions: actions.executions(timeout))
+        return found
+
+    def start(self, goal: str, *, max_steps: int | None = None, timeout: float = 20.0, **options: Any) -> str:
         """Start a run and return the id of its project, once the server has confirmed it over HTTP, too.
 
-        The new project becomes the server's current one, FOR EVERYONE who watches this server. Goes over the socket
-        when there is one, else over HTTP. `max_steps` None leaves it to the server. Raises ServerError (the server's
-        words: a goal that is too short, a server that starts no runs), ConnectError, NotLive. Example:
+        The new project becomes the server's current one, FOR EVERYONE who watches this server; a monitor that watches a
+        project goes on watching that one. Goes over the socket when there is one, else over HTTP. `max_steps` None
+        leaves it to the server. With `options`, which always go over HTTP, the run is configured: ROMA takes the
+        sections `llm`, `execution` and `cache`, each a dict, and wants all three; our server hands them to its `run`.
+        Raises ServerError (the server's words: a goal that is too short, a missing section, a server that starts no
+        runs), ConnectError, NotLive, ValueError for options that are no JSON. Example:
         `m.start("Survey of rooftop farms"); m.wait("done")`
         """
         if not isinstance(goal, str):
             raise ValueError(f"goal takes a string, not {type(goal).__name__}.")
-        started: str = self._act(lambda actions: actions.start(goal, max_steps, timeout))
+        try:
+            config = json.loads(json.dumps(options, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"The options of start take what JSON can hold: {error}.") from None
+        started: str = self._act(lambda actions: actions.start(goal, max_steps, timeout, config))
         return started
 
     def switch(self, project_id: str, timeout: float = 20.0) -> None:
         """Make a project the server's current one, FOR EVERYONE: all who watch this server see it change.
 
-        Returns when the server has confirmed it, over HTTP, too. Raises UnknownProject, ServerError, ConnectError,
-        NotLive. Example: `m.switch(m.projects[1]["id"])`
+        `m.watch` shows another project here alone. Returns when the server has confirmed it, over HTTP, too. Raises
+        UnknownProject, ServerError, ConnectError, NotLive. Example: `m.switch(m.projects[1]["id"])`
         """
-        self._act(lambda actions: actions.switch(_id(project_id), timeout))
+        self._act(lambda actions: actions.switch(checked_id(project_id), timeout))
 
     def stop(self, project_id: str | None = None, timeout: float = 20.0) -> None:
         """End the run of the shown project, or of `project_id`: its next report fails, open tasks become CANCELLED.
@@ -123,7 +146,9 @@ class Acting:
         ROMA v1 cannot stop a run, and then this raises ServerError saying so. Raises also UnknownProject, ConnectError,
         NotLive. Example: `m.stop()`
         """
-        self._act(lambda actions: actions.stop(None if project_id is None else _id(project_id), timeout))
+        self._act(
+            lambda actions: actions.stop(None if project_id is None else checked_id(project_id), timeout)
+        )
 
     def save_on_server(self, timeout: float = 20.0) -> None:
         """Have the server write the shown project to its disk now; returns when it said that it did.
@@ -142,7 +167,7 @@ class Acting:
         self._act(lambda actions: actions.refresh(timeout))
 
 
-def _id(project_id: object) -> str:
+def checked_id(project_id: object) -> str:
     if isinstance(project_id, str) and project_id:
         return project_id
     raise ValueError(f"project_id takes a project's id, not {shorten(repr(project_id), 60)}.")

@@ -29,7 +29,7 @@ from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
-from .acting import Acting, Actions, detached
+from .acting import Acting, Actions, checked_id, detached
 from .cells import cell_watch
 from .fallback import static_html
 from .messages import Channel, Publication
@@ -42,7 +42,7 @@ PICTURE_EVERY_S = 30.0
 ACT_WITHIN_S = 9.0
 """What a person asked for in the browser, which waits ten seconds for an answer."""
 _log = logging.getLogger("roma_widget.widget")
-_MIRRORED = frozenset({"connection", "projects", "project", "progress", "selection", "revision"})
+_MIRRORED = frozenset({"connection", "projects", "project", "progress", "watching", "selection", "revision"})
 _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
@@ -62,7 +62,9 @@ class Session(Protocol):
 
     def events(self) -> Excerpt: ...
 
-    async def wait(self, until: Any, timeout: float | None, stall_timeout: float | None) -> Any: ...
+    async def wait(
+        self, until: Any, timeout: float | None, stall_timeout: float | None, here: Callable[[], Any]
+    ) -> Any: ...
 
 
 class Io(Protocol):
@@ -90,9 +92,9 @@ def _asset(name: str) -> str:
     return asset.read_text(encoding="utf-8")
 
 
-def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str) -> Any:
+def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: Any) -> Any:
     """A trait that only `roma-io` sets and that the browser is told."""
-    return kind(read_only=True, help=text).tag(sync=True)
+    return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
 class Monitor(Acting, anywidget.AnyWidget):
@@ -116,6 +118,12 @@ class Monitor(Acting, anywidget.AnyWidget):
         "Counts and outcome of the shown run. `running` counts RUNNING and AGGREGATING, `waiting` what has not begun "
         "or waits for its sub-tasks; `fraction` is the share of the known tasks that ended.",
     )
+    watching: Any = _mirrored(
+        traitlets.Unicode,
+        "Id of the project that this monitor holds to; None: it follows the server's current one.",
+        allow_none=True,
+        default_value=None,
+    )
     selection: Any = traitlets.List(
         traitlets.Unicode(), help="Ids of the selected tasks. Set it to select and reveal them in every view."
     ).tag(sync=True)
@@ -133,10 +141,13 @@ class Monitor(Acting, anywidget.AnyWidget):
         session: Session,
         io: Io,
         address: str,
+        watching: str | None,
+        on_watch: Callable[[Monitor, str | None, float], Coroutine[Any, Any, None]],
         on_close: Callable[[Monitor], Coroutine[Any, Any, None]],
     ) -> None:
         self._session = session
         self._io = io
+        self._on_watch = on_watch
         self._on_close = on_close
         self._is_detached = False
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
@@ -147,6 +158,7 @@ class Monitor(Acting, anywidget.AnyWidget):
         # before the comm opens, so that the browser starts from these
         super().__init__(_esm=_asset("widget.js"), _css=_asset("widget.css"))
         self._put("address", address)
+        self._put("watching", watching)
         self._put("static_key", f"roma-{uuid.uuid4().hex[:12]}")
         self._put("snapshot", Snapshot())
         _deliver_during_cells(self.comm)
@@ -198,8 +210,9 @@ class Monitor(Acting, anywidget.AnyWidget):
         - any other: an event of the server that this version does not know, under its own name; `field` is "size",
           `after` its size in bytes.
 
-        Of the shown project, and of what names none. 50,000 rows are kept, 2,500 each of errors and of unknown events;
-        `df.attrs["dropped"]` older ones are gone. Example: `m.events().query("field == 'status'")`
+        Of the shown project, and of what names none; where `m.watch` leads begins anew. 50,000 rows are
+        kept, 2,500 each of errors and of unknown events; `df.attrs["dropped"]` older ones are gone. Example:
+        `m.events().query("field == 'status'")`
         """
         return frames.events(self._session.events())
 
@@ -233,8 +246,9 @@ class Monitor(Acting, anywidget.AnyWidget):
         """Wait until the run is `"done"` (returns its outcome), `"connected"`, or a predicate of Snapshot holds.
 
         `timeout` in seconds, None waits for ever; `stall_timeout` is how long a run may count as stalled. Can be
-        interrupted. Raises WaitTimeout, RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive
-        (disconnected). Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
+        interrupted. When `m.watch` moves the monitor meanwhile, what it shows then is waited for. Raises WaitTimeout,
+        RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive (disconnected). Example:
+        `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
         """
         return self._io.result(self._waiting(until, timeout, stall_timeout))
 
@@ -264,7 +278,19 @@ class Monitor(Acting, anywidget.AnyWidget):
             raise NotLive(
                 "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
             )
-        return self._session.wait(until, timeout, stall_timeout)
+        return self._session.wait(until, timeout, stall_timeout, lambda: self._session)
+
+    def watch(self, project_id: str | None, timeout: float = 20.0) -> None:
+        """Show this project in this monitor alone, and switch the server for nobody; None: its current one again.
+
+        A project that is not the server's current one is followed over HTTP, which harms no run. Returns when its
+        state is shown. Raises UnknownProject (the server's words), ConnectError, WaitTimeout (`timeout` seconds were
+        not enough) or NotLive, and then the monitor shows what it did before. Example: `m.watch(m.projects[1]["id"])`
+        """
+        wanted = None if project_id is None else checked_id(project_id)
+        if self._is_detached:
+            raise detached()
+        self._io.result(self._on_watch(self, wanted, timeout))
 
     def reconnect(self, force: bool = False) -> None:
         """Try to connect now. `force` opens a socket also while a run is in progress, which can freeze that run."""
@@ -308,7 +334,14 @@ class Monitor(Acting, anywidget.AnyWidget):
 
     # -- from the session, on roma-io
 
+    def move_to(self, session: Session, watching: str | None) -> None:
+        """From now on this session shows what this monitor shows; it tells right afterwards."""
+        self._session = session
+        self._put("watching", watching)
+
     def show(self, news: Publication, facts: dict[str, Any]) -> None:
+        if facts["project"].get("id") != self.project.get("id"):
+            self._put("selection", [])  # the same ids are other tasks there
         self._put("snapshot", news.snapshot)
         for name, value in facts.items():
             self._put(name, value)
@@ -342,7 +375,7 @@ class Monitor(Acting, anywidget.AnyWidget):
         self._session.reconnect()
 
     async def show_project(self, project_id: str | None) -> None:
-        raise NotImplementedError("watching another project comes soon")
+        await self._on_watch(self, project_id, ACT_WITHIN_S)
 
     async def switch_for_everyone(self, project_id: str) -> None:
         await self._session.actions.switch(project_id, ACT_WITHIN_S)

@@ -17,6 +17,7 @@ from client.servers import (
     ServerThread,
     WireServer,
     eventually,
+    frame,
     node,
     packet,
     projects_list,
@@ -305,17 +306,31 @@ def test_a_server_that_falls_silent_ends_the_fetching(m: roma.Monitor, server: W
     assert asked(server) == ["root"]
 
 
-def test_a_project_that_the_server_has_not_loaded_is_asked_about_again(
-    m: roma.Monitor, server: WireServer
+@pytest.mark.parametrize("can_load", [True, False])
+def test_a_project_that_the_server_has_not_loaded_is_restored_once(
+    m: roma.Monitor, server: WireServer, can_load: bool
 ) -> None:
+    """As ROMA after a restart."""
     answer = server.replies["request_node_trace"]
-    server.replies["request_node_trace"] = lambda _: [
-        packet("node_trace_error", {"error": "Project p1 not found"})
-    ]
-    with pytest.raises(roma.ServerError, match="Project p1 not found"):
-        m.fetch_traces(progress=False)
+    refused = [packet("node_trace_error", {"error": "Project p1 not found"})]
+    server.replies["request_node_trace"] = lambda _: refused
+
+    def restored(_: Any) -> list[str]:
+        if not can_load:
+            return [packet("project_restore_error", {"error": "Project p1 not found"})]
+        server.replies["request_node_trace"] = answer
+        return [packet("project_restored", frame(TASKS))]
+
+    server.replies["restore_project_state"] = restored
+    if can_load:
+        assert m.fetch_traces(progress=False) == 3
+    else:
+        with pytest.raises(roma.ServerError, match="Project p1 not found"):
+            m.fetch_traces(progress=False)
+    asked_for = [(name, arguments) for name, arguments in server.emitted if name == "restore_project_state"]
+    assert asked_for == [("restore_project_state", [{"project_id": "p1"}])]
     server.replies["request_node_trace"] = answer
-    assert m.fetch_traces(progress=False) == 3
+    assert m.fetch_traces(progress=False) == (0 if can_load else 3)
 
 
 def test_times_are_the_servers_clock_put_right(m: roma.Monitor, server: WireServer) -> None:

@@ -1,0 +1,410 @@
+"""`watch`: another project in one monitor, the server and everybody else as they were."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from client.freezing import FreezingServer
+from client.servers import (
+    IDLE,
+    ROMA_V1,
+    RUNNING,
+    SAFE,
+    ServerThread,
+    WireServer,
+    eventually,
+    frame,
+    free_port,
+    node,
+    packet,
+    projects_list,
+)
+
+import roma_widget as roma
+from roma_widget import opening
+from roma_widget.client.feed import FeedOptions
+from roma_widget.core import view
+from roma_widget.widget.cells import Cell
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+Connect = Callable[..., roma.Monitor]
+Wire = Callable[..., WireServer]
+
+
+def saved(project: str, *nodes: Any, **about: Any) -> dict[str, Any]:
+    """The answer of `GET /api/projects/{id}`."""
+    return {"project": {"id": project, "goal": project, **about}, "state": frame(nodes, project=project)}
+
+
+def two_projects(wire: Wire, **answers: Any) -> WireServer:
+    """p1 is current and comes over the socket, p2 can be read over HTTP."""
+    return wire(
+        {
+            "/api/health": SAFE,
+            "/api/projects": projects_list("p1", "p2"),
+            "/api/projects/p1": saved("p1", node("root")),
+            "/api/projects/p2": saved("p2", node("x"), node("root", "DONE")),
+            "/api/projects/gone": (404, '{"error": "Project not found"}', "application/json"),
+            **answers,
+        },
+        greeting=[packet("projects_list", projects_list("p1", "p2"))],
+    )
+
+
+def live(connect: Connect, server: WireServer, **options: Any) -> roma.Monitor:
+    m = connect(server.url, **options)
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    server.send_frame([node("root")])
+    m.wait(lambda s: s.tasks, timeout=5)
+    return m
+
+
+def switches(server: WireServer) -> list[str]:
+    """What was asked of the server that everybody would see."""
+    emitted = [name for name, _ in server.emitted if name in ("switch_project", "start_project")]
+    return [*emitted, *(path for path, _ in server.posted)]
+
+
+class Browser:
+    """The front end's side of docs/messages.md. `lost` counts the deltas that did not fit."""
+
+    def __init__(self, m: roma.Monitor) -> None:
+        self.tasks: dict[str, Any] = {}
+        self.revs: list[int] = []
+        self.lost = self.snapshots = 0
+        monitor: Any = m
+        self._monitor = monitor
+        monitor._channel._send = self._hear
+        self._say_hello()
+
+    def _say_hello(self) -> None:
+        self._monitor._io.post(self._monitor._receive, {"type": "hello", "view": "v", "rev": None})
+
+    def _hear(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if content["type"] == "snapshot":
+            self.tasks = {task["id"]: task for task in json.loads(buffers[0])["tasks"]}
+            self.snapshots += 1
+        elif content["type"] == "delta":
+            if content["base"] != self.revs[-1]:
+                self.lost += 1
+                self._say_hello()
+                return
+            news = json.loads(buffers[0])
+            for task_id, fields in news["changed"].items():
+                self.tasks[task_id] = {**self.tasks.get(task_id, {}), **fields}
+            for task_id in news["removed"]:
+                del self.tasks[task_id]
+        else:
+            return
+        self.revs.append(content["rev"])
+
+    def shows(self, m: roma.Monitor) -> bool:
+        told = json.loads(json.dumps(view.whole(m.snapshot.tasks)["tasks"]))
+        return self.tasks == {task["id"]: task for task in told} and self.revs[-1] == m.revision
+
+
+def test_one_monitor_watches_another_project_and_nobody_else_sees_anything(
+    connect: Connect, wire: Wire
+) -> None:
+    server = two_projects(wire)
+    m, other = live(connect, server), connect(server.url)
+    other.wait(lambda s: s.tasks, timeout=5)
+    seen: list[Any] = []
+    other.observe(lambda change: seen.append((change["name"], change["new"])))
+    m.watch("p2")
+    assert (m.watching, m.project["id"], list(m.snapshot.tasks)) == ("p2", "p2", ["root", "x"])
+    server.answers["/api/projects/p2"] = saved("p2", node("x"), node("y"))
+    m.wait(lambda s: "y" in s.tasks, timeout=5)
+    m.watch("p2")
+    m.watch(None)
+    assert (m.watching, m.project["id"], list(m.snapshot.tasks)) == (None, "p1", ["root"])
+    assert seen == []
+    assert switches(server) == []
+    assert server.handshakes == ["websocket"]
+
+
+def test_connecting_to_a_project_is_watching_it(connect: Connect, wire: Wire) -> None:
+    server = two_projects(wire)
+    m = connect(server.url, project="p2")
+    m.wait(lambda s: s.tasks, timeout=5)
+    assert m.watching == "p2"
+    m.watch(None)
+    server.send_frame([node("root"), node("root.1")])
+    m.wait(lambda s: list(s.tasks) == ["root", "root.1"], timeout=5)
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside others"])
+def test_the_browser_ends_up_with_exactly_the_tasks_of_the_project(
+    connect: Connect, wire: Wire, beside: bool
+) -> None:
+    """`beside`: others are at both projects already, so that sessions with revisions of their own are moved to."""
+    server = two_projects(wire)
+    m = live(connect, server)
+    others = [connect(server.url), connect(server.url, project="p2")] if beside else []
+    for other in others:
+        other.wait(lambda s: s.tasks, timeout=5)
+    browser = Browser(m)
+    eventually(lambda: browser.revs)
+    for turn in range(1, 5):
+        for project in ("p2", None):
+            m.watch(project)
+            eventually(lambda: browser.shows(m))
+            count = 10 * turn + (project is None)
+            nodes = [node("root"), *(node(f"n{i}", "DONE" if i % turn else "RUNNING") for i in range(count))]
+            server.answers["/api/projects/p2"] = saved("p2", *nodes)
+            server.send_frame(nodes[:-1])
+            wanted = len(nodes) - (project is None)
+            m.wait(lambda s, n=wanted: len(s.tasks) == n, timeout=5)
+            eventually(lambda: browser.shows(m))
+    assert browser.lost == 0
+    assert browser.revs == sorted(set(browser.revs))
+    assert browser.snapshots < len(browser.revs), "deltas go on behind a move"
+    assert all(other.snapshot.tasks.keys() == m.snapshot.tasks.keys() for other in others[:1])
+
+
+def test_a_project_that_is_not_there_leaves_the_monitor_where_it_was(connect: Connect, wire: Wire) -> None:
+    server = two_projects(wire)
+    m, other = live(connect, server), connect(server.url)
+    other.wait(lambda s: s.tasks, timeout=5)
+    seen: list[Any] = []
+    other.observe(lambda change: seen.append(change["new"]), "connection")
+    with pytest.raises(roma.UnknownProject, match="The server knows no project 'gone': Project not found"):
+        m.watch("gone")
+    assert (m.watching, m.project["id"], m.connection["error"]) == (None, "p1", None)
+    assert seen == []
+    assert len(sessions()) == 1
+    for nonsense in (5, ""):
+        with pytest.raises(ValueError, match="project_id takes"):
+            m.watch(nonsense)  # type: ignore[arg-type]
+
+
+def test_a_project_without_tasks_is_shown_empty(connect: Connect, wire: Wire) -> None:
+    answers = {"/api/projects/new": {"project": {"id": "new", "goal": "g"}, "state": None}}
+    server = two_projects(wire, **answers)
+    m = live(connect, server)
+    m.watch("new")
+    assert (m.project["id"], m.project["goal"], len(m.snapshot.tasks)) == ("new", "g", 0)
+
+
+def test_a_file_that_is_just_being_written_is_looked_at_again(connect: Connect, wire: Wire) -> None:
+    whole = saved("p2", node("x"))
+    looks = iter([{**whole, "state": None}])
+    server = two_projects(wire, **{"/api/projects/p2": lambda: next(looks, whole)})
+    m = live(connect, server)
+    m.watch("p2")
+    assert list(m.snapshot.tasks) == ["x"]
+
+
+def test_a_server_that_does_not_answer(connect: Connect, raw_port: Callable[..., Any]) -> None:
+    m = connect(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(roma.ConnectError, match="GET /api/projects/p2 got no answer"):
+        m.watch("p2")
+    silent = connect(raw_port().url)
+    with pytest.raises(roma.WaitTimeout, match=r"Waited 0\.1 s for the state of project 'p2'"):
+        silent.watch("p2", timeout=0.1)
+    silent.disconnect()
+    with pytest.raises(roma.NotLive, match="disconnected"):
+        silent.watch("p2")
+    assert (m.watching, silent.watching) == (None, None)
+
+
+def test_the_same_ids_are_other_tasks_in_another_project(connect: Connect, wire: Wire) -> None:
+    m = live(connect, two_projects(wire))
+    m.selection = ["root"]
+    m.watch("p2")
+    assert m.selection == []
+    m.selection = ["x"]
+    m.watch("p2")
+    assert m.selection == ["x"]
+
+
+def test_who_waits_goes_along(connect: Connect, wire: Wire) -> None:
+    ended = {
+        "project": {"id": "p2", "goal": "g"},
+        "state": frame([node("root", "DONE")], project="p2", status="completed"),
+    }
+    m = live(connect, two_projects(wire, **{"/api/projects/p2": ended}))
+    came: list[Any] = []
+    asked = threading.Event()
+
+    def in_p2(snapshot: Any) -> bool:
+        asked.set()
+        return snapshot.project is not None and snapshot.project.project_id == "p2"
+
+    threads = [
+        threading.Thread(target=lambda until=until: came.append(m.wait(until, timeout=10)))
+        for until in ("done", in_p2)
+    ]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(5)
+    m.watch("p2")
+    for thread in threads:
+        thread.join(5)
+    assert sorted(map(str, came)) == ["True", "succeeded"]
+    m.watch(None)
+    with pytest.raises(roma.WaitTimeout, match="the run is running"):
+        m.wait("done", timeout=0.1)
+
+
+def test_what_was_seen_before_is_known_when_the_monitor_comes_back(connect: Connect, wire: Wire) -> None:
+    """Only a session that saw a planned task begin knows when it did."""
+    server = two_projects(wire)
+    m = live(connect, server)
+    server.send_frame([node("root", timestamp_updated="2025-09-19T10:00:00")])
+    m.wait(lambda s: s.tasks["root"].started, timeout=5)
+    server.send_frame([node("root", "PLAN_DONE", timestamp_updated="2025-09-19T10:05:00")])
+    m.wait(lambda s: s.tasks["root"].status == "PLAN_DONE", timeout=5)
+    started = m.task("root").started
+    m.watch("p2")
+    m.watch(None)
+    assert m.task("root").started == started is not None
+
+
+def sessions() -> list[Any]:
+    assert opening._registry is not None
+    return list(opening._registry._sessions.values())
+
+
+def test_moving_leaves_nothing_behind(connect: Connect, wire: Wire) -> None:
+    server = two_projects(wire)
+    m, other = live(connect, server), connect(server.url, project="p2")
+    for project in ("p2", None, "p2"):
+        m.watch(project)
+    assert len(sessions()) == 1
+    m.disconnect()
+    assert (m.connection["state"], other.connection["state"]) == ("closed", "live")
+    other.disconnect()
+    assert sessions() == []
+    eventually(lambda: server.clients_now == 0)
+    assert server.handshakes == ["websocket"]
+
+
+def test_a_cell_that_runs_again_frees_the_project_that_its_monitor_had_moved_to(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = two_projects(wire)
+    monkeypatch.setattr(opening, "current_cell", lambda: Cell("cell", "run 1"))
+    m = live(connect, server)
+    m.watch("p2")
+    monkeypatch.setattr(opening, "current_cell", lambda: Cell("cell", "run 2"))
+    again = connect(server.url)
+    assert [session.wanted_project for session in sessions()] == [None]
+    assert (m.connection["state"], again.connection["state"]) == ("closed", "live")
+    with pytest.raises(roma.NotLive):
+        m.watch(None)
+
+
+def test_what_ends_with_a_feed_lives_on_when_its_monitor_moves(wire: Wire) -> None:
+    server = two_projects(wire)
+    ended: list[bool] = []
+    options = FeedOptions(root=server.url)
+    m = opening._open(options, None, "demo", lambda: ended.append(True))
+    m.watch("p2")
+    m.watch(None)
+    assert ended == []
+    m.close()
+    assert ended == [True]
+
+
+def test_a_run_in_progress_is_watched_without_a_socket(connect: Connect, wire: Wire) -> None:
+    server = two_projects(wire, **{"/api/health": ROMA_V1, "/api/executions": RUNNING})
+    m, other = connect(server.url), connect(server.url)
+    for each in (m, other):
+        each.wait(lambda s: s.tasks, timeout=5)
+    assert m.connection["state"] == "polling"
+    m.watch("p2")
+    server.answers["/api/projects/p2"] = saved("p2", node("x"), node("y"))
+    m.wait(lambda s: "y" in s.tasks, timeout=5)
+    assert (m.project["id"], other.project["id"]) == ("p2", "p1")
+    assert server.handshakes == []
+    assert switches(server) == []
+    server.answers["/api/executions"] = IDLE
+    eventually(lambda: m.connection["state"] == "live")
+    assert m.project["id"] == "p2"
+
+
+def test_watching_freezes_no_run(
+    connect: Connect, servers: ServerThread, closing: Callable[[Any], Any]
+) -> None:
+    server = closing(FreezingServer(servers, step_s=0.03))
+    first = server.start_run()
+    m, other = connect(server.url), connect(server.url)
+    eventually(lambda: server.ended == [first])
+    eventually(lambda: m.connection["state"] == other.connection["state"] == "live")
+    second = server.start_run()
+    other.wait(lambda s: s.project and s.project.project_id == second and s.tasks, timeout=5)
+    server.cut()  # the socket is lost during the run, and must not come back
+    handshakes = len(server.handshakes)
+    for project in (first, second, None, first):
+        m.watch(project)
+        assert m.project["id"] == (project or second)
+    assert other.project["id"] == second
+    assert len(server.handshakes) == handshakes or server.ended == [first, second]
+    assert other.wait("done", timeout=10) == "succeeded"
+    assert server.frozen == []
+    assert switches(server) == []
+
+
+def delete(url: str) -> None:
+    with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=5) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("watching", [True, False], ids=["watched", "current"])
+def test_a_project_deleted_while_it_is_shown_stays_as_it_was_last(connect: Connect, watching: bool) -> None:
+    with roma.Server() as server:
+        ids = []
+        for _ in range(2):  # of the same title
+            with server.project("Survey of X") as project, project.task("Survey of X"):
+                ids.append(project.id)
+        shown = ids[0] if watching else ids[1]
+        m = connect(server.url)
+        m.wait(lambda s: s.tasks, timeout=5)
+        if watching:
+            m.watch(shown)
+        delete(f"{server.url}/api/projects/{shown}")
+        eventually(lambda: m.connection["error"])
+        assert m.connection["error"].endswith("What is shown is its last state.")
+        assert (m.project["id"], list(m.snapshot.tasks)) == (shown, ["root"])
+        other = ids[1] if watching else ids[0]
+        m.watch(other)
+        assert (m.project["id"], m.connection["error"]) == (other, None)
+        m.close()
+
+
+def test_two_projects_of_one_title_are_two(connect: Connect) -> None:
+    with roma.Server() as server:
+        ids = []
+        for count in range(2):
+            with server.project("Survey of X") as project, project.task("Survey of X") as root:
+                ids.append(project.id)
+                for number in range(count):
+                    root.task(f"part {number}")
+        m = connect(server.url)
+        for _ in range(2):
+            for count, project_id in enumerate(ids, start=1):
+                m.watch(project_id)
+                assert (m.project["id"], len(m.snapshot.tasks)) == (project_id, count)
+        assert len({one["title"] for one in m.projects}) == 1
+        m.close()
+
+
+def test_a_person_watches_from_the_browser(connect: Connect, wire: Wire) -> None:
+    m = live(connect, two_projects(wire))
+    replies: list[dict[str, Any]] = []
+    monitor: Any = m
+    monitor._channel._send = lambda content, buffers: replies.append(content)
+    for rid, project in (("1", "gone"), ("2", "p2")):
+        monitor._io.post(monitor._receive, {"type": "do", "rid": rid, "action": "watch", "project": project})
+        eventually(lambda n=int(rid): len(replies) == n)
+    assert [(reply["rid"], reply["ok"]) for reply in replies] == [("1", False), ("2", True)]
+    assert "Project not found" in replies[0]["error"]
+    assert (m.watching, m.project["id"]) == ("p2", "p2")
