@@ -252,6 +252,8 @@ class WireServer:
             answer = self.answers.get(f"{request.method} {request.path}", 404)
         if callable(answer):
             answer = answer()
+        if isinstance(answer, web.Response):
+            return answer
         if isinstance(answer, int):
             return web.Response(status=answer, text="<html>no", content_type="text/html")
         if isinstance(answer, tuple):
