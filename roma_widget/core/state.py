@@ -35,6 +35,8 @@ MOST_RUNS = 64
 MOST_CHARACTERS = 100_000_000
 """Of the tasks of all projects but those that are kept anyway; of 1 to 4 bytes each, as Python has them."""
 MOST_PROJECTS = 20_000
+SAVED = "state"
+"""Source of a frame that was read from a server's disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +238,11 @@ def _apply_graph(
     project_id = frame.project_id or state.current_id
     if project_id is None:
         project_id = ""  # tasks of a server that names no project at all
+    known = state.projects.get(project_id)
+    if frame.source == SAVED and not frame.nodes and known is not None and known.tasks:
+        return state, ()  # read while it was being written: the last good state stays
     clock = state.clock.observe(frame.time, now) if live else state.clock
     offset = clock.offset or timedelta()
-    known = state.projects.get(project_id)
     shift = known.offset - offset if known else timedelta()
     listed = frame.project if frame.project is not None and frame.project.project_id == project_id else None
     project = (

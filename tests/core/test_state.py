@@ -259,3 +259,14 @@ def test_every_project_is_shifted_when_the_zone_is_learnt() -> None:
     assert {task.created for task in state.projects["p"].tasks.values()} == {
         datetime(2027, 1, 15, 8, tzinfo=UTC)
     }
+
+
+@pytest.mark.parametrize("body", ['{"all_nodes": {}}', '{"all_nodes": {"root": {"status": "DONE"}}}'])
+def test_a_saved_state_without_tasks_takes_none_away(body: str) -> None:
+    """One look in a hundred over HTTP reads a file that is being written."""
+    before, _, _ = told(State(), '{"project_id": "p", "all_nodes": {"root": {"status": "RUNNING"}}}')
+    frame = wire.read_graph("state", wire.Payload(body))
+    assert isinstance(frame, wire.GraphUpdate)
+    after, changes = apply(before, replace(frame, project_id="p"), NOW)
+    assert list(after.projects["p"].tasks) == ["root"]
+    assert bool(changes) is bool(frame.nodes)
