@@ -41,6 +41,7 @@ LOOKS = 8
 """How often a silence is looked at before it counts: time in which this process did not run is one look, no silence."""
 LATE_LOOKS = 2
 """A ping may be a quarter of its interval (of `LOOKS`) late before it counts as missed."""
+CANCELLATIONS = 5
 _FAR_S = 1e6
 
 UNREADABLE = "\0unreadable"
@@ -429,8 +430,11 @@ async def _within(timeout_s: float, work: Coroutine[Any, Any, object]) -> None:
             raise TimeoutError
         task.result()
     finally:
-        task.cancel()
-        await asyncio.wait({task}, timeout=1.0)
+        for _ in range(CANCELLATIONS):  # one can be swallowed inside, too
+            if task.done():
+                break
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.2)
         if task.done() and not task.cancelled():
             task.exception()  # nobody wants it any more
 
