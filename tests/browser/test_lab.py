@@ -14,11 +14,14 @@ import psutil
 import pytest
 from browser.lab import DARK, OpenInLab, OpenNotebook, notebook_of
 
+import roma_widget as roma
 from roma_widget.server.child import ChildServer, start_child
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 AT_ONCE = 0.0  # a replay's speed: as fast as possible
+ALL_FITS = """() => [...document.querySelectorAll('.rw-link-facts :is(dt, dd)')].every(
+    (part) => part.scrollWidth <= part.clientWidth)"""
 TASK, OTHER_TASK = "root.1.3", "root.2.2.1"
 
 
@@ -190,8 +193,53 @@ def test_the_menus_of_the_header_keep_their_keys_from_the_notebook(
         "(frames) => document.querySelector('.rw-link-facts').textContent.includes(`· ${frames}`)",
         str(frames),
     )
+    assert lab.page.evaluate(ALL_FITS), "JupyterLab's style for lists of facts is not ours"
     lab.card(TASK).click()
     link.wait_for(state="detached")
+    assert lab.page_errors == []
+
+
+@pytest.fixture
+def two_runs() -> Iterator[ChildServer]:
+    """A server whose second run is current."""
+    options = ["--scenario", "report", "--speed", "60", "--no-hitl", "--start"]
+    server = start_child(["serve", *options])
+    with roma.connect(server.url) as m:
+        m.wait(timeout=60)
+        m.start("Another survey of rooftop farms")
+        m.wait(timeout=60)
+    yield server
+    server.close()
+
+
+def test_a_person_watches_another_project_and_makes_it_current_for_everyone(
+    open_in_lab: OpenInLab, two_runs: ChildServer
+) -> None:
+    lab = open_in_lab(notebook_of(connect_cell(two_runs)))
+    lab.run_cell(0)
+    lab.execute("m.wait(timeout=30)")
+    lab.until_like_the_kernel()
+    second = lab.value("m.project['id']")
+    title = lab.root.get_by_role("heading", level=2).get_by_role("button")
+    menu = lab.root.get_by_role("dialog", name="Projects")
+
+    title.click()
+    menu.get_by_role("row", name="Write A Report").click()
+    lab.root.get_by_text("not current").wait_for()
+    first = lab.value("m.watching")
+    assert first not in (None, second)
+    assert lab.value("m.project['id']") == first
+    lab.until_like_the_kernel()
+    current = "[one['id'] for one in m.projects if one['is_current']]"
+    assert lab.value(current) == [second], "nobody was switched"
+
+    title.click()
+    row = menu.get_by_role("row", name="Write A Report")
+    row.hover()
+    row.get_by_role("button", name="Make current for everyone").click()
+    menu.get_by_role("button", name="Switch for everyone").click()
+    lab.root.get_by_text("not current").wait_for(state="detached")
+    assert lab.value(current) == [first]
     assert lab.page_errors == []
 
 
