@@ -26,9 +26,10 @@ from ..errors import RomaError
 from . import requests
 from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
+from .library import LinkError, NotJoined
 from .rest import SMALL_BODY, Assessment, Rest, Unreachable, project_path
 from .sampling import Sampling
-from .socket import Link, LinkError, NotJoined
+from .socket import Link
 from .trace_cache import TraceCache
 
 FIRST_FRAME_S = 1.0

@@ -19,9 +19,10 @@ from ..core.model import Connection
 from ..core.reading import hide, shorten
 from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
 from .left_out import LeftOut
+from .library import EXTENSION_VERSION, UNREADABLE
 from .requests import Requests
 from .rest import Answer
-from .socket import EXTENSION_VERSION, UNREADABLE, Argument
+from .socket import Argument
 
 LONGEST_NAME = 200
 MOST_REMEMBERED = 16

@@ -23,7 +23,8 @@ from typing import Any
 from ..core import wire
 from ..core.reading import hide
 from ..errors import ConnectError, NotLive, RomaError, ServerError, WaitTimeout
-from .socket import Link, LinkError
+from .library import LinkError
+from .socket import Link
 
 SILENCE_S = 5.0
 """How long a reply may take after the acknowledgement. ROMA sends it before."""

@@ -1,11 +1,9 @@
 """One socket.io connection from its handshake to its end; a new one for each attempt.
 
-Events come out undecoded (`wire.Payload` points into the frame's text). What the library does in its own way and
-we cannot use: it decodes every frame (hence `_LazyPacket`), what it cannot read dies unheard in a task (hence
-`_Client`), its websocket handshake has no deadline, a list of transports that starts with websocket never falls
-back (so the caller tries them one by one), a failed connect leaks its HTTP session (so it is ours), it sends
-`headers` with the first request of a polling connection only (so they are the session's), and it stops writing when it
-had nothing to write for a ping interval and five seconds, also where the next ping is only late (hence `_Engine`).
+Events come out undecoded (`wire.Payload` points into the frame's text). What the library leaves to us, besides what
+`library` bends: its websocket handshake has no deadline, a list of transports that starts with websocket never falls
+back (so the caller tries them one by one), a failed connect leaks its HTTP session (so it is ours), and it sends
+`headers` with the first request of a polling connection only (so they are the session's).
 """
 
 from __future__ import annotations
@@ -15,178 +13,46 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import engineio
 import socketio
 from engineio.base_client import connected_clients
-from socketio import packet as socketio_packet
 
 from ..core import wire
 from ..core.address import is_loopback
 from ..core.reading import shorten
-from ..core.split import Malformed
+from .library import (
+    EXTENSION_VERSION,
+    Client,
+    Engine,
+    ExtendedPacket,
+    LazyPacket,
+    LinkError,
+    MayJoin,
+    NotJoined,
+    library_log,
+)
 
-EXTENSION_VERSION = 1
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
 WINDOW_BITS = 15
 LAST_RESPONSES = 8
-LEAST_SILENCE_S = 0.2
-LONGEST_SILENCE_S = 120.0
-"""What a server says of its pings is believed within these."""
 LOOKS = 8
 """How often a silence is looked at before it counts: time in which this process did not run is one look, no silence."""
 LATE_LOOKS = 2
 """A ping may be a quarter of its interval (of `LOOKS`) late before it counts as missed."""
 CANCELLATIONS = 5
-_FAR_S = 1e6
-
-UNREADABLE = "\0unreadable"
-"""The name under which a packet that could not be read is passed on; its payload is a sentence."""
-
-_RESERVED = frozenset({*socketio.AsyncClient.reserved_events, UNREADABLE})
-_BINARY = ("5", "6")  # the packet types of events and acknowledgements with attachments
-_PACKED = re.compile(
-    r'51-(?:/,)?\["(snapshot|delta|stages|task_result_data|task_watched|task_unwatched)",'
-    r'\{"_placeholder":true,"num":0\}\]'
-)
-"""An event of the extension, whose one argument comes in the next message."""
 _CLOSE_CODES = {
     1002: "it broke the websocket protocol",
     1007: "it sent text that is not UTF-8",
     1009: f"it sent a frame of more than {LARGEST_FRAME // 2**20} MiB",
 }
-_HEAD = re.compile(r"2(?:/[^,\[]*,)?(\d*)(?=\[)")
-# the library keeps its counter where the callback of number 0 would be, and a server could pop it
-_ACK_OF_NOTHING = re.compile(r"3(?:/[^,\[]*,)?0*\[")
 _log = logging.getLogger("roma_widget.socket")
-_library_log = logging.getLogger("roma_widget.socketio")
-_library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it calls errors we report ourselves
-
 Argument = wire.Payload | wire.Packed
 OnEvent = Callable[[str, Argument | None], None]
-MayJoin = Callable[[], Awaitable[bool]]
-
-
-class LinkError(Exception):
-    """The handshake failed. `mismatch` says that an HTTP server answered that does not speak socket.io."""
-
-    def __init__(self, message: str, *, mismatch: bool = False) -> None:
-        super().__init__(message)
-        self.mismatch = mismatch
-
-
-class NotJoined(LinkError):
-    """The transport's handshake went well, and `may_join` said no."""
-
-
-class _LazyPacket(socketio_packet.Packet):  # type: ignore[misc]
-    """Leaves an event's arguments as text. Given as `serializer=`: `json=` would change every client there is."""
-
-    def decode(self, encoded_packet: Any) -> int:
-        if not isinstance(encoded_packet, str) or encoded_packet.startswith(_BINARY):
-            # an attachment that never comes would make the library take the next frame for it
-            raise Malformed("binary data, which no ROMA server sends")
-        match = _HEAD.match(encoded_packet)
-        if match is None:
-            if _ACK_OF_NOTHING.match(encoded_packet):
-                raise Malformed("an acknowledgement of nothing")
-            return int(super().decode(encoded_packet))
-        self.packet_type = socketio_packet.EVENT
-        self.namespace = None
-        self.id = int(match[1]) if match[1] else None
-        self.data: list[Any] = list(wire.read_packet(encoded_packet, match.end()))
-        if self.data[0] in _RESERVED:
-            raise Malformed(f"an event named {self.data[0]!r}, which socket.io keeps for itself")
-        return 0
-
-
-class _ExtendedPacket(_LazyPacket):
-    """Takes the binary messages that a server was asked for, and no others."""
-
-    def decode(self, encoded_packet: Any) -> int:
-        match = _PACKED.fullmatch(encoded_packet) if isinstance(encoded_packet, str) else None
-        if match is None:
-            return super().decode(encoded_packet)
-        self.packet_type = socketio_packet.BINARY_EVENT
-        self.namespace = self.id = None
-        self.data = [match[1], {"_placeholder": True, "num": 0}]
-        return 1
-
-
-class _Engine(engineio.AsyncClient):  # type: ignore[misc]
-    """Counts what is heard, and notes how long the server may be silent; the library's own deadlines are put off."""
-
-    ping_interval: float
-    packets_heard = 0
-    pings_heard = 0
-    ping_every_s = silent_s = LONGEST_SILENCE_S
-
-    async def _trigger_event(self, event: str, *arguments: Any, **options: Any) -> Any:
-        if event == "connect":  # the open packet has been read, and the library's loops have not begun
-            said_s = self.ping_interval + self.ping_timeout
-            self.silent_s = min(max(said_s, LEAST_SILENCE_S), LONGEST_SILENCE_S)
-            self.ping_every_s = min(max(self.ping_interval, LEAST_SILENCE_S), LONGEST_SILENCE_S)
-            self.ping_interval = _FAR_S
-        return await super()._trigger_event(event, *arguments, **options)
-
-    async def _send_request(self, *arguments: Any, **options: Any) -> Any:
-        if (
-            self.http is None or self.http.closed
-        ):  # for a link that was closed it would make a session nobody closes
-            return "the link is closed"
-        return await super()._send_request(*arguments, **options)
-
-    async def _connect_websocket(self, *arguments: Any, **options: Any) -> Any:
-        if self.http is None or self.http.closed:  # the same, for a handshake that was given up
-            raise engineio.exceptions.ConnectionError("the link is closed")
-        return await super()._connect_websocket(*arguments, **options)
-
-    async def _receive_packet(self, packet: Any) -> None:
-        self.packets_heard += 1
-        self.pings_heard += packet.packet_type == engineio.packet.PING
-        await super()._receive_packet(packet)
-
-
-class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    """Passes on what the library would let die in a task of its own. Asks `may_join` before it joins."""
-
-    _binary_packet: _LazyPacket | None
-    may_join: MayJoin | None = None
-    has_refrained = False
-
-    def _engineio_client_class(self) -> type[_Engine]:
-        return _Engine
-
-    async def _handle_eio_connect(self) -> None:
-        if self.may_join is not None and not await self.may_join():
-            self.has_refrained = True
-            raise NotJoined("a run may have begun")
-        await super()._handle_eio_connect()
-
-    async def _handle_eio_message(self, data: Any) -> None:
-        if self._binary_packet is not None and not isinstance(data, bytes):
-            # the library would take this message for the attachment that did not come
-            self._binary_packet = None
-            sentence = "a packet was skipped: its binary part did not come"
-            await self._trigger_event(UNREADABLE, "/", wire.Payload(sentence))
-        try:
-            await super()._handle_eio_message(data)
-        except Malformed as error:
-            await self._trigger_event(UNREADABLE, "/", wire.Payload(f"a packet was skipped: {error}"))
-        except Exception:  # whatever the library trips over
-            text = f" ({shorten(data[:50], 40)!r})" if isinstance(data, str) else ""
-            sentence = f"a packet was skipped: it is not in socket.io's form{text}"
-            await self._trigger_event(UNREADABLE, "/", wire.Payload(sentence))
-
-    async def _handle_disconnect(self, namespace: str | None) -> None:
-        if self.connected:
-            await super()._handle_disconnect(namespace)
-        else:  # the library overlooks a goodbye that comes right behind the welcome
-            await self._handle_error(namespace, "it said goodbye at once")
 
 
 class Link:
@@ -223,7 +89,7 @@ class Link:
         self._is_silent = False
         self._listening: tuple[asyncio.Task[None], ...] = ()
         self._http: aiohttp.ClientSession | None = None
-        self._client: _Client | None = None
+        self._client: Client | None = None
         self._refused: str | None = None
         self._responses: deque[aiohttp.ClientResponse] = deque(maxlen=LAST_RESPONSES)
 
@@ -237,12 +103,12 @@ class Link:
             cookie_jar=aiohttp.DummyCookieJar(),
             response_class=self._make_response,  # type: ignore[arg-type]
         )
-        client = self._client = _Client(
+        client = self._client = Client(
             reconnection=False,
             handle_sigint=False,
-            logger=_library_log,
-            engineio_logger=_library_log,
-            serializer=_ExtendedPacket if self._extended else _LazyPacket,
+            logger=library_log,
+            engineio_logger=library_log,
+            serializer=ExtendedPacket if self._extended else LazyPacket,
             request_timeout=self._timeout_s + 1.0,  # ours comes first: the library says "refused" for both
             http_session=self._http,
             websocket_extra_options={
@@ -335,7 +201,7 @@ class Link:
                 await http.close()
             self._end("closed by us")
 
-    async def _say_goodbye(self, client: _Client) -> None:
+    async def _say_goodbye(self, client: Client) -> None:
         try:
             async with asyncio.timeout(2.0):
                 if client.eio.state == "connected":
@@ -346,7 +212,7 @@ class Link:
         except Exception as error:  # a link that is already broken may fail to say goodbye
             _log.debug("closing the link to %s: %s", self.root, error)
 
-    async def _let_go(self, client: _Client) -> None:
+    async def _let_go(self, client: Client) -> None:
         """The library's tasks end before their HTTP session is closed: else it makes one of its own."""
         loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
         for task in loops:
@@ -358,7 +224,7 @@ class Link:
         if client.eio in connected_clients:  # the library forgets it only after a polite goodbye
             connected_clients.remove(client.eio)
 
-    async def _end_when_silent(self, engine: _Engine) -> None:
+    async def _end_when_silent(self, engine: Engine) -> None:
         """A server that is there pings: one that does not is gone, also where TCP still looks alive."""
         looks = heard = 0
         while looks < LOOKS:
@@ -370,7 +236,7 @@ class Link:
             f"The connection to {self.root} was lost (nothing was heard, not even a ping, for {engine.silent_s:g} s)."
         )
 
-    async def _count_missed_pings(self, engine: _Engine) -> None:
+    async def _count_missed_pings(self, engine: Engine) -> None:
         """Each interval the server owes a ping; in looks, so that time in which this process did not run is one."""
         looks = heard = 0
         while True:

@@ -10,6 +10,7 @@ import pytest
 from client.servers import SAFE, WireServer, eventually, node
 
 import roma_widget as roma
+from roma_widget.client import library
 from roma_widget.client import socket as link
 
 Connect = Callable[..., roma.Monitor]
@@ -58,7 +59,7 @@ def test_a_server_that_names_no_time_to_speak_of_gets_a_fair_one(
     server = wire(SAFE_SERVER, opening=opening(interval_ms, timeout_ms))
     m = connect(server.url)
     eventually(lambda: m.connection["reconnects"] >= 1)
-    assert server.opened_s[1] - server.opened_s[0] >= link.LEAST_SILENCE_S
+    assert server.opened_s[1] - server.opened_s[0] >= library.LEAST_SILENCE_S
 
 
 def test_a_server_that_names_a_year_is_given_two_minutes(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from roma_widget.client import requests
+from roma_widget.client.library import LinkError
 from roma_widget.client.requests import Requests
-from roma_widget.client.socket import LinkError
 from roma_widget.core import wire
 from roma_widget.errors import ConnectError, NotLive, ServerError
 
