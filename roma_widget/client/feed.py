@@ -12,7 +12,6 @@ import itertools
 import logging
 import random
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,14 +19,14 @@ import aiohttp
 
 from ..core import reconnect, wire
 from ..core.model import Connection
-from ..core.server_status import read_questions
 from ..core.wire import FrameTexts
 from ..errors import RomaError
 from . import requests
 from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
 from .library import LinkError, NotJoined
-from .rest import SMALL_BODY, Assessment, Rest, Unreachable, project_path
+from .looks import Looks
+from .rest import Assessment, Rest, Unreachable
 from .sampling import Sampling
 from .socket import Link
 from .trace_cache import TraceCache
@@ -37,9 +36,6 @@ AGAIN_S = 3.0
 LOST_AGAIN_S = 1.0
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
-QUESTIONS_EVERY_S = 5.0
-QUESTIONS_RARELY_S = 60.0
-"""How often a server is asked for its open prompts, and how often one that has no such page."""
 _log = logging.getLogger("roma_widget.feed")
 
 
@@ -80,8 +76,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._wake = asyncio.Event()
-        self._wanted_more = asyncio.Event()
-        self._questions_due = 0.0
+        self._looks: Looks | None = None
         self._forced = False
         self._had_link = False
         self._brief_links = 0
@@ -103,7 +98,8 @@ class Feed:
         """Add a listener; what is known already is told at once."""
         self.hearing.subscribe(sink)
         self._wake.set()
-        self._wanted_more.set()
+        if self._looks is not None:
+            self._looks.want_more()
 
     def unsubscribe(self, sink: Sink) -> bool:
         """Remove a listener; True when none is left."""
@@ -123,13 +119,13 @@ class Feed:
 
     async def poll_once(self) -> None:
         """One look over HTTP at everything wanted. Raises `Unreachable`."""
-        if self.rest is not None:
-            await self._poll(self.rest)
+        if self._looks is not None:
+            await self._looks.all_wanted()
 
     async def look_at(self, project_id: str) -> None:
         """One look over HTTP at this project. Raises `Unreachable`."""
-        if self.rest is not None:
-            await self._poll_project(self.rest, project_id)
+        if self._looks is not None:
+            await self._looks.project(project_id)
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -146,8 +142,9 @@ class Feed:
             loop.create_task(self.sampling.look(), name="roma-feed-sampling"),
         ]
         self.rest = Rest(self.options.root, http, self.options.timeout_s)
+        looks = self._looks = Looks(self.rest, self.hearing)
         try:
-            await self._keep_heard(self.rest)
+            await self._keep_heard(looks)
         except Exception as error:  # a bug of ours must be seen in the widget, not only in a log
             _log.exception("the feed of %s stopped", self.options.root)
             self.hearing.tell(
@@ -165,13 +162,13 @@ class Feed:
                 await self._link.close()
             await http.close()
 
-    async def _keep_heard(self, rest: Rest) -> None:
+    async def _keep_heard(self, looks: Looks) -> None:
         unanswered = 0
         failed_handshakes = 0
         while True:
             self._wake.clear()  # whoever wanted a try gets it now
             try:
-                assessment = await self._assess(rest)
+                assessment = await self._assess(looks.rest)
             except Unreachable as error:
                 unanswered += 1
                 self._forced = False  # the person meant the run of that moment
@@ -181,17 +178,17 @@ class Feed:
             self.is_roma = assessment.is_roma
             if not (assessment.safe or self.options.always_join or self._forced):
                 if assessment.is_roma:
-                    await self._follow(rest, assessment.reason, None)
+                    await self._follow(looks, assessment.reason, None)
                 else:
                     self.hearing.tell(replace(self.connection, state="failed", error=assessment.reason))
                     await self._pause(reconnect.PROBE_S)
                 continue
             try:
-                await self._live(rest, assessment)
+                await self._live(looks, assessment)
                 failed_handshakes = 0
             except LinkError as error:
                 failed_handshakes += 1
-                await self._after_failed_handshake(rest, assessment, error, failed_handshakes)
+                await self._after_failed_handshake(looks, assessment, error, failed_handshakes)
 
     async def _assess(self, rest: Rest) -> Assessment:
         """Whether joining is safe, and what the server says of itself on the way. Raises `Unreachable`."""
@@ -220,7 +217,7 @@ class Feed:
         await self._pause(delay_s)
 
     async def _after_failed_handshake(
-        self, rest: Rest, assessment: Assessment, error: LinkError, failures: int
+        self, looks: Looks, assessment: Assessment, error: LinkError, failures: int
     ) -> None:
         self._forced = False
         if error.mismatch and not assessment.is_roma:
@@ -233,7 +230,7 @@ class Feed:
         )
         if assessment.is_roma:
             what = "stay open" if self._brief_links else "open"
-            await self._follow(rest, f"The socket does not {what}. {error}", delay_s)
+            await self._follow(looks, f"The socket does not {what}. {error}", delay_s)
         else:
             self.hearing.tell(
                 replace(
@@ -246,23 +243,23 @@ class Feed:
             )
             await self._pause(delay_s)
 
-    async def _live(self, rest: Rest, assessment: Assessment) -> None:
+    async def _live(self, looks: Looks, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
         await self.hearing.begin_link(self.left_out)
-        link = await self._open_link(rest, assessment)
+        link = await self._open_link(looks.rest, assessment)
         self._link = self.hearing.requests.link = self.sampling.link = link
         self.is_declared_safe = assessment.declared
         self._forced = False
         opened = time.monotonic()
         loop = asyncio.get_running_loop()
         beside = [
-            loop.create_task(self._watch(rest), name="roma-feed-watch"),
+            loop.create_task(looks.beside_socket(), name="roma-feed-watch"),
             loop.create_task(self._mend_losses(), name="roma-feed-mend"),
             loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
         ]
         if assessment.is_roma:
-            beside.append(loop.create_task(self.sampling.time_health(rest), name="roma-feed-health"))
+            beside.append(loop.create_task(self.sampling.time_health(looks.rest), name="roma-feed-health"))
         try:
             if (
                 self._task is None
@@ -366,57 +363,21 @@ class Feed:
         assert isinstance(event, wire.TaskRest)
         return event
 
-    async def _watch(self, rest: Rest) -> None:
-        """Beside the socket, follow over HTTP the projects that somebody wants and no frame comes for."""
-        delay_s = reconnect.POLL_FIRST_S
-        while True:
-            self._wanted_more.clear()
-            changed = False
-            for project_id in self.hearing.wanted(exclude=self.hearing.current_id):
-                try:
-                    changed = await self._poll_project(rest, project_id) or changed
-                except Unreachable as error:
-                    _log.debug("watching %s: %s", project_id, error)
-                except Exception as error:  # one bad answer must not end the watching
-                    self.hearing.tell_bug(f"watching {project_id[:80]}", error)
-            delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay_s):
-                    await self._wanted_more.wait()
-                    delay_s = reconnect.POLL_FIRST_S
-
-    async def _count_questions(self, rest: Rest) -> None:
-        """While there is no socket: how many prompts wait, which can be seen there only."""
-        while True:
-            await asyncio.sleep(max(0.0, self._questions_due - time.monotonic()))
-            count, again_s = None, QUESTIONS_EVERY_S
-            try:
-                answer = await rest.get("/api/system/hitl-debug", SMALL_BODY)
-            except Unreachable as error:
-                _log.debug("counting questions: %s", error)
-            else:
-                count = read_questions(answer.body) if answer.status == 200 else None
-                again_s = QUESTIONS_RARELY_S if count is None else QUESTIONS_EVERY_S
-            self._questions_due = time.monotonic() + again_s
-            self.hearing.note_questions(count)
-
-    async def _follow(self, rest: Rest, reason: str | None, for_s: float | None) -> None:
+    async def _follow(self, looks: Looks, reason: str | None, for_s: float | None) -> None:
         """Follow over HTTP until a socket may be opened, or `for_s` is over, or the server is silent."""
-        counting = asyncio.get_running_loop().create_task(
-            self._count_questions(rest), name="roma-feed-questions"
-        )
+        counting = asyncio.get_running_loop().create_task(looks.count_questions(), name="roma-feed-questions")
         try:
-            await self._follow_projects(rest, reason, for_s)
+            await self._follow_projects(looks, reason, for_s)
         finally:
             counting.cancel()
             await asyncio.gather(counting, return_exceptions=True)
 
-    async def _follow_projects(self, rest: Rest, reason: str | None, for_s: float | None) -> None:
+    async def _follow_projects(self, looks: Looks, reason: str | None, for_s: float | None) -> None:
         until = None if for_s is None else time.monotonic() + for_s
         delay_s = reconnect.POLL_FIRST_S
         while True:
             try:
-                changed = await self._poll(rest)
+                changed = await looks.all_wanted()
             except Unreachable as error:
                 # counted by `_keep_heard`, unless the server answers other questions
                 sentence = str(error)
@@ -448,37 +409,19 @@ class Feed:
                 return
             if until is None:
                 try:
-                    assessment = await self._assess(rest)
+                    assessment = await self._assess(looks.rest)
                 except Unreachable:
                     return
                 if assessment.safe:
-                    await self._last_look(rest)
+                    await self._last_look(looks)
                     return
                 reason = assessment.reason
 
-    async def _last_look(self, rest: Rest) -> None:
+    async def _last_look(self, looks: Looks) -> None:
         try:
-            await self._poll(rest)
+            await looks.all_wanted()
         except Unreachable:
             return  # the next assessment says it
-
-    async def _poll(self, rest: Rest) -> bool:
-        """One look at everything wanted; True when something was new. Raises `Unreachable`."""
-        listed = await rest.projects()
-        changed = listed != self.hearing.listed
-        self.hearing.problems = ()
-        self.hearing.handle(listed, live=False)
-        current_id = listed.current_id
-        for project_id in {*self.hearing.wanted(), *([current_id] if current_id else [])}:
-            changed = await self._poll_project(rest, project_id) or changed
-        return changed
-
-    async def _poll_project(self, rest: Rest, project_id: str) -> bool:
-        before = self.hearing.frame(project_id)
-        answer = await rest.get(project_path(project_id), etag=self.hearing.etag(project_id))
-        if self.hearing.frame(project_id) is not before:
-            return True  # the project became current meanwhile, and what the socket said is newer
-        return self.hearing.hear_project(project_id, answer)
 
     async def _pause(self, delay_s: float) -> bool:
         """Sleep, unless somebody wants another try now; True when somebody does."""

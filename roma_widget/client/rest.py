@@ -59,6 +59,7 @@ class Rest:
         self._http = http
         self._timeout_s = timeout_s
         self.bytes_received = 0
+        self._last_list: tuple[str, wire.ProjectsListed] | None = None
 
     async def get(self, path: str, limit: int = LARGEST_BODY, etag: str | None = None) -> Answer:
         """GET `path`; with `etag` the answer is 304, without a body, while it is still that one.
@@ -123,9 +124,12 @@ class Rest:
         answer = await self.get("/api/projects")
         if answer.status != 200:
             raise Unreachable(f"{self.root} gives no list of projects (HTTP {answer.status}).")
+        if self._last_list is not None and self._last_list[0] == answer.body:
+            return self._last_list[1]  # the very same, which can be told by `is`
         listed = wire.read_projects(answer.body)
         if isinstance(listed, wire.Unreadable):
             raise Unreachable(f"{self.root} gives no list of projects ({listed.problems[0]}).")
+        self._last_list = answer.body, listed
         return listed
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -26,7 +26,7 @@ from client.servers import (
 )
 
 import roma_widget as roma
-from roma_widget.client import feed
+from roma_widget.client import looks
 from roma_widget.client.hearing import MOST_REMEMBERED, Hearing
 from roma_widget.client.rest import Answer
 from roma_widget.core.server_status import read_questions
@@ -63,7 +63,7 @@ def polling(connect: Connect, server: WireServer) -> roma.Monitor:
 class TestQuestions:
     @pytest.fixture(autouse=True)
     def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(feed, "QUESTIONS_EVERY_S", 0.03)
+        monkeypatch.setattr(looks, "QUESTIONS_EVERY_S", 0.03)
 
     def test_are_counted_while_a_run_is_followed_over_http(self, connect: Connect, wire: Wire) -> None:
         pending: list[Any] = [2]

@@ -11,7 +11,6 @@ from client.servers import SAFE, WireServer, eventually, node
 
 import roma_widget as roma
 from roma_widget.client import library
-from roma_widget.client import socket as link
 
 Connect = Callable[..., roma.Monitor]
 Wire = Callable[..., WireServer]
@@ -65,7 +64,7 @@ def test_a_server_that_names_no_time_to_speak_of_gets_a_fair_one(
 def test_a_server_that_names_a_year_is_given_two_minutes(
     connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "LONGEST_SILENCE_S", 0.3)
+    monkeypatch.setattr(library, "LONGEST_SILENCE_S", 0.3)
     server = wire(SAFE_SERVER, opening=opening(10**11, 10**11))
     m = connect(server.url)
     eventually(lambda: m.connection["reconnects"] >= 1)
