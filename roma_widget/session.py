@@ -77,7 +77,7 @@ class Session:
             feed.traces,
             self._shown,
             lambda: self.connection.state == "live",
-            lambda task_id: self.actions.trace(task_id, REFRESH_WITHIN_S),
+            lambda project_id, task_id: self.actions.trace(task_id, REFRESH_WITHIN_S, project_id),
         )
         self._on_empty = on_empty
         self._state: State = like._state if like is not None else State()
@@ -177,6 +177,9 @@ class Session:
 
     def shown_project(self) -> ProjectState | None:
         return self._shown()
+
+    def project(self, project_id: str) -> ProjectState | None:
+        return self._state.projects.get(project_id)
 
     def project_ids(self) -> Collection[str]:
         return self._state.projects.keys()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ..core import wire
 from ..core.clock import ServerClock
+from ..core.lean import lean_details
 from ..core.model import FINAL, Stage, StageStatus, Task, Trace
 from ..core.reading import hide, shorten
 from ..core.server_status import Execution, read_execution_status
@@ -60,6 +61,8 @@ class Mirror(Protocol):
     def wanted_project(self) -> str | None: ...
 
     def shown_project(self) -> ProjectState | None: ...
+
+    def project(self, project_id: str) -> ProjectState | None: ...
 
     def project_ids(self) -> Collection[str]: ...
 
@@ -143,13 +146,15 @@ class Actions:
 
     # -- traces
 
-    async def trace(self, task_id: str, timeout_s: float) -> Trace:
-        """The trace of a task of the shown project. Asks the server, unless the task has ended and its trace is known.
+    async def trace(self, task_id: str, timeout_s: float, project_id: str | None = None) -> Trace:
+        """The trace of a task of the project (None: of the shown one). Asks the server, unless the task has ended
+        and its trace is known.
 
-        A trace with a stage that still runs is asked for again: the task may have ended a moment before its last stage.
+        A trace with a stage that still runs is asked for again: the task may have ended a moment before its last
+        stage.
         """
         await self._mirror.settled(timeout_s)
-        project_id, task = self._task(task_id)
+        project_id, task = self._task(task_id, project_id)
         cache = self._feed.traces
         known = cache.get(project_id, task)
         if (
@@ -200,7 +205,7 @@ class Actions:
 
     async def fetch_traces(self, task_ids: Iterable[str] | None, timeout_s: float, fetching: Fetching) -> int:
         """Asks for the traces that are not known, as many at a time as the server can tell apart; how many came."""
-        missing = await self._traces_to_fetch(task_ids, timeout_s)
+        project_id, missing = await self._traces_to_fetch(task_ids, timeout_s)
         fetching.total = len(missing)
         waiting = iter(missing)
         refusals: list[ServerError] = []
@@ -208,7 +213,7 @@ class Actions:
         async def fetch_in_turn() -> None:
             for task_id in waiting:
                 try:
-                    trace = await self.trace(task_id, timeout_s)
+                    trace = await self.trace(task_id, timeout_s, project_id)
                     fetching.fetched += not trace.is_sample
                 except UnknownTask:  # gone meanwhile
                     continue
@@ -231,13 +236,20 @@ class Actions:
             raise refusals[0]
         return fetching.fetched
 
-    async def _traces_to_fetch(self, task_ids: Iterable[str] | None, timeout_s: float) -> list[str]:
-        """Those of `task_ids` (None: all of the shown project) of whose trace nothing is known since they changed."""
+    async def _traces_to_fetch(
+        self, task_ids: Iterable[str] | None, timeout_s: float
+    ) -> tuple[str | None, list[str]]:
+        """The shown project, and those of `task_ids` (None: all) of whose trace nothing is known since they
+        changed.
+        """
         await self._mirror.settled(timeout_s)
         shown = self._mirror.shown_project()
         wanted = task_ids if task_ids is not None else (shown.tasks if shown is not None else ())
         tasks = [self._task(task_id) for task_id in dict.fromkeys(wanted)]
-        return [task.task_id for project_id, task in tasks if self._feed.traces.get(project_id, task) is None]
+        unknown = [
+            task.task_id for project_id, task in tasks if self._feed.traces.get(project_id, task) is None
+        ]
+        return shown.project.project_id if shown is not None else None, unknown
 
     async def stage_details(self, task_id: str, stage_id: str, timeout_s: float) -> Stage:
         await self._mirror.settled(timeout_s)
@@ -252,12 +264,12 @@ class Actions:
                 return replace(stage, seq=sibling.seq, attempt=sibling.attempt)
         return stage
 
-    async def raw(self, task: Task, timeout_s: float) -> Mapping[str, Any]:
-        """The server's whole dict of a task of the shown project."""
-        shown = self._mirror.shown_project()
-        if task.is_whole or shown is None:
+    async def details(self, task: Task, timeout_s: float) -> Mapping[str, Any]:
+        """The server's dict of a task, with all that a person reads of it."""
+        if task.rest is None:
             return task.raw
-        return await self._feed.left_out.whole(shown.project.project_id, task, timeout_s)
+        here = lean_details(task.raw_json)
+        return await task.rest.whole(task, timeout_s) if here is None else here
 
     # -- projects
 
@@ -309,7 +321,9 @@ class Actions:
         self._mirror.publish_now()
 
     async def stop(self, project_id: str | None, timeout_s: float) -> None:
-        """Ends a run. Over HTTP, where a server that cannot says so at once; ROMA's socket would say nothing at all."""
+        """Ends a run. Over HTTP, where a server that cannot says so at once; ROMA's socket would say nothing at
+        all.
+        """
         await self._mirror.settled(timeout_s)
         project_id = self._shown_id() if project_id is None else project_id
         path = f"{project_path(project_id)}/stop"
@@ -366,9 +380,11 @@ class Actions:
         stages = known.trace.stages if known.trace is not None else ()
         return task.status in FINAL and all(stage.status != StageStatus.RUNNING for stage in stages)
 
-    def _task(self, task_id: str) -> tuple[str, Task]:
-        """The task with its project's id. ROMA invents a trace of a task that does not exist, so it is not asked."""
-        shown = self._mirror.shown_project()
+    def _task(self, task_id: str, project_id: str | None = None) -> tuple[str, Task]:
+        """The task with its project's id, of the shown project unless one is named. ROMA invents a trace of a task
+        that does not exist, so it is not asked.
+        """
+        shown = self._mirror.shown_project() if project_id is None else self._mirror.project(project_id)
         if shown is None or task_id not in shown.tasks:
             of = (
                 f"the shown run of {len(shown.tasks)} tasks"

@@ -34,6 +34,7 @@ from .trace_cache import TraceCache
 FIRST_FRAME_S = 1.0
 AGAIN_S = 3.0
 LOST_AGAIN_S = 1.0
+LOSSES_IN_A_ROW = 5
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
 _log = logging.getLogger("roma_widget.feed")
@@ -160,6 +161,7 @@ class Feed:
             await asyncio.gather(*beside, return_exceptions=True)
             if self._link is not None:
                 await self._link.close()
+            self.left_out.close()
             await http.close()
 
     async def _keep_heard(self, looks: Looks) -> None:
@@ -246,7 +248,7 @@ class Feed:
     async def _live(self, looks: Looks, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
-        await self.hearing.begin_link(self.left_out)
+        await self.hearing.begin_link(self.left_out, extended=assessment.declared and self._wants_extension)
         link = await self._open_link(looks.rest, assessment)
         self._link = self.hearing.requests.link = self.sampling.link = link
         self.is_declared_safe = assessment.declared
@@ -255,7 +257,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         beside = [
             loop.create_task(looks.beside_socket(), name="roma-feed-watch"),
-            loop.create_task(self._mend_losses(), name="roma-feed-mend"),
+            loop.create_task(self._mend_losses(link), name="roma-feed-mend"),
             loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
         ]
         if assessment.is_roma:
@@ -329,9 +331,7 @@ class Feed:
         if self.numbers.extension:
             return  # the whole state comes by itself
         if self.hearing.refused_extension is not None:
-            self._wants_extension = False
-            _log.info("the server speaks version %s of the extension", self.hearing.refused_extension)
-            await link.close()  # the next one goes without
+            await self._go_on_without_extension(link, f"it is of version {self.hearing.refused_extension}")
             return
         try:
             if declared:
@@ -347,16 +347,28 @@ class Feed:
             if not link.ended.done():
                 self.hearing.tell(replace(self.connection, error=str(error)))
 
-    async def _mend_losses(self) -> None:
-        """Ask for the whole state whenever a change of it is missing."""
-        while True:
+    async def _mend_losses(self, link: Link) -> None:
+        """Ask for the whole state whenever a change of it is missing. What cannot be put together goes on as plain
+        ROMA.
+        """
+        failures = 0
+        while failures < LOSSES_IN_A_ROW:
             await self.hearing.lost.wait()
             try:
                 await self.hearing.requests.ask(requests.snapshot(), self.options.timeout_s)
             except RomaError as error:
                 _log.debug("asking for a snapshot: %s", error)
             if self.hearing.lost.is_set():
+                failures += 1
                 await asyncio.sleep(LOST_AGAIN_S)
+            else:
+                failures = 0
+        await self._go_on_without_extension(link, "what it sends cannot be put together")
+
+    async def _go_on_without_extension(self, link: Link, why: str) -> None:
+        _log.info("going on without the extension of %s: %s", self.options.root, why)
+        self._wants_extension = False
+        await link.close()
 
     async def _ask_rest(self, project_id: str, task_id: str, timeout_s: float) -> wire.TaskRest:
         event = await self.hearing.requests.ask(requests.task_rest(project_id, task_id), timeout_s)

@@ -115,10 +115,10 @@ class Hearing:
         """What to tell who wants a project that the server does not know."""
         return self._missing.get(project_id)
 
-    async def begin_link(self, left_out: LeftOut) -> None:
+    async def begin_link(self, left_out: LeftOut, *, extended: bool) -> None:
         """A new connection is about to open: what the last one put together does not lead on."""
         await self.caught_up()
-        self._lean, self._left_out = LeanMirror(left_out.reader), left_out
+        self._lean, self._left_out = (LeanMirror(left_out.rest_of), left_out) if extended else (None, None)
         self.refused_extension = None
         self.lost.clear()
         self.numbers.extension = self.requests.echoes_rids = False
@@ -268,11 +268,13 @@ class Hearing:
                 self._remember("list", event)
                 self.listed = event
                 self.current_id = event.current_id
-            case wire.ExtensionOffered():
+            case wire.ExtensionOffered() if self._lean is not None:
                 self.numbers.extension = self.requests.echoes_rids = event.version == EXTENSION_VERSION
                 self.refused_extension = None if self.numbers.extension else event.version
             case wire.DeltaLost():
                 self.numbers.lost_deltas += 1
+                self.lost.set()
+            case wire.Unreadable("snapshot") if self._lean is not None:
                 self.lost.set()
             case wire.ServerRefused() if not is_answer:  # else whoever asked is told
                 self.problems = (f"The server said {event.event}: {event.message}",)

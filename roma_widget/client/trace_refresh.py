@@ -19,14 +19,14 @@ Shown = Callable[[], ProjectState | None]
 
 
 class TraceRefresh:
-    """See the module. `fetch(task_id)` asks for one trace of the shown project; `may_ask` says whether it can."""
+    """See the module. `fetch(project_id, task_id)` asks for one trace; `may_ask` says whether it can."""
 
     def __init__(
         self,
         traces: TraceCache,
         shown: Shown,
         may_ask: Callable[[], bool],
-        fetch: Callable[[str], Awaitable[object]],
+        fetch: Callable[[str, str], Awaitable[object]],
     ) -> None:
         self._traces = traces
         self._shown = shown
@@ -59,10 +59,19 @@ class TraceRefresh:
             if not stale:
                 return
             for task_id, task_print in stale:
-                if not self._may_ask():
+                project_id = self._of_project
+                if not self._may_ask() or project_id is None:
                     return
+                shown = self._shown()
+                if shown is None or shown.project.project_id != project_id:
+                    break  # another project is shown: the rest of the round was of this one
+                if (
+                    task_id not in shown.tasks
+                    or self._traces.get(project_id, shown.tasks[task_id]) is not None
+                ):
+                    continue  # gone, or somebody else has fetched it meanwhile
                 try:
-                    await self._fetch(task_id)
+                    await self._fetch(project_id, task_id)
                 except RomaError as error:  # whoever wants it asks for it, and is told why not
                     self._refused[task_id] = task_print
                     _log.debug("the trace of %s: %s", shorten(task_id, 60), error)

@@ -53,6 +53,10 @@ class Node:
     rest: Rest | None = field(default=None, repr=False, compare=False)
     """Reads what the server left out of `raw_json`, for clients of its extension; None where that is all."""
 
+    @property
+    def is_whole(self) -> bool:
+        return self.rest is None
+
 
 NO_NODES: Mapping[str, Node] = MappingProxyType({})
 

@@ -14,7 +14,17 @@ from typing import Any
 
 import msgspec
 
-from .events import DeltaLost, Event, GraphUpdate, Node, Packed, StagesPushed, TaskRest, Unreadable
+from .events import (
+    NO_NODES,
+    DeltaLost,
+    Event,
+    GraphUpdate,
+    Node,
+    Packed,
+    StagesPushed,
+    TaskRest,
+    Unreadable,
+)
 from .frame import MOST_TASKS, read_node, read_project_entry
 from .model import Project, Rest
 from .reading import LONGEST_ID, Fields, Problems, clean, kind, shorten
@@ -24,23 +34,34 @@ from .traces import read_pushed_stage
 GZIP = b"\x1f\x8b"
 LARGEST = 128 * 2**20
 """Bytes of an unpacked message: what claims to be more is not unpacked."""
+LARGEST_TASK = 2**20
+"""Bytes of one packed task, whose texts are cut at 1,000 characters."""
+LARGEST_MEMBER = 8 * 2**20
+LARGEST_STATE = 256 * 2**20
+"""Characters of JSON of all tasks together, as large as a plain frame may be."""
 MOST_PUSHED = 1000
-_NO_NODES: Mapping[str, Node] = MappingProxyType({})
+_TEXTS = frozenset({*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB})
+"""First bytes of a packed text."""
 _STAND_INS = ("needs", "result_size", "started", "cut")
 _encode = msgspec.json.Encoder().encode
+_split = msgspec.msgpack.Decoder(dict[str | int, msgspec.Raw]).decode
+_unpacked = msgspec.msgpack.Decoder().decode
+_decode_json = msgspec.json.Decoder().decode
 Members = dict[Any, Any]
+Parts = dict[str | int, msgspec.Raw]
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What has been put together: the project's versions `seq` of `epoch`."""
+    """What has been put together: the project's versions `seq` of `epoch`. `refused` are tasks that were skipped."""
 
     epoch: int
     seq: int
     project: Members | None
-    lean: Mapping[str, Members] = field(repr=False)
-    nodes: Mapping[str, Node] = field(repr=False)
-    edges: tuple[tuple[str, str], ...] = field(repr=False)
+    nodes: Mapping[str, Node] = field(default_factory=lambda: NO_NODES, repr=False)
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    refused: frozenset[str] = frozenset()
+    characters: int = 0
 
 
 class LeanMirror:
@@ -51,117 +72,185 @@ class LeanMirror:
 
     def __init__(self, rest_of: Callable[[str], Rest]) -> None:
         self._rest_of = rest_of
+        self._rest: tuple[str, Rest] | None = None
         self._place: _Place | None = None
 
     def read(self, name: str, packed: Packed) -> Event:
         """The event for one of the extension's binary messages. Never raises."""
         problems = Problems()
         try:
-            message = _unpack(packed.body)
+            match name:
+                case "snapshot":
+                    return self._read_snapshot(_members(packed.body), problems)
+                case "delta":
+                    return self._read_delta(_members(packed.body), problems)
+                case "stages":
+                    return _read_stages(_members(packed.body), problems)
+                case "task_result_data":
+                    return _read_rest(_members(packed.body), problems)
+                case _:
+                    return Unreadable(name, (f"{name}: binary data, which this event never has",))
         except (ValueError, zlib.error, RecursionError) as error:
+            sentence = f"{name}: cannot be read ({_why(error)})"
             if name == "delta":
                 self._place = None
-                return DeltaLost((f"{name}: cannot be unpacked ({_why(error)})",))
-            return Unreadable(name, (f"{name}: cannot be unpacked ({_why(error)})",))
-        match name:
-            case "snapshot":
-                return self._read_snapshot(message, problems)
-            case "delta":
-                return self._read_delta(message, problems)
-            case "stages":
-                return _read_stages(message, problems)
-            case "task_result_data":
-                return _read_rest(message, problems)
-            case _:
-                return Unreadable(name, (f"{name}: binary data, which this event never has",))
+                return DeltaLost((sentence,))
+            return Unreadable(name, (sentence,))
 
     def _read_snapshot(self, message: Members, problems: Problems) -> Event:
         fields = Fields(message, "snapshot", problems)
         epoch, seq = fields.whole("epoch"), fields.whole("seq")
-        nodes = fields.mapping("nodes")
-        if epoch is None or seq is None or nodes is None:
+        if epoch is None or seq is None or "nodes" not in message:
             return Unreadable("snapshot", (*problems.sentences(), "snapshot: lacks epoch, seq or nodes"))
-        project = fields.mapping("project")
-        empty = _Place(epoch, seq, project, {}, _NO_NODES, ())
-        return self._take(empty, "snapshot", nodes, fields, problems)
+        place = _Place(epoch, seq, fields.mapping("project"))
+        return self._take(place, "snapshot", _split(message["nodes"]), fields, problems)
 
     def _read_delta(self, message: Members, problems: Problems) -> Event:
         fields = Fields(message, "delta", problems)
         epoch, seq, base = fields.whole("epoch"), fields.whole("seq"), fields.whole("base")
-        nodes: Members | None = fields.mapping("nodes")
         place = self._place
         leads_on = place is not None and (place.epoch, place.seq) == (epoch, base)
-        if place is None or not leads_on or seq is None or nodes is None:
+        if place is None or not leads_on or seq is None or "nodes" not in message:
             self._place = None
             return DeltaLost(problems.sentences())
-        if any(
-            isinstance(part, dict) and "needs" not in part and clean(key) not in place.lean
-            for key, part in nodes.items()
-            if isinstance(key, str)
-        ):
-            self._place = None
-            return DeltaLost(("delta: changes a task that it never named",))
-        project = place.project
         changed = fields.mapping("project")
-        if changed is not None:
-            project = {**(project or {}), **changed}
-        return self._take(replace(place, seq=seq, project=project), "delta", nodes, fields, problems)
+        project = {**(place.project or {}), **changed} if changed is not None else place.project
+        return self._take(
+            replace(place, seq=seq, project=project), "delta", _split(message["nodes"]), fields, problems
+        )
 
-    def _take(
-        self, place: _Place, source: str, changed: Members, fields: Fields, problems: Problems
-    ) -> Event:
+    def _take(self, place: _Place, source: str, parts: Parts, fields: Fields, problems: Problems) -> Event:
         project = read_project_entry(place.project, f"{source}.project", problems)
-        rest = self._rest_of(project.project_id) if project is not None else None
-        lean, nodes, edges = dict(place.lean), dict(place.nodes), place.edges
-        for key, part in changed.items():
-            known = lean.get(clean(key)) if isinstance(key, str) else None
-            self._take_node(key, part, known, project, rest, lean, nodes, problems)
-        if any(isinstance(part, dict) and "needs" in part for part in changed.values()):
-            edges = _edges(lean)
-        self._place = replace(place, lean=lean, nodes=MappingProxyType(nodes), edges=edges)
+        changes = _Changes(place, project, self._rest_for(project), problems)
+        for key, part in parts.items():
+            if not changes.take(key, part):
+                self._place = None
+                return DeltaLost((*problems.sentences(), f"{source}: changes a task that it never named"))
+        self._place = place = changes.made()
+        if place.characters > LARGEST_STATE:
+            self._place = None
+            return DeltaLost(
+                (f"{source}: tasks of more than {LARGEST_STATE // 2**20} MiB are not put together",)
+            )
         return GraphUpdate(
             source=source,
             project_id=project.project_id if project is not None else None,
             project=project,
             goal=project.goal if project is not None else None,
-            nodes=self._place.nodes,
-            edges=edges,
+            nodes=place.nodes,
+            edges=_edges(place.needs),
             time=fields.time("time"),
             problems=problems.sentences(),
         )
 
-    @staticmethod
-    def _take_node(
-        key: object,
-        part: object,
-        known: Members | None,
-        project: Project | None,
-        rest: Rest | None,
-        lean: dict[str, Members],
-        nodes: dict[str, Node],
-        problems: Problems,
-    ) -> None:
+    def _rest_for(self, project: Project | None) -> Rest | None:
+        """One for a project, so that its unchanged tasks stay equal."""
+        if project is None:
+            return None
+        if self._rest is None or self._rest[0] != project.project_id:
+            self._rest = project.project_id, self._rest_of(project.project_id)
+        return self._rest[1]
+
+
+class _Changes:
+    """Takes the tasks of one message, one by one."""
+
+    def __init__(self, place: _Place, project: Project | None, rest: Rest | None, problems: Problems) -> None:
+        self._place = place
+        self._goal = project.goal if project is not None else None
+        self._rest = rest
+        self._problems = problems
+        self._nodes = dict(place.nodes)
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._refused = set(place.refused)
+        self._characters = place.characters
+
+    def take(self, key: str | int, packed: msgspec.Raw) -> bool:
+        """False when this is a part of a task that was never whole: something was lost."""
         if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID:
-            problems.add("nodes", f"expected the id of a task, got {kind(key)}")
-            return
+            self._problems.add("nodes", f"expected the id of a task, got {kind(key)}")
+            return True
         task_id = clean(key)
-        path = f"nodes.{task_id}"
-        if not isinstance(part, dict):
-            problems.add(path, f"expected a task, got {kind(part)}; it was skipped")
-            return
-        if known is None and len(nodes) >= MOST_TASKS:
-            problems.add(path, f"is beyond the first {MOST_TASKS:,} tasks, which are shown")
-            return
-        whole = part if "needs" in part else {**(known or {}), **part}
-        if "overall_objective" not in whole:
-            whole = {**whole, "overall_objective": project.goal if project is not None else None}
+        part = self._unpack(task_id, packed)
+        if part is None:
+            return True
+        known = self._nodes.get(task_id)
+        if "needs" not in part:
+            if known is None:
+                return task_id in self._refused or len(self._nodes) >= MOST_TASKS
+            part = {**_decode_json(known.raw_json), **part}
+        elif known is None and len(self._nodes) >= MOST_TASKS:
+            self._problems.add(
+                f"nodes.{task_id}", f"is beyond the first {MOST_TASKS:,} tasks, which are shown"
+            )
+            return True
+        self._put(task_id, {"overall_objective": self._goal, **part})
+        return True
+
+    def made(self) -> _Place:
+        return replace(
+            self._place,
+            nodes=MappingProxyType(self._nodes),
+            needs={**self._place.needs, **self._needs} if self._needs else self._place.needs,
+            refused=frozenset(self._refused),
+            characters=self._characters,
+        )
+
+    def _unpack(self, task_id: str, packed: msgspec.Raw) -> Members | None:
+        path, size = f"nodes.{task_id}", len(memoryview(packed))
+        if size > LARGEST_TASK:
+            self._refuse(task_id, f"{size:,} bytes are more than a task has; it was skipped")
+            return None
+        part = _unpacked(packed)
+        if isinstance(part, dict):
+            return part
+        self._problems.add(path, f"expected a task, got {kind(part)}; it was skipped")
+        self._refused.add(task_id)
+        return None
+
+    def _put(self, task_id: str, whole: Members) -> None:
         try:
             text = _encode(whole).decode()
         except (ValueError, TypeError, RecursionError) as error:
-            problems.add(path, f"cannot be kept ({_why(error)}); it was skipped")
+            self._refuse(task_id, f"cannot be kept ({_why(error)}); it was skipped")
             return
-        lean[task_id] = whole
-        nodes[task_id] = read_node(task_id, _as_roma(whole), text, path, problems, rest)
+        known = self._nodes.get(task_id)
+        self._characters += len(text) - (len(known.raw_json) if known is not None else 0)
+        self._refused.discard(task_id)
+        self._nodes[task_id] = read_node(
+            task_id, _as_roma(whole), text, f"nodes.{task_id}", self._problems, self._rest
+        )
+        needs = whole.get("needs")
+        found = (
+            tuple(clean(each) for each in needs if isinstance(each, str)) if isinstance(needs, list) else ()
+        )
+        if found != self._place.needs.get(task_id):
+            self._needs[task_id] = found
+
+    def _refuse(self, task_id: str, why: str) -> None:
+        self._problems.add(f"nodes.{task_id}", why)
+        if task_id not in self._nodes:
+            self._refused.add(task_id)
+
+
+def same_result(lean_json: str, newest_json: str) -> bool:
+    """Is what was left out of a task, as `lean_json` describes it, what the server still has of it?
+
+    Of one without a result nothing is asked that could have changed unseen, as long as it is the same task.
+    """
+    if lean_json == newest_json:
+        return True
+    then, now = decoded(lean_json) or {}, decoded(newest_json) or {}
+    size = then.get("result_size")
+    return then.get("timestamp_created") == now.get("timestamp_created") and (
+        not size or size == now.get("result_size")
+    )
+
+
+def lean_details(lean_json: str) -> Members | None:
+    """The dict of a lean task of which nothing that a person reads was left out; None where something was."""
+    lean = decoded(lean_json)
+    return lean if isinstance(lean, dict) and not lean.get("result_size") and not lean.get("cut") else None
 
 
 def whole_of(task_id: str, lean_json: str, rest: TaskRest) -> Members:
@@ -172,14 +261,16 @@ def whole_of(task_id: str, lean_json: str, rest: TaskRest) -> Members:
         "task_id": task_id,
         **shown,
         **rest.texts,
-        "full_result": decoded(rest.result_json),
+        "full_result": decoded(rest.result_json) if lean and lean.get("result_size") else None,
         "execution_details": decoded(rest.details_json),
         "aux_data": decoded(rest.aux_json),
     }
 
 
-def _unpack(body: bytes) -> Members:
-    """Raises ValueError, zlib.error or RecursionError."""
+def _members(body: bytes) -> Members:
+    """The members of a message, `nodes` undecoded: each task is decoded by itself, so that what a message becomes in
+    memory is in proportion to its bytes. Raises ValueError, zlib.error or RecursionError.
+    """
     if body[:2] == GZIP:
         inflate = zlib.decompressobj(wbits=31)
         body = inflate.decompress(body, LARGEST)
@@ -187,10 +278,15 @@ def _unpack(body: bytes) -> Members:
             raise ValueError(f"larger than {LARGEST // 2**20} MiB, or cut short")
     elif len(body) > LARGEST:
         raise ValueError(f"larger than {LARGEST // 2**20} MiB")
-    message = msgspec.msgpack.decode(body)
-    if not isinstance(message, dict):
-        raise ValueError(f"expected a map, got {kind(message)}")
-    return message
+    return {key: part if key == "nodes" else _member(key, part) for key, part in _split(body).items()}
+
+
+def _member(key: str | int, part: msgspec.Raw) -> Any:
+    """Text may be of any size; of anything else ten times as much, and more, comes out."""
+    packed = memoryview(part)
+    if len(packed) > LARGEST_MEMBER and packed[0] not in _TEXTS:
+        raise ValueError(f"its {shorten(str(key), 40)} are more than {LARGEST_MEMBER // 2**20} MiB")
+    return _unpacked(part)
 
 
 def _as_roma(lean: Members) -> Members:
@@ -204,16 +300,8 @@ def _as_roma(lean: Members) -> Members:
     return {**lean, **marked, "execution_details": {"processing_started": lean.get("started")}}
 
 
-def _edges(lean: Mapping[str, Members]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        sorted(
-            (clean(needed), task_id)
-            for task_id, node in lean.items()
-            if isinstance(node.get("needs"), list)
-            for needed in node["needs"]
-            if isinstance(needed, str)
-        )
-    )
+def _edges(needs: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((needed, task_id) for task_id, ids in needs.items() for needed in ids))
 
 
 def _read_rest(message: Members, problems: Problems) -> Event:

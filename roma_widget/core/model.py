@@ -6,12 +6,12 @@ Times are aware `datetime`s in UTC. What the server did not say is `None`, never
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ..errors import UnknownTask
 from .split import decoded, member
@@ -54,8 +54,14 @@ class Project:
     updated: datetime | None = field(default=None, compare=False)
 
 
-Rest = Callable[["Task"], Mapping[str, Any]]
-"""Reads the whole dict of a task of which the server sent a part. Asks the server, waits, and may raise."""
+class Rest(Protocol):
+    """Reads the whole dict of a task of which the server sent a part: asks the server, and may raise RomaError."""
+
+    def __call__(self, task: Task, /) -> Mapping[str, Any]:
+        """Waits for it."""
+
+    def whole(self, task: Task, timeout_s: float, /) -> Awaitable[Mapping[str, Any]]:
+        """For who must not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,11 @@ class Task:
     def is_whole(self) -> bool:
         """Is all of it here, `raw` and `result` too?"""
         return self._rest is None
+
+    @property
+    def rest(self) -> Rest | None:
+        """What reads the parts that the server left out; None where all is here."""
+        return self._rest
 
     @property
     def n_left_out(self) -> int:

@@ -384,7 +384,7 @@ class Monitor(Acting, anywidget.AnyWidget):
         task: Task | None = self.snapshot.tasks.get(task_id)
         if task is None:
             raise UnknownTask(f"There is no task {shorten(task_id, 80)!r} any more.")
-        return view.task_details(task, await self._session.actions.raw(task, ACT_WITHIN_S))
+        return view.task_details(task, await self._session.actions.details(task, ACT_WITHIN_S))
 
     def link_quality(self) -> dict[str, Any]:
         return self._session.link()

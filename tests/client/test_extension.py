@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -10,7 +13,8 @@ import pytest
 from client.servers import IDLE, ROMA_V1, SAFE, WireServer, eventually, node, packet, projects_list
 
 import roma_widget as roma
-from roma_widget.client import left_out
+from roma_widget.client import feed, left_out
+from roma_widget.client.loop import io_thread
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -267,3 +271,68 @@ def test_replies_in_any_order_find_their_askers_and_four_are_under_way(
     assert m.fetch_traces(progress=False, timeout=5) == 7
     assert most_held == 4
     assert m.link()["unasked_replies"] == 0
+
+
+def test_a_task_that_was_kept_never_gets_the_result_of_a_later_one(
+    m: roma.Monitor, server: WireServer
+) -> None:
+    server.replies["request_task_result"] = lambda fields: rest_of(fields, '"of run 2"')
+    server.send(*delta(1, 2, root={"result_size": 99, "timestamp_created": "2026-01-01T00:00:00Z"}))
+    m.wait(lambda s: s.tasks["root"].n_left_out == 99, timeout=5)
+    of_run_1 = m.task("root")
+    server.send(*delta(2, 3, root={"status": "DONE", "timestamp_created": "2026-01-02T00:00:00Z"}))
+    eventually(lambda: m._session._feed.left_out._kept)
+    m.wait(lambda s: s.tasks["root"].status == "DONE", timeout=5)
+    with pytest.raises(roma.RomaError, match="has changed since this was read"):
+        of_run_1.result  # noqa: B018
+    server.close()
+    assert m.result("root") == "of run 2"
+
+
+def test_a_lean_task_can_be_copied_and_sent_to_another_process(m: roma.Monitor, server: WireServer) -> None:
+    server.send(*delta(1, 2, root={"result_size": 99}))
+    m.wait(lambda s: s.tasks["root"].n_left_out, timeout=5)
+    task = m.snapshot.tasks["root"]
+    assert asdict(task)["task_id"] == "root"
+    assert copy.deepcopy(task) == task
+    elsewhere = pickle.loads(pickle.dumps(task))
+    assert elsewhere == task
+    with pytest.raises(roma.NotLive, match="another process"):
+        elsewhere.result  # noqa: B018
+
+
+def test_what_cannot_be_put_together_goes_on_as_plain_roma(
+    connect: Connect, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LOST_AGAIN_S", 0.01)
+    server.replies["request_snapshot"] = lambda _: binary("snapshot", "no map")
+    m = connect(server.url)
+    eventually(lambda: server.clients_now)
+    server.send(*binary("snapshot", "no map"))
+    eventually(lambda: len(server.auths) == 2)
+    assert server.auths == [{"roma_widget": 1}, {}]
+    server.greeting = []
+    eventually(lambda: asked(server, "request_initial_state"))
+    server.send_frame([node("root")])
+    m.wait(lambda s: s.tasks, timeout=5)
+    assert m.link()["extension"] is False
+
+
+def test_an_offer_that_nobody_asked_for_is_none(connect: Connect, wire: Wire) -> None:
+    roma_v1 = wire({"/api/health": ROMA_V1, "/api/executions": IDLE, "/api/projects": projects_list(None)})
+    roma_v1.greeting = [packet("extension", {"version": 7})]
+    m = connect(roma_v1.url)
+    m.wait("connected", timeout=5)
+    eventually(lambda: roma_v1.clients_now)
+    roma_v1.send_frame([node("root")])
+    m.wait(lambda s: s.tasks, timeout=5)
+    assert (m.link()["extension"], m.connection["reconnects"], len(roma_v1.auths)) == (False, 0, 1)
+
+
+def test_details_of_which_nothing_was_left_out_need_no_server(m: roma.Monitor, server: WireServer) -> None:
+    server.send(*delta(1, 2, root={"input_payload_summary": "the input"}))
+    m.wait(lambda s: "the input" in s.tasks["root"].raw_json, timeout=5)
+    server.close()
+    eventually(lambda: m.connection["state"] != "live")
+    told = io_thread().result(m.task_details("root"), timeout_s=5)
+    assert (told["goal"], told["input"], told["result"]) == ("g", "the input", None)

@@ -176,6 +176,17 @@ def test_a_refusal_costs_one_trace_and_all_refused_is_an_error(m: roma.Monitor, 
         m.fetch_traces(["root"], progress=False)
 
 
+def test_a_fetching_stays_with_the_project_it_was_begun_on(m: roma.Monitor, server: WireServer) -> None:
+    def answer_and_switch(fields: dict[str, Any]) -> list[str]:
+        other = frame([node("root", "DONE"), node("root.1", "DONE")], project="p2")
+        return [trace_of(fields["node_id"]), packet("task_graph_update", other)]
+
+    server.replies["request_node_trace"] = answer_and_switch
+    assert m.fetch_traces(progress=False) == 3
+    of_projects = [fields[0]["project_id"] for name, fields in server.emitted if name == "request_node_trace"]
+    assert of_projects == ["p1", "p1", "p1"]
+
+
 def test_silence_ends_the_fetching(
     m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,3 +209,57 @@ def test_nothing_that_comes_makes_it_raise(name: str, message: Any) -> None:
     one.read("snapshot", snapshot(root=whole()))
     event = one.read(name, Packed(body))
     assert not isinstance(event, GraphUpdate) or apply(State(), event, 0.0)
+
+
+def test_parts_of_a_task_that_was_skipped_lose_nothing() -> None:
+    one = mirror()
+    one.read("snapshot", snapshot(good=whole(), bad=3))
+    frame = one.read("delta", delta(1, 2, good={"status": "DONE"}, bad={"status": "DONE"}))
+    assert isinstance(frame, GraphUpdate)
+    assert frame.nodes["good"].status is Status.DONE
+    frame = one.read("delta", delta(2, 3, bad=whole()))
+    assert isinstance(frame, GraphUpdate)
+    assert set(frame.nodes) == {"good", "bad"}
+
+
+def test_what_a_message_becomes_is_in_proportion_to_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lean, "LARGEST_TASK", 1000)
+    monkeypatch.setattr(lean, "LARGEST_MEMBER", 1000)
+    bomb = [[] for _ in range(2000)]
+    one = mirror()
+    frame = one.read("snapshot", snapshot(bad=whole(goal=bomb), good=whole()))
+    assert isinstance(frame, GraphUpdate)
+    assert set(frame.nodes) == {"good"}
+    assert "bytes are more than a task has" in frame.problems[0]
+    assert isinstance(one.read("stages", packed({"stages": bomb})), Unreadable)
+    rest = one.read("task_result_data", packed({"node_id": "root", "result": "x" * 5000}))
+    assert isinstance(rest, TaskRest), "text is what it is"
+
+
+def test_tasks_that_pile_up_are_not_put_together_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lean, "LARGEST_STATE", 1000)
+    one = mirror()
+    assert isinstance(one.read("snapshot", snapshot(root=whole())), GraphUpdate)
+    lost = one.read("delta", delta(1, 2, **{f"t{n}": whole(goal="x" * 100) for n in range(9)}))
+    assert isinstance(lost, DeltaLost)
+    assert "not put together" in lost.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        (
+            {"timestamp_created": "a", "result_size": 5},
+            {"timestamp_created": "a", "result_size": 5, "x": 1},
+            True,
+        ),
+        ({"timestamp_created": "a", "result_size": 0}, {"timestamp_created": "a", "result_size": 5}, True),
+        ({"timestamp_created": "a", "result_size": 5}, {"timestamp_created": "a", "result_size": 6}, False),
+        ({"timestamp_created": "a", "result_size": 5}, {"timestamp_created": "b", "result_size": 5}, False),
+    ],
+    ids=["moved otherwise", "none then", "another result", "made anew"],
+)
+def test_a_result_is_asked_for_only_while_it_is_the_one_that_was_meant(
+    then: dict[str, Any], now: dict[str, Any], same: bool
+) -> None:
+    assert lean.same_result(json.dumps(then), json.dumps(now)) is same
