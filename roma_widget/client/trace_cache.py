@@ -37,6 +37,8 @@ class TraceCache:
         self._fetched: OrderedDict[tuple[str, str], Fetched] = OrderedDict()
         self._keys: dict[str, tuple[str, str]] = {}
         self.characters = 0
+        self.refreshing: set[tuple[str, str]] = set()
+        """Of which somebody asks for a newer one just now, so that no other session of the server does."""
 
     def __len__(self) -> int:
         return len(self._fetched)

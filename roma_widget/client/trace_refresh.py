@@ -65,16 +65,17 @@ class TraceRefresh:
                 shown = self._shown()
                 if shown is None or shown.project.project_id != project_id:
                     break  # another project is shown: the rest of the round was of this one
-                if (
-                    task_id not in shown.tasks
-                    or self._traces.get(project_id, shown.tasks[task_id]) is not None
-                ):
-                    continue  # gone, or somebody else has fetched it meanwhile
+                key, task = (project_id, task_id), shown.tasks.get(task_id)
+                if task is None or self._traces.get(project_id, task) or key in self._traces.refreshing:
+                    continue  # gone, or somebody else has fetched it meanwhile, or does
+                self._traces.refreshing.add(key)
                 try:
                     await self._fetch(project_id, task_id)
                 except RomaError as error:  # whoever wants it asks for it, and is told why not
                     self._refused[task_id] = task_print
                     _log.debug("the trace of %s: %s", shorten(task_id, 60), error)
+                finally:
+                    self._traces.refreshing.discard(key)
 
     def _stale(self) -> list[tuple[str, int]]:
         """Ids and prints of the shown tasks whose trace was fetched before they became what they are."""

@@ -133,6 +133,21 @@ def test_a_trace_that_was_fetched_follows_its_task(
     assert asked(server) == ["root"], "root.1 and root.2 were never fetched, and root has been already"
 
 
+def test_two_monitors_of_a_run_ask_once(
+    connect: Connect, m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_refresh, "REFRESH_AFTER_S", 0.02)
+    server.answers["/api/projects/p1"] = lambda: {"project": {"id": "p1"}, "state": None}
+    beside = connect(server.url, project="p1")
+    beside.wait(lambda s: s.tasks, timeout=5)
+    assert m.fetch_traces(progress=False) == 3
+    asked(server)
+    show(m, server, *[node(task_id, "DONE", error="late") for task_id in ("root", "root.1", "root.2")])
+    cache = m._session._feed.traces
+    eventually(lambda: all(cache.get("p1", task) for task in m.snapshot.tasks.values()))
+    assert sorted(asked(server)) == ["root", "root.1", "root.2"]
+
+
 def test_a_trace_that_is_refused_is_not_asked_for_over_and_over(
     m: roma.Monitor, server: WireServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
