@@ -11,9 +11,9 @@ import sys
 import time
 from typing import Any
 
+import socketio
 from aiohttp import web
 
-from roma_widget.server.network.transport import Transport
 from roma_widget.server.recorded.capture import FRAME
 
 from .generate import Source
@@ -31,10 +31,12 @@ class FrameServer:
         self._sids: set[str] = set()
         app = web.Application()
         app.router.add_get("/api/health", self._health)
-        self._transport = Transport(app)
-        self._transport.on("connect", self._connected)
-        self._transport.on("disconnect", self._gone)
-        self._transport.on("request_initial_state", self._nothing)
+        # the library itself, so that what is measured does not move with our server
+        self._library = socketio.AsyncServer(async_mode="aiohttp", http_compression=False)
+        self._library.attach(app)
+        self._library.on("connect", self._connected)
+        self._library.on("disconnect", self._gone)
+        self._library.on("request_initial_state", self._nothing)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
     async def start(self) -> str:
@@ -43,7 +45,7 @@ class FrameServer:
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        await self._transport.close()
+        await self._library.shutdown()
         await self._runner.cleanup()
 
     async def play(self, new_s: float = NEW_S) -> dict[str, Any]:
@@ -51,16 +53,23 @@ class FrameServer:
         sent_at = []
         size = 0
         for number, frame in enumerate(self.source.play()):
-            packet = self._transport.packet(FRAME, frame.payload)
+            packet = f'2["{FRAME}",{frame.payload.decode()}]'
             size += len(frame.payload)
             sent_at.append(time.time())
             for sid in _rotated(sorted(self._sids), number):
-                await self._transport.send(sid, packet)
-                await self._transport.drained(sid)
+                await self._send(sid, packet)
                 await asyncio.sleep(TURN_S + TURN_S_PER_MB * len(frame.payload) / 1e6)
             if frame.is_new:
                 await asyncio.sleep(max(0.0, sent_at[-1] + new_s - time.time()))
         return {"sent_at": sent_at, "bytes": size, "frames": len(sent_at), "last_bytes": len(frame.payload)}
+
+    async def _send(self, sid: str, packet: str) -> None:
+        """Returns when the client's connection has taken it."""
+        engine = self._library.eio
+        engine_sid = self._library.manager.eio_sid_from_sid(sid, "/")
+        await engine.send(engine_sid, packet)
+        if engine_sid in engine.sockets:
+            await engine.sockets[engine_sid].queue.join()
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "healthy", "safe_to_join": True})
