@@ -4,7 +4,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, plural } from "../format";
 import type { ListedProject } from "../messages";
-import { cut, matching, newestFirst, READ_UP_TO, shortIds, typeAhead } from "../projects";
+import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds, typeAhead } from "../projects";
 import { activeElement } from "./popover";
 import { Pick, ProjectRow } from "./project-row";
 import type { Asked } from "./projects";
@@ -151,7 +151,7 @@ export function ProjectList(props: ProjectListProps) {
               onPick={() => pick(null)}
               onStand={() => setActive(null)}
             >
-              {current === undefined ? "the server names none" : (current.title ?? "Untitled project")}
+              {current === undefined ? "the server names none" : nameOf(current)}
             </Pick>
           </div>
         </div>
