@@ -96,6 +96,20 @@ test("following again is watching nothing; what is chosen already is not asked f
   expect(again.menu()).toBeNull();
 });
 
+test("choosing what is shown takes back a choice that is under way", async () => {
+  const { model, pick, click, reply, menu } = await open(THREE, "old", "old");
+  await click(pick(2));
+  await click(pick(3));
+  expect(wishes(model)).toEqual([
+    ["watch", "mid"],
+    ["watch", "old"],
+  ]);
+  expect(pick(2).getAttribute("aria-busy")).toBe("false");
+  expect(pick(3).getAttribute("aria-busy")).toBe("true");
+  await reply(true);
+  expect(menu()).toBeNull();
+});
+
 test("a refusal is one sentence, and still there when the menu is opened again", async () => {
   const { root, pick, click, reply, menu, press, button } = await open(THREE);
   await click(pick(2));

@@ -20,13 +20,12 @@ interface ProjectListProps {
   asked: Asked | null;
   onWatch: (id: string | null) => void;
   onMakeCurrent: (id: string) => Promise<boolean>;
-  onClose: () => void;
 }
 
 type Column = "pick" | "everyone";
 
 export function ProjectList(props: ProjectListProps) {
-  const { projects, watching, shown, canAct, asked, onWatch, onMakeCurrent, onClose } = props;
+  const { projects, watching, shown, canAct, asked, onWatch, onMakeCurrent } = props;
   const [query, setQuery] = useState("");
   /** The row that the keyboard stands on, by its project's id; null is "follow". */
   const [active, setActive] = useState<string | null>(watching);
@@ -66,7 +65,6 @@ export function ProjectList(props: ProjectListProps) {
 
   const pick = (id: string | null) => {
     if (!canAct) return;
-    if (id === watching) return onClose();
     setConfirming(null);
     onWatch(id);
   };

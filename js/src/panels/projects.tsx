@@ -43,6 +43,9 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
     button.current?.focus({ preventScroll: true });
   };
   const watch = (id: string | null) => {
+    // Choosing what is shown takes back a choice that is still under way: the kernel goes to both, in this order.
+    const isUnderWay = asked !== null && asked.what === "watch" && asked.error === null;
+    if (id === watching && !isUnderWay) return close();
     void ask("watch", id).then((done) => done && close());
   };
   const makeCurrent = (id: string) => ask("switch", id);
@@ -59,7 +62,6 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
             asked={asked}
             onWatch={watch}
             onMakeCurrent={makeCurrent}
-            onClose={close}
           />
         </Popover>
       ),
