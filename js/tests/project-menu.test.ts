@@ -121,6 +121,25 @@ test("a refusal is one sentence, and still there when the menu is opened again",
   expect(pick(2).getAttribute("aria-busy")).toBe("false");
 });
 
+test("a refusal is forgotten when another project is shown and when the shown one is chosen, not before", async () => {
+  const { model, root, pick, click, reply, button } = await open(THREE);
+  const refusal = () => root.querySelector('[role="alert"]')?.textContent;
+  await click(pick(2));
+  await reply(false, "Not this one.");
+  model.set("projects", [...THREE]);
+  await settle();
+  expect(refusal()).toBe("Not this one.");
+  model.set("watching", "old");
+  model.set("project", { id: "old", title: "Title of old", goal: null, status: "running" });
+  await settle();
+  expect(refusal()).toBeUndefined();
+  await click(pick(2));
+  await reply(false, "Not this one.");
+  await click(pick(3));
+  await click(button);
+  expect(refusal()).toBeUndefined();
+});
+
 test("a reply that never comes ends in a sentence", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {

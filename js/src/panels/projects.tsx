@@ -1,13 +1,14 @@
 // The title in the header and the menu under it: which project is shown here, and which one is current for everybody.
 
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import type { View } from "../view";
 import { Icon } from "./parts";
 import { Popover } from "./popover";
 import { ProjectList } from "./project-list";
 
-/** What the person asked for last. It outlives the menu, so that a refusal is there when the menu is opened again. */
+/** What the person asked for last. It outlives the menu, so that a refusal is there when the menu is opened again, but
+ * not what it was about: once another project is shown, nobody wants to read it. */
 export interface Asked {
   readonly what: "watch" | "switch";
   /** null: the server's current one. */
@@ -37,6 +38,9 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
     setAsked(error === null ? null : { what, project: id, error });
     return error === null;
   };
+  const forgetRefusal = () =>
+    setAsked((before) => (before === null || before.error === null ? before : null));
+  useLayoutEffect(forgetRefusal, [project?.id, watching]);
   const close = () => {
     if (!opened.current) return;
     setOpen(false);
@@ -45,7 +49,10 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
   const watch = (id: string | null) => {
     // Choosing what is shown takes back a choice that is still under way: the kernel goes to both, in this order.
     const isUnderWay = asked !== null && asked.what === "watch" && asked.error === null;
-    if (id === watching && !isUnderWay) return close();
+    if (id === watching && !isUnderWay) {
+      forgetRefusal();
+      return close();
+    }
     void ask("watch", id).then((done) => done && close());
   };
   const makeCurrent = (id: string) => ask("switch", id);
