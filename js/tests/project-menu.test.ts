@@ -320,12 +320,17 @@ test("without projects the title is no button, and with a dead kernel nothing is
   expect(root.querySelector(".rw-title-button")).toBeNull();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
-    const { model: other, menu, pick, click } = await open(THREE);
+    const { model: other, menu, pick, click, rows, named } = await open(THREE);
+    await click(rows()[3]?.querySelector(".rw-everyone"));
     vi.advanceTimersByTime(6_000);
     await settle();
     expect(menu()?.textContent).toContain("The kernel is gone.");
     await click(pick(2));
+    expect(named("Switch for everyone")?.getAttribute("aria-disabled")).toBe("true");
+    await click(named("Switch for everyone"));
     expect(other.sentOf("do")).toEqual([]);
+    await click(named("Cancel"));
+    expect(named("Cancel")).toBeUndefined();
   } finally {
     vi.useRealTimers();
   }

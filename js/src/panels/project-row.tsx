@@ -123,6 +123,7 @@ export function ProjectRow(props: ProjectRowProps) {
           <Confirmation
             question={QUESTION}
             label={isSwitching ? "Switching…" : "Switch for everyone"}
+            isOff={isOff}
             busy={isSwitching}
             onYes={props.onYes}
             onNo={props.onNo}

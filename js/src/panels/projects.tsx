@@ -7,8 +7,7 @@ import { Icon } from "./parts";
 import { Popover } from "./popover";
 import { ProjectList } from "./project-list";
 
-/** What the person asked for last. It outlives the menu, so that a refusal is there when the menu is opened again, but
- * not what it was about: once another project is shown, nobody wants to read it. */
+/** What the person asked for last. A refusal outlives the menu, but not the project that was shown when it came. */
 export interface Asked {
   readonly what: "watch" | "switch";
   /** null: the server's current one. */
