@@ -85,6 +85,21 @@ test("a choice watches, shows that it is under way, closes and gives the focus b
   expect(document.activeElement).toBe(button);
 });
 
+test("the answer to a choice leaves a menu alone that was opened again meanwhile", async () => {
+  const { pick, click, reply, menu, press, button } = await open(THREE);
+  await click(pick(3));
+  await press("Escape");
+  await click(button);
+  await press("ArrowDown");
+  const standsOn = document.activeElement;
+  await reply(true);
+  expect(menu()).not.toBeNull();
+  expect(document.activeElement).toBe(standsOn);
+  await click(pick(2));
+  await reply(true);
+  expect(menu()).toBeNull();
+});
+
 test("following again is watching nothing; what is chosen already is not asked for", async () => {
   const { model, pick, click, menu } = await open(THREE, "old", "old");
   await click(pick(0));

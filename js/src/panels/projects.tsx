@@ -22,6 +22,8 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
   const [isOpen, setOpen] = useState(false);
   const [asked, setAsked] = useState<Asked | null>(null);
   const button = useRef<HTMLButtonElement>(null);
+  /** How often the menu was opened, and whether it is open: an answer closes the menu that asked, and no later one. */
+  const openings = useRef(0);
   const opened = useRef(false);
   const turn = useRef(0);
   opened.current = isOpen;
@@ -52,7 +54,12 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
       forgetRefusal();
       return close();
     }
-    void ask("watch", id).then((done) => done && close());
+    const opening = openings.current;
+    void ask("watch", id).then((done) => done && opening === openings.current && close());
+  };
+  const toggle = () => {
+    if (!isOpen) openings.current++;
+    setOpen(!isOpen);
   };
   const makeCurrent = (id: string) => ask("switch", id);
 
@@ -89,7 +96,7 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
             ref={button}
             aria-haspopup="dialog"
             aria-expanded={isOpen}
-            onClick={() => setOpen(!isOpen)}
+            onClick={toggle}
           >
             {text}
             {projects.length > 1 && (
