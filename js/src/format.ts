@@ -29,6 +29,10 @@ export function count(n: number | null): string {
   return n === null || !Number.isFinite(n) ? UNKNOWN : String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** The first of these that says something: an empty text is a missing one. */
+export const firstText = (...texts: (string | null | undefined)[]): string | null =>
+  texts.find((text) => text?.trim()) ?? null;
+
 export const plural = (n: number, one: string, many = `${one}s`): string =>
   `${count(n)} ${n === 1 ? one : many}`;
 

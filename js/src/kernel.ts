@@ -24,7 +24,7 @@ import {
 } from "./read";
 import { applyDelta, applySnapshot, EMPTY, type RunState } from "./state";
 
-/** No word for this long while a beat comes every 2 s: the kernel is gone. */
+/** No word for this long while a beat comes every 2 s: the kernel is gone. Nobody beats for what is still (`isStill`). */
 export const GONE_AFTER_MS = 6_000;
 /** A hello that brought nothing is said again after these, the last one over and over. */
 const HELLO_BACKOFF_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
@@ -44,8 +44,8 @@ export interface WidgetModel {
 
 export interface Link {
   readonly alive: boolean;
-  /** When the kernel last said something, epoch ms of this browser. */
-  readonly heard: number;
+  /** When the kernel last told how the run is, epoch ms of this browser; null: not to this view. */
+  readonly heard: number | null;
   readonly round_trip_ms: number | null;
   readonly age_ms: number | null;
 }
@@ -93,7 +93,7 @@ export class Kernel {
     this.#model = model;
     this.#changed = changed;
     this.traits = this.#takeTraits();
-    this.link = { alive: true, heard: Date.now(), round_trip_ms: null, age_ms: null };
+    this.link = { alive: true, heard: null, round_trip_ms: null, age_ms: null };
 
     const onMessage = (content: unknown, buffers?: readonly unknown[]) =>
       this.#receive(content, buffers ?? []);
@@ -242,20 +242,24 @@ export class Kernel {
   }
 
   #readTraits(): void {
-    this.traits = this.#takeTraits();
     this.#heardKernel();
+    this.traits = this.#takeTraits();
+    this.#expectWord();
     this.#changed("traits");
   }
 
   #heardKernel(): void {
     const wasAlive = this.link.alive;
-    this.link = { ...this.link, alive: true, heard: Date.now() };
+    // An answer about a run that is over does not make what is shown any newer.
+    const heard = isStill(this.traits.connection) ? this.link.heard : Date.now();
+    this.link = { ...this.link, alive: true, heard };
     this.#expectWord();
     if (!wasAlive) this.#changed("link");
   }
 
   #expectWord(): void {
     clearTimeout(this.#gone);
+    if (isStill(this.traits.connection)) return;
     this.#gone = setTimeout(() => {
       this.link = { ...this.link, alive: false, round_trip_ms: null };
       for (const waiting of [...this.#waiting.values()]) waiting.cancel("the kernel is gone");
@@ -275,6 +279,10 @@ export class Kernel {
     }
   }
 }
+
+/** Whether what is shown stays as it is: no beat is sent any more, and silence means nothing. */
+export const isStill = (connection: Connection): boolean =>
+  connection.state === "closed" || connection.state === "archive";
 
 /** Whether elapsed times go on: somebody still supplies the state. */
 export const isFollowing = (connection: Connection): boolean =>

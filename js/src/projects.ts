@@ -1,6 +1,6 @@
 // The server's projects as the menu lists them: newest first, searched, cut, and told apart. Pure.
 
-import { epoch } from "./format";
+import { epoch, firstText } from "./format";
 import type { ListedProject, Traits } from "./messages";
 
 /** More than this many are searched, not read. */
@@ -8,6 +8,10 @@ export const READ_UP_TO = 8;
 /** More than this many are not put into the document. */
 export const ROWS_AT_MOST = 100;
 const SHORT_ID = 8;
+
+/** What the list calls a project. */
+export const nameOf = ({ title }: { readonly title: string | null }): string =>
+  firstText(title) ?? "Untitled project";
 
 /** Newest first; those that say no time come last, in the server's order. */
 export function newestFirst(projects: readonly ListedProject[]): readonly ListedProject[] {
@@ -23,9 +27,9 @@ export function newestFirst(projects: readonly ListedProject[]): readonly Listed
 export function matching(projects: readonly ListedProject[], query: string): readonly ListedProject[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return projects;
-  return projects.filter(({ id, title, status }) => {
-    const text = `${title ?? ""} ${status ?? ""}`.toLowerCase();
-    const start = id.toLowerCase();
+  return projects.filter((project) => {
+    const text = `${nameOf(project)} ${project.status ?? ""}`.toLowerCase();
+    const start = project.id.toLowerCase();
     return words.every((word) => text.includes(word) || start.startsWith(word));
   });
 }
@@ -40,14 +44,14 @@ export function cut(
 
 /** The beginning of each id, as long as it takes to tell projects of the same title apart. */
 export function shortIds(projects: readonly ListedProject[]): ReadonlyMap<string, string> {
-  const byTitle = new Map<string | null, string[]>();
-  for (const { id, title } of projects) {
-    const same = byTitle.get(title);
-    if (same === undefined) byTitle.set(title, [id]);
-    else same.push(id);
+  const byName = new Map<string, string[]>();
+  for (const project of projects) {
+    const same = byName.get(nameOf(project));
+    if (same === undefined) byName.set(nameOf(project), [project.id]);
+    else same.push(project.id);
   }
   const shown = new Map<string, string>();
-  for (const ids of byTitle.values()) {
+  for (const ids of byName.values()) {
     const longest = Math.max(...ids.map((id) => id.length));
     let length = SHORT_ID;
     while (length < longest && new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length *= 2;
@@ -69,7 +73,12 @@ export function typeAhead(projects: readonly ListedProject[], typed: string, fro
   const wanted = typed.toLowerCase();
   for (let step = 0; step < projects.length; step++) {
     const at = (from + step) % projects.length;
-    if (projects[at]?.title?.toLowerCase().startsWith(wanted)) return at;
+    if (
+      nameOf(projects[at] as ListedProject)
+        .toLowerCase()
+        .startsWith(wanted)
+    )
+      return at;
   }
   return -1;
 }

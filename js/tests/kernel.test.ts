@@ -115,6 +115,43 @@ describe("the kernel's life", () => {
   });
 });
 
+describe("what is still", () => {
+  test.each(["closed", "archive"])(
+    "silence in the state %s means nothing, and asking goes on",
+    async (state) => {
+      const { model, kernel } = mount();
+      model.say(snapshot(3, family));
+      model.set("connection", { state });
+      const { heard } = kernel.link;
+      vi.advanceTimersByTime(GONE_AFTER_MS * 10);
+      expect(kernel.link.alive).toBe(true);
+      const answer = kernel.ask("a");
+      model.say([
+        { type: "reply", rid: model.lastRid("ask"), ok: true },
+        [buffer({ task: "a", result: "42" })],
+      ]);
+      expect(await answer).toMatchObject({ result: "42" });
+      expect(kernel.link.heard).toBe(heard);
+      const unanswered = kernel.ask("a");
+      vi.advanceTimersByTime(10_000);
+      await expect(unanswered).rejects.toThrow("nothing within 10 s");
+      expect(kernel.link.alive).toBe(true);
+    },
+  );
+
+  test("a kernel that was taken for gone is not, once it says closed; a monitor that lives again is missed again", () => {
+    const { model, kernel } = mount();
+    model.say(snapshot(3, family));
+    vi.advanceTimersByTime(GONE_AFTER_MS);
+    expect(kernel.link.alive).toBe(false);
+    model.set("connection", { state: "closed" });
+    expect(kernel.link.alive).toBe(true);
+    model.set("connection", { state: "live" });
+    vi.advanceTimersByTime(GONE_AFTER_MS);
+    expect(kernel.link.alive).toBe(false);
+  });
+});
+
 describe("asking", () => {
   test("an ask brings the task's texts, a refusal its sentence", async () => {
     const { model, kernel } = mount();

@@ -1,8 +1,9 @@
 // @vitest-environment happy-dom
 // What the notices say of the connection, and that the button which may freeze a run asks once more.
 
-import { expect, test } from "vitest";
-import { FakeModel, snapshot, task } from "./make";
+import { expect, test, vi } from "vitest";
+import { GONE_AFTER_MS } from "../src/kernel";
+import { buffer, FakeModel, snapshot, task } from "./make";
 import { frame, mount, settle } from "./mount";
 
 async function show(connection: object, outcome = "running", tasks = [task("r")]) {
@@ -90,4 +91,45 @@ test("a server that is up and not ready is not one that does not answer", async 
     await settle();
     expect(root.textContent).not.toContain(words);
   }
+});
+
+test("a disconnected view goes on saying so, with the time at which it was, and can still be looked into", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  try {
+    const { model, root, notice } = await show({ state: "live" });
+    model.set("connection", { state: "closed" });
+    await settle();
+    const said = notice();
+    expect(said).toMatch(/^Disconnected. This is the state at .+\. Run the cell again to connect\.$/);
+    vi.advanceTimersByTime(GONE_AFTER_MS * 100);
+    root.querySelector<HTMLElement>('[role="row"]')?.click();
+    await settle();
+    model.say([
+      { type: "reply", rid: model.lastRid("ask"), ok: true },
+      [buffer({ task: "r", goal: "g", result: "42", result_kind: "text" })],
+    ]);
+    await settle();
+    expect(notice()).toBe(said);
+    expect(root.querySelector(".rw-text")?.textContent).toBe("42");
+    expect(root.querySelector(".rw-state-word")?.textContent).toBe("Closed");
+    expect(root.dataset.kernel).toBe("alive");
+    root.querySelector<HTMLElement>(".rw-state")?.click();
+    await settle();
+    expect(root.querySelector(".rw-link-head")?.textContent).toContain("Closed");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a view that opens after the end claims neither a time nor a lack of tasks that it was not told of", async () => {
+  const { notice } = await show({ state: "closed" });
+  expect(notice()).toContain("This is the state as it last was.");
+  const model = new FakeModel();
+  model.values.set("connection", { state: "closed" });
+  const { root } = mount(model);
+  const page = () => root.querySelector(".rw-page")?.textContent;
+  expect(page()).toBe("Disconnected.Run the cell again to connect.");
+  model.say(snapshot(1, []));
+  await settle();
+  expect(page()).toBe("Disconnected.No tasks had arrived. Run the cell again to connect.");
 });

@@ -85,6 +85,21 @@ test("a choice watches, shows that it is under way, closes and gives the focus b
   expect(document.activeElement).toBe(button);
 });
 
+test("the answer to a choice leaves a menu alone that was opened again meanwhile", async () => {
+  const { pick, click, reply, menu, press, button } = await open(THREE);
+  await click(pick(3));
+  await press("Escape");
+  await click(button);
+  await press("ArrowDown");
+  const standsOn = document.activeElement;
+  await reply(true);
+  expect(menu()).not.toBeNull();
+  expect(document.activeElement).toBe(standsOn);
+  await click(pick(2));
+  await reply(true);
+  expect(menu()).toBeNull();
+});
+
 test("following again is watching nothing; what is chosen already is not asked for", async () => {
   const { model, pick, click, menu } = await open(THREE, "old", "old");
   await click(pick(0));
@@ -96,6 +111,20 @@ test("following again is watching nothing; what is chosen already is not asked f
   expect(again.menu()).toBeNull();
 });
 
+test("choosing what is shown takes back a choice that is under way", async () => {
+  const { model, pick, click, reply, menu } = await open(THREE, "old", "old");
+  await click(pick(2));
+  await click(pick(3));
+  expect(wishes(model)).toEqual([
+    ["watch", "mid"],
+    ["watch", "old"],
+  ]);
+  expect(pick(2).getAttribute("aria-busy")).toBe("false");
+  expect(pick(3).getAttribute("aria-busy")).toBe("true");
+  await reply(true);
+  expect(menu()).toBeNull();
+});
+
 test("a refusal is one sentence, and still there when the menu is opened again", async () => {
   const { root, pick, click, reply, menu, press, button } = await open(THREE);
   await click(pick(2));
@@ -105,6 +134,25 @@ test("a refusal is one sentence, and still there when the menu is opened again",
   await click(button);
   expect(root.querySelector('[role="alert"]')?.textContent).toBe("The server does not know this project.");
   expect(pick(2).getAttribute("aria-busy")).toBe("false");
+});
+
+test("a refusal is forgotten when another project is shown and when the shown one is chosen, not before", async () => {
+  const { model, root, pick, click, reply, button } = await open(THREE);
+  const refusal = () => root.querySelector('[role="alert"]')?.textContent;
+  await click(pick(2));
+  await reply(false, "Not this one.");
+  model.set("projects", [...THREE]);
+  await settle();
+  expect(refusal()).toBe("Not this one.");
+  model.set("watching", "old");
+  model.set("project", { id: "old", title: "Title of old", goal: null, status: "running" });
+  await settle();
+  expect(refusal()).toBeUndefined();
+  await click(pick(2));
+  await reply(false, "Not this one.");
+  await click(pick(3));
+  await click(button);
+  expect(refusal()).toBeUndefined();
 });
 
 test("a reply that never comes ends in a sentence", async () => {
@@ -287,12 +335,17 @@ test("without projects the title is no button, and with a dead kernel nothing is
   expect(root.querySelector(".rw-title-button")).toBeNull();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
-    const { model: other, menu, pick, click } = await open(THREE);
+    const { model: other, menu, pick, click, rows, named } = await open(THREE);
+    await click(rows()[3]?.querySelector(".rw-everyone"));
     vi.advanceTimersByTime(6_000);
     await settle();
     expect(menu()?.textContent).toContain("The kernel is gone.");
     await click(pick(2));
+    expect(named("Switch for everyone")?.getAttribute("aria-disabled")).toBe("true");
+    await click(named("Switch for everyone"));
     expect(other.sentOf("do")).toEqual([]);
+    await click(named("Cancel"));
+    expect(named("Cancel")).toBeUndefined();
   } finally {
     vi.useRealTimers();
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ListedProject, Traits } from "../src/messages";
-import { cut, isAside, matching, newestFirst, shortIds, typeAhead } from "../src/projects";
+import { cut, isAside, matching, nameOf, newestFirst, shortIds, typeAhead } from "../src/projects";
 import { readProjects } from "../src/read";
 
 const listed = (id: string, more: object = {}) => {
@@ -63,6 +63,13 @@ describe("the list", () => {
       listed("p1"),
     ]);
     expect([...shown.values()]).toEqual(["0123456789abcdef0001", "0123456789abcdef0002", "01234567…", "p1"]);
+  });
+
+  test("an empty title is a missing one: named, found and told apart as such", () => {
+    const projects = ["", null, " \n"].map((title, i) => listed(`0123456789abc-${i}`, { title }));
+    expect(projects.map(nameOf)).toEqual(Array(3).fill("Untitled project"));
+    expect(matching(projects, "untitled")).toHaveLength(3);
+    expect(new Set(shortIds(projects).values()).size).toBe(3);
   });
 
   test("goes to the next title that begins with what was typed, and around", () => {

@@ -101,6 +101,19 @@ describe("what others rely on", () => {
     );
   });
 
+  test.each([
+    [{ goal: "The goal", title: "A title" }, "The goal"],
+    [{ goal: "", title: "A title" }, "A title"],
+    [{ goal: " ", title: "" }, "Untitled project"],
+  ])("the header names the project by what is said of it: %o", (project, name) => {
+    const model = new FakeModel();
+    live(model, []);
+    model.values.set("project", { id: "p", status: "running", ...project });
+    const { root } = mount(model);
+    frame();
+    expect(root.querySelector(".rw-title-text")?.textContent).toBe(name);
+  });
+
   test("failures, and only failures, are announced", () => {
     const model = new FakeModel();
     const tasks = [task("r", null, { status: "RUNNING" })];

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 AT_ONCE = 0.0  # a replay's speed: as fast as possible
 ALL_FITS = """() => [...document.querySelectorAll('.rw-link-facts :is(dt, dd)')].every(
     (part) => part.scrollWidth <= part.clientWidth)"""
+FACTS_STAND_IN_TWO_COLUMNS = """() => new Set(
+    [...document.querySelectorAll('.rw-kv > div')].map((fact) => fact.getBoundingClientRect().left)).size === 2"""
 TASK, OTHER_TASK = "root.1.3", "root.2.2.1"
 
 
@@ -150,6 +152,7 @@ def test_a_click_on_a_card_selects_in_python_and_python_selects_in_the_browser(
     assert lab.row(TASK).get_attribute("aria-selected") == "true"
     lab.until("() => !document.querySelector('.roma-widget').textContent.includes('Asking the kernel')")
     assert lab.value("m.selection") == [TASK]
+    assert lab.page.evaluate(FACTS_STAND_IN_TWO_COLUMNS)
     told = last_tasks[TASK]
     text = " ".join(inspector.inner_text().split())
     assert told["goal"] in text

@@ -42,6 +42,7 @@ export function ActionButton({ view, action, label, main = false, confirm = null
       <Confirmation
         question={confirm.question}
         label={confirm.label}
+        isOff={!view.canAct}
         onYes={() => leave(act)}
         onNo={() => leave(() => setState("rest"))}
       />
@@ -71,16 +72,19 @@ export function ActionButton({ view, action, label, main = false, confirm = null
 interface ConfirmationProps {
   question: string;
   label: string;
+  /** Nobody is there to be asked: only "Cancel" is left. */
+  isOff: boolean;
   busy?: boolean;
   onYes: () => void;
   onNo: () => void;
 }
 
 /** Asks once more, in place. The keyboard stands on "Cancel", so that a second Enter does no harm. */
-export function Confirmation({ question, label, busy = false, onYes, onNo }: ConfirmationProps) {
+export function Confirmation({ question, label, isOff, busy = false, onYes, onNo }: ConfirmationProps) {
   const cancel = useRef<HTMLButtonElement>(null);
   const questionId = useId();
   useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
+  const isDeaf = isOff || busy;
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
@@ -91,7 +95,7 @@ export function Confirmation({ question, label, busy = false, onYes, onNo }: Con
       <span id={questionId} class="rw-confirm-question">
         {question}
       </span>
-      <button type="button" class="rw-button" aria-disabled={busy} onClick={() => busy || onYes()}>
+      <button type="button" class="rw-button" aria-disabled={isDeaf} onClick={() => isDeaf || onYes()}>
         {label}
       </button>
       <button type="button" class="rw-button" ref={cancel} onClick={onNo}>

@@ -1,7 +1,7 @@
 // The header's one line (two when narrow): connection, project, numbers; and the progress bar under it.
 
-import { count, elapsed, UNKNOWN } from "../format";
-import { isAside } from "../projects";
+import { count, elapsed, firstText, UNKNOWN } from "../format";
+import { isAside, nameOf } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 import { LinkState } from "./link";
@@ -10,7 +10,7 @@ import { ProjectMenu } from "./projects";
 export function Header({ view }: { view: View }) {
   const { connection, project, progress, address } = view.kernel.traits;
   const hasTasks = view.run.tasks.size > 0;
-  const title = hasTasks || project !== null ? (project?.goal ?? project?.title ?? firstGoal(view)) : null;
+  const title = firstText(project?.goal, project?.title, firstGoal(view)) ?? (project && nameOf(project));
   const note = quietNote(view);
   const aside = isAside(view.kernel.traits);
   return (

@@ -48,7 +48,11 @@ export function Notices({ view }: { view: View }) {
   const { link, traits } = view.kernel;
   const { connection, progress } = traits;
   if (!link.alive) {
-    return <Notice kind="att" lead="Kernel gone.">{`This is the state at ${timeOfDay(link.heard)}.`}</Notice>;
+    return (
+      <Notice kind="att" lead="Kernel gone.">
+        {lastState(view)}
+      </Notice>
+    );
   }
   const hasTasks = view.run.tasks.size > 0;
   const notice = hasTasks || connection.state === "polling" ? connectionNotice(view) : null;
@@ -62,6 +66,11 @@ export function Notices({ view }: { view: View }) {
       )}
     </>
   );
+}
+
+function lastState(view: View): string {
+  const { heard } = view.kernel.link;
+  return heard === null ? "This is the state as it last was." : `This is the state at ${timeOfDay(heard)}.`;
 }
 
 function connectionNotice(view: View) {
@@ -93,7 +102,7 @@ function connectionNotice(view: View) {
     case "closed":
       return (
         <Notice kind="plain" lead="Disconnected.">
-          {`This is the state at ${timeOfDay(view.kernel.link.heard)}. Run the cell again to connect.`}
+          {`${lastState(view)} Run the cell again to connect.`}
         </Notice>
       );
     case "connecting":

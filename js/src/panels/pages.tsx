@@ -69,7 +69,9 @@ export function NoTasks({ view }: { view: View }) {
     case "closed":
       return (
         <Page title="Disconnected.">
-          <p class="rw-quiet">No tasks had arrived. Run the cell again to connect.</p>
+          <p class="rw-quiet">
+            {view.run.rev !== null && "No tasks had arrived. "}Run the cell again to connect.
+          </p>
         </Page>
       );
     case "archive":

@@ -4,7 +4,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, plural } from "../format";
 import type { ListedProject } from "../messages";
-import { cut, matching, newestFirst, READ_UP_TO, shortIds, typeAhead } from "../projects";
+import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds, typeAhead } from "../projects";
 import { activeElement } from "./popover";
 import { Pick, ProjectRow } from "./project-row";
 import type { Asked } from "./projects";
@@ -20,13 +20,12 @@ interface ProjectListProps {
   asked: Asked | null;
   onWatch: (id: string | null) => void;
   onMakeCurrent: (id: string) => Promise<boolean>;
-  onClose: () => void;
 }
 
 type Column = "pick" | "everyone";
 
 export function ProjectList(props: ProjectListProps) {
-  const { projects, watching, shown, canAct, asked, onWatch, onMakeCurrent, onClose } = props;
+  const { projects, watching, shown, canAct, asked, onWatch, onMakeCurrent } = props;
   const [query, setQuery] = useState("");
   /** The row that the keyboard stands on, by its project's id; null is "follow". */
   const [active, setActive] = useState<string | null>(watching);
@@ -66,7 +65,6 @@ export function ProjectList(props: ProjectListProps) {
 
   const pick = (id: string | null) => {
     if (!canAct) return;
-    if (id === watching) return onClose();
     setConfirming(null);
     onWatch(id);
   };
@@ -151,7 +149,7 @@ export function ProjectList(props: ProjectListProps) {
               onPick={() => pick(null)}
               onStand={() => setActive(null)}
             >
-              {current === undefined ? "the server names none" : (current.title ?? "Untitled project")}
+              {current === undefined ? "the server names none" : nameOf(current)}
             </Pick>
           </div>
         </div>

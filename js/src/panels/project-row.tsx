@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { dayAndTime, epoch } from "../format";
 import type { ListedProject } from "../messages";
+import { nameOf } from "../projects";
 import { Confirmation } from "./action";
 import { Icon } from "./parts";
 
@@ -75,7 +76,7 @@ interface ProjectRowProps {
 
 export function ProjectRow(props: ProjectRowProps) {
   const { at, project, shortId, now, isActive, isConfirming, isSwitching, isOff } = props;
-  const title = project.title?.trim() ? project.title : "Untitled project";
+  const title = nameOf(project);
   const created = epoch(project.created);
   const tags = [project.is_current ? "current" : "", props.isShown ? "shown here" : ""].filter(Boolean);
   return (
@@ -122,6 +123,7 @@ export function ProjectRow(props: ProjectRowProps) {
           <Confirmation
             question={QUESTION}
             label={isSwitching ? "Switching…" : "Switch for everyone"}
+            isOff={isOff}
             busy={isSwitching}
             onYes={props.onYes}
             onNo={props.onNo}

@@ -1,13 +1,13 @@
 // The title in the header and the menu under it: which project is shown here, and which one is current for everybody.
 
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../format";
 import type { View } from "../view";
 import { Icon } from "./parts";
 import { Popover } from "./popover";
 import { ProjectList } from "./project-list";
 
-/** What the person asked for last. It outlives the menu, so that a refusal is there when the menu is opened again. */
+/** What the person asked for last. A refusal outlives the menu, but not the project that was shown when it came. */
 export interface Asked {
   readonly what: "watch" | "switch";
   /** null: the server's current one. */
@@ -22,6 +22,8 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
   const [isOpen, setOpen] = useState(false);
   const [asked, setAsked] = useState<Asked | null>(null);
   const button = useRef<HTMLButtonElement>(null);
+  /** How often the menu was opened, and whether it is open: an answer closes the menu that asked, and no later one. */
+  const openings = useRef(0);
   const opened = useRef(false);
   const turn = useRef(0);
   opened.current = isOpen;
@@ -37,13 +39,27 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
     setAsked(error === null ? null : { what, project: id, error });
     return error === null;
   };
+  const forgetRefusal = () =>
+    setAsked((before) => (before === null || before.error === null ? before : null));
+  useLayoutEffect(forgetRefusal, [project?.id, watching]);
   const close = () => {
     if (!opened.current) return;
     setOpen(false);
     button.current?.focus({ preventScroll: true });
   };
   const watch = (id: string | null) => {
-    void ask("watch", id).then((done) => done && close());
+    // Choosing what is shown takes back a choice that is still under way: the kernel goes to both, in this order.
+    const isUnderWay = asked !== null && asked.what === "watch" && asked.error === null;
+    if (id === watching && !isUnderWay) {
+      forgetRefusal();
+      return close();
+    }
+    const opening = openings.current;
+    void ask("watch", id).then((done) => done && opening === openings.current && close());
+  };
+  const toggle = () => {
+    if (!isOpen) openings.current++;
+    setOpen(!isOpen);
   };
   const makeCurrent = (id: string) => ask("switch", id);
 
@@ -59,7 +75,6 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
             asked={asked}
             onWatch={watch}
             onMakeCurrent={makeCurrent}
-            onClose={close}
           />
         </Popover>
       ),
@@ -81,7 +96,7 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
             ref={button}
             aria-haspopup="dialog"
             aria-expanded={isOpen}
-            onClick={() => setOpen(!isOpen)}
+            onClick={toggle}
           >
             {text}
             {projects.length > 1 && (
