@@ -95,6 +95,10 @@ class Feed:
         """What to tell who wants a project that the server does not know."""
         return self.hearing.missing(project_id)
 
+    def complaint(self, project_id: str) -> str | None:
+        """What is wrong with what was heard of this project."""
+        return self.hearing.complaint(project_id)
+
     def subscribe(self, sink: Sink) -> None:
         """Add a listener; what is known already is told at once."""
         self.hearing.subscribe(sink)

@@ -38,14 +38,7 @@ class Looks:
         """One look at the list and everything wanted; True when something was new. Raises `Unreachable`."""
         listed = await self.rest.projects()
         current_id = listed.current_id
-        changed = listed != self._hearing.listed
-        self._hearing.problems = ()
-        if listed is self._hearing.listed and current_id == self._hearing.current_id:
-            self._hearing.numbers.heard_at = (
-                time.monotonic()
-            )  # word for word: of ten thousand it is dear to read
-        else:
-            self._hearing.handle(listed, live=False)
+        changed = self._hearing.hear_list(listed)
         for project_id in {*self._hearing.wanted(), *([current_id] if current_id else [])}:
             changed = await self.project(project_id) or changed
         return changed
@@ -70,7 +63,7 @@ class Looks:
                 except Unreachable as error:
                     _log.debug("watching %s: %s", project_id, error)
                 except Exception as error:  # one bad answer must not end the watching
-                    self._hearing.tell_bug(f"watching {project_id[:80]}", error)
+                    self._hearing.tell_bug("watching this project", error, project_id)
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
