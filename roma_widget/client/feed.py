@@ -103,8 +103,6 @@ class Feed:
         """Add a listener; what is known already is told at once."""
         self.hearing.subscribe(sink)
         self._wake.set()
-        if self._looks is not None:
-            self._looks.want_more()
 
     def unsubscribe(self, sink: Sink) -> bool:
         """Remove a listener; True when none is left."""
@@ -122,10 +120,10 @@ class Feed:
         """Something was done that is worth a look now."""
         self._wake.set()
 
-    async def poll_once(self) -> None:
-        """One look over HTTP at everything wanted. Raises `Unreachable`."""
+    async def poll_once(self, project_id: str | None) -> None:
+        """One look over HTTP at everything wanted; that at this project is waited for. Raises `Unreachable`."""
         if self._looks is not None:
-            await self._looks.all_wanted()
+            await self._looks.all_wanted(to_the_end=project_id)
 
     async def look_at(self, project_id: str) -> None:
         """One look over HTTP at this project. Raises `Unreachable`."""
@@ -163,6 +161,7 @@ class Feed:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await looks.end()
             if self._link is not None:
                 await self._link.close()
             self.left_out.close()

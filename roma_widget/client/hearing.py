@@ -81,6 +81,8 @@ class Hearing:
         self.requests = Requests(self.caught_up, secrets)
         self.lost = asyncio.Event()
         """Set while a change is missing, so that the whole has to be asked for."""
+        self.wishes_changed = asyncio.Event()
+        """Set when there may be another project to look at over HTTP: somebody came, or another one is current."""
         self.refused_extension: int | None = None
         """The version of an extension that the server speaks and we do not."""
         self._lean: LeanMirror | None = None
@@ -97,6 +99,7 @@ class Hearing:
     def subscribe(self, sink: Sink) -> None:
         """Add a listener; what is known already is told at once."""
         self._sinks.append(sink)
+        self.wishes_changed.set()
         sink.on_connection(self.connection)
         for event in tuple(self._latest.values()):  # in the order they came: the last says what is current
             self._pass_on(sink, event, live=False)
@@ -280,6 +283,7 @@ class Hearing:
     def handle(self, event: wire.Event, *, live: bool) -> None:
         self.numbers.heard_at = time.monotonic()
         is_answer = live and self.requests.hear(event)
+        current_id = self.current_id
         match event:
             case GraphUpdate():
                 self.numbers.frames += 1
@@ -292,6 +296,8 @@ class Hearing:
                 self._remember("list", event)
                 self.listed = event
                 self.current_id = event.current_id
+            case wire.ProjectStarted() | wire.ProjectSwitched():
+                self.current_id = project_of(event)
             case wire.ExtensionOffered() if self._lean is not None:
                 self.numbers.extension = self.requests.echoes_rids = event.version == EXTENSION_VERSION
                 self.refused_extension = None if self.numbers.extension else event.version
@@ -304,6 +310,8 @@ class Hearing:
                 self._complaints.replace(None, (f"The server said {event.event}: {event.message}",))
             case _:
                 pass
+        if self.current_id != current_id:
+            self.wishes_changed.set()
         self._note_problems(event)
         self._tell_complaint()
         for sink in tuple(self._sinks):
