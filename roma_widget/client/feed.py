@@ -202,7 +202,10 @@ class Feed:
         except Unreachable:
             self.hearing.note_server("unreachable")
             raise
-        self.hearing.note_server("ready" if assessment.is_ready else "not_ready")
+        if assessment.is_roma:
+            self.hearing.note_server("ready" if assessment.is_ready else "not_ready")
+        else:
+            self.hearing.note_server(None)
         self.sampling.hear_round_trip(assessment.round_trip_s)
         return assessment
 

@@ -370,8 +370,8 @@ class Hearing:
         for sink in tuple(self._sinks):
             sink.on_connection(self.connection)
 
-    def note_server(self, server: Literal["ready", "not_ready", "unreachable"]) -> None:
-        """What its HTTP side says of itself, from now on part of what is told of the connection."""
+    def note_server(self, server: Literal["ready", "not_ready", "unreachable"] | None) -> None:
+        """What its HTTP side says of itself, None where it is not ROMA's; from now on part of what is told."""
         self._server = server
         self.tell(self.connection)
 
