@@ -259,13 +259,15 @@ class Session:
             self._schedule()  # a server may send errors by the thousand
 
     def _show_connection(self) -> None:
-        """The feed's word, with what is wrong with the shown project: it is gone, or how its tasks are linked."""
+        """The feed's word, with what is wrong with the shown project: it is gone, or could not be read, or how its
+        tasks are linked."""
         shown = self._shown()
         problems = shown.forest.problems if shown else ()
         connection = self._told
-        gone = self._gone()
-        if gone is not None:
-            connection = replace(connection, error=" ".join(filter(None, (gone, connection.error))))
+        is_supplied = connection.state in ("live", "polling")
+        unread = self._feed.complaint(self._shown_id) if is_supplied and self._shown_id is not None else None
+        said = " ".join(filter(None, (self._gone(), connection.error, unread)))
+        connection = replace(connection, error=said or None)
         if connection.error is None and problems:
             more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
             connection = replace(connection, error=f"{problems[0][:1].upper()}{problems[0][1:]}.{more}")

@@ -358,7 +358,8 @@ class Actions:
         await self._mirror.settled(timeout_s)
         if not self._is_live:
             with self._reached("The look over HTTP"):
-                await self._feed.poll_once()
+                shown = self._mirror.shown_project()
+                await self._feed.poll_once(shown.project.project_id if shown is not None else None)
         elif self._feed.numbers.extension:
             await self._requests.ask(requests.snapshot(), timeout_s)
         elif self._feed.is_declared_safe:

@@ -95,12 +95,14 @@ class Feed:
         """What to tell who wants a project that the server does not know."""
         return self.hearing.missing(project_id)
 
+    def complaint(self, project_id: str) -> str | None:
+        """What is wrong with what was heard of this project."""
+        return self.hearing.complaint(project_id)
+
     def subscribe(self, sink: Sink) -> None:
         """Add a listener; what is known already is told at once."""
         self.hearing.subscribe(sink)
         self._wake.set()
-        if self._looks is not None:
-            self._looks.want_more()
 
     def unsubscribe(self, sink: Sink) -> bool:
         """Remove a listener; True when none is left."""
@@ -118,10 +120,10 @@ class Feed:
         """Something was done that is worth a look now."""
         self._wake.set()
 
-    async def poll_once(self) -> None:
-        """One look over HTTP at everything wanted. Raises `Unreachable`."""
+    async def poll_once(self, project_id: str | None) -> None:
+        """One look over HTTP at everything wanted; that at this project is waited for. Raises `Unreachable`."""
         if self._looks is not None:
-            await self._looks.all_wanted()
+            await self._looks.all_wanted(to_the_end=project_id)
 
     async def look_at(self, project_id: str) -> None:
         """One look over HTTP at this project. Raises `Unreachable`."""
@@ -159,6 +161,7 @@ class Feed:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await looks.end()
             if self._link is not None:
                 await self._link.close()
             self.left_out.close()
@@ -199,7 +202,10 @@ class Feed:
         except Unreachable:
             self.hearing.note_server("unreachable")
             raise
-        self.hearing.note_server("ready" if assessment.is_ready else "not_ready")
+        if assessment.is_roma:
+            self.hearing.note_server("ready" if assessment.is_ready else "not_ready")
+        else:
+            self.hearing.note_server(None)
         self.sampling.hear_round_trip(assessment.round_trip_s)
         return assessment
 

@@ -14,14 +14,16 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from ..core import wire
+from ..core.events import project_of
 from ..core.lean import LeanMirror
 from ..core.model import Connection
 from ..core.reading import hide, shorten
 from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
+from .complaints import Complaints
 from .left_out import LeftOut
 from .library import EXTENSION_VERSION, UNREADABLE
 from .requests import Requests
-from .rest import Answer
+from .rest import Answer, Unreachable
 from .socket import Argument
 
 LONGEST_NAME = 200
@@ -66,7 +68,7 @@ class _Polled:
 
 
 class Hearing:
-    """See the module. `texts` is the last frame of the socket, `problems` what was wrong with what came last."""
+    """See the module. `texts` is the last frame of the socket."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self.connection = Connection()
@@ -74,16 +76,18 @@ class Hearing:
         self.texts = wire.NO_FRAME
         self.listed: ProjectsListed | None = None
         self.current_id: str | None = None
-        self.problems: tuple[str, ...] = ()
         self._secrets = secrets
         self._sinks: list[Sink] = []
         self.requests = Requests(self.caught_up, secrets)
         self.lost = asyncio.Event()
         """Set while a change is missing, so that the whole has to be asked for."""
+        self.wishes_changed = asyncio.Event()
+        """Set when there may be another project to look at over HTTP: somebody came, or another one is current."""
         self.refused_extension: int | None = None
         """The version of an extension that the server speaks and we do not."""
         self._lean: LeanMirror | None = None
         self._left_out: LeftOut | None = None
+        self._complaints = Complaints(secrets)
         self._queue: deque[tuple[str, Argument | None] | asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
         self._polled: dict[str, _Polled] = {}
@@ -95,6 +99,7 @@ class Hearing:
     def subscribe(self, sink: Sink) -> None:
         """Add a listener; what is known already is told at once."""
         self._sinks.append(sink)
+        self.wishes_changed.set()
         sink.on_connection(self.connection)
         for event in tuple(self._latest.values()):  # in the order they came: the last says what is current
             self._pass_on(sink, event, live=False)
@@ -120,6 +125,7 @@ class Hearing:
         await self.caught_up()
         self._lean, self._left_out = (LeanMirror(left_out.rest_of), left_out) if extended else (None, None)
         self.refused_extension = None
+        self._complaints.replace(None, ())
         self.lost.clear()
         self.numbers.extension = self.requests.echoes_rids = False
 
@@ -192,35 +198,56 @@ class Hearing:
         polled = self._polled.get(project_id)
         return polled.etag if polled is not None and self.frame(project_id) is not None else None
 
+    def hear_list(self, listed: ProjectsListed) -> bool:
+        """What `GET /api/projects` answered; True when something was new."""
+        changed = listed != self.listed
+        self._complaints.replace(None, listed.problems)
+        if listed is self.listed and listed.current_id == self.current_id:
+            # word for word: of ten thousand it is dear to read
+            self.numbers.heard_at = time.monotonic()
+            self._tell_complaint()
+        else:
+            self.handle(listed, live=False)
+        return changed
+
+    def hear_unreachable(self, project_id: str, error: Unreachable) -> None:
+        """`GET /api/projects/{id}` got no answer."""
+        self._complain(
+            project_id, (f"Project {shorten(project_id, 60)!r} cannot be read over HTTP: {error}",)
+        )
+
     def hear_project(self, project_id: str, answer: Answer) -> bool:
         """What `GET /api/projects/{id}` answered; True when something was new."""
         self._note_missing(project_id, answer)
         if answer.status == 304:
             self.numbers.heard_at = time.monotonic()
+            same = self.frame(project_id)
+            if same is not None:
+                self._complain(project_id, same.problems)
             return False
         if answer.status != 200:
-            if answer.status not in _NOT_FOUND:
-                named = shorten(project_id, 60)
-                self.problems = (f"Project {named!r} cannot be read over HTTP (HTTP {answer.status})",)
-                self.tell(replace(self.connection, error=self.complaint()))
+            sentence = f"Project {shorten(project_id, 60)!r} cannot be read over HTTP (HTTP {answer.status})"
+            self._complain(project_id, () if answer.status in _NOT_FOUND else (sentence,))
             return False
         polled = self._polled.get(project_id, _Polled())
         last = polled.texts
         try:
             project, frame, problems = wire.read_project(answer.body, last)
         except Exception as error:  # hostile input found a hole in the reader: say it, go on
-            self.tell_bug(f"reading project {project_id[:80]}", error)
+            self.tell_bug("reading this project", error, project_id)
             return False
         self.numbers.bytes_received += len(answer.body)
         known = self.frame(project_id)
         had_tasks = last.nodes or (known is not None and known.nodes)
         if had_tasks and (frame is None or not frame.nodes):
             # one poll in a hundred reads a file that is being written: the last good state stays
-            self.problems = problems
+            problems = (*problems, *(frame.problems if frame is not None else ()))
+            if problems:
+                self._complain(project_id, problems)
             return False
         if frame is None:
             if project is None or problems:
-                self.problems = problems
+                self._complain(project_id, problems)
                 return False
             frame = GraphUpdate("state", project_id, project, project.goal, NO_NODES, (), None)
         frame = replace(frame, project_id=project_id, project=project or frame.project)
@@ -234,7 +261,7 @@ class Hearing:
     def _keep_polled(self, project_id: str, polled: _Polled) -> None:
         self._polled.pop(project_id, None)
         self._polled[project_id] = polled
-        needed = {*self.wanted(), self.current_id, project_id}
+        needed = {*self._needed(), project_id}
         spare = [key for key in self._polled if key not in needed]
         for key in spare[: max(0, len(spare) - MOST_REMEMBERED)]:
             del self._polled[key]
@@ -256,6 +283,7 @@ class Hearing:
     def handle(self, event: wire.Event, *, live: bool) -> None:
         self.numbers.heard_at = time.monotonic()
         is_answer = live and self.requests.hear(event)
+        current_id = self.current_id
         match event:
             case GraphUpdate():
                 self.numbers.frames += 1
@@ -268,6 +296,8 @@ class Hearing:
                 self._remember("list", event)
                 self.listed = event
                 self.current_id = event.current_id
+            case wire.ProjectStarted() | wire.ProjectSwitched():
+                self.current_id = project_of(event)
             case wire.ExtensionOffered() if self._lean is not None:
                 self.numbers.extension = self.requests.echoes_rids = event.version == EXTENSION_VERSION
                 self.refused_extension = None if self.numbers.extension else event.version
@@ -277,14 +307,13 @@ class Hearing:
             case wire.Unreadable("snapshot") if self._lean is not None:
                 self.lost.set()
             case wire.ServerRefused() if not is_answer:  # else whoever asked is told
-                self.problems = (f"The server said {event.event}: {event.message}",)
+                self._complaints.replace(None, (f"The server said {event.event}: {event.message}",))
             case _:
                 pass
-        if event.problems or isinstance(event, GraphUpdate):
-            self.problems = event.problems
-        complaint = self.complaint()
-        if complaint != self.connection.error and self.connection.state in ("live", "polling"):
-            self.tell(replace(self.connection, error=complaint))
+        if self.current_id != current_id:
+            self.wishes_changed.set()
+        self._note_problems(event)
+        self._tell_complaint()
         for sink in tuple(self._sinks):
             self._pass_on(sink, event, live=live)
 
@@ -300,18 +329,49 @@ class Hearing:
         except Exception as error:  # a bug of ours must not end the listening without a word
             self.tell_bug("handing on an event", error)
 
-    def tell_bug(self, doing: str, error: Exception) -> None:
-        _log.exception("%s", doing)
+    def tell_bug(self, doing: str, error: Exception, project_id: str | None = None) -> None:
+        """Say it to everybody, or where it is about one project to those who show that."""
+        _log.exception("%s (project %s)", doing, shorten(project_id or "none", 80))
         sentence = f"roma-widget has a bug, met while {doing}: {shorten(repr(error), 200)}"
-        self.tell(replace(self.connection, error=sentence))
+        if project_id is None:
+            self.tell(replace(self.connection, error=sentence))
+        else:
+            self._complain(project_id, (sentence,))
 
-    def complaint(self) -> str | None:
-        said = [f"{line.rstrip('.')}." for line in self.problems[:2]]
-        more = [f"And {len(self.problems) - 2} more."] if len(self.problems) > 2 else []
-        return " ".join(said + more) or None
+    def complaint(self, project_id: str | None = None) -> str | None:
+        """What is wrong with what was heard of this project, or, without one, of the connection as a whole."""
+        return self._complaints.sentence(project_id)
 
-    def note_server(self, server: Literal["ready", "not_ready", "unreachable"]) -> None:
-        """What its HTTP side says of itself, from now on part of what is told of the connection."""
+    def _note_problems(self, event: wire.Event) -> None:
+        project_id = project_of(event)
+        if isinstance(event, GraphUpdate):
+            if event.source != "state":  # the socket is fine again
+                self._complaints.replace(None, ())
+            self._complain(project_id, event.problems)
+        elif event.problems and project_id is None:
+            self._complaints.replace(None, event.problems)
+        elif event.problems and self._complaints.add(project_id, event.problems, self._needed()):
+            self._tell_again()
+
+    def _complain(self, project_id: str | None, problems: tuple[str, ...]) -> None:
+        if self._complaints.replace(project_id, problems, self._needed()):
+            self._tell_again()
+
+    def _needed(self) -> set[str | None]:
+        return {*self.wanted(), self.current_id}
+
+    def _tell_complaint(self) -> None:
+        complaint = self.complaint()
+        if complaint != self.connection.error and self.connection.state in ("live", "polling"):
+            self.tell(replace(self.connection, error=complaint))
+
+    def _tell_again(self) -> None:
+        """What is said of a project is another thing: who shows it asks for it (`complaint`)."""
+        for sink in tuple(self._sinks):
+            sink.on_connection(self.connection)
+
+    def note_server(self, server: Literal["ready", "not_ready", "unreachable"] | None) -> None:
+        """What its HTTP side says of itself, None where it is not ROMA's; from now on part of what is told."""
         self._server = server
         self.tell(self.connection)
 

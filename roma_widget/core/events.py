@@ -332,3 +332,11 @@ Event = (
     | Unhandled
     | Unreadable
 )
+
+
+def project_of(event: Event) -> str | None:
+    """The project that an event names; None where it names none."""
+    if isinstance(event, ProjectStarted):
+        return event.project.project_id
+    named: str | None = getattr(event, "project_id", None)
+    return named

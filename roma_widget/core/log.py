@@ -15,7 +15,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from .events import Event, GraphUpdate, ProjectsListed, ServerRefused, Unhandled, Unreadable
+from .events import Event, GraphUpdate, ProjectsListed, ServerRefused, Unhandled, Unreadable, project_of
 from .model import ConnectionState, Project, Task
 from .reading import hide, shorten
 from .state import Change, ProjectChanged, ProjectState, TaskAdded, TaskChanged, TaskRemoved
@@ -137,9 +137,11 @@ class EventLog:
                     self._new_problems(now_s, event.project_id, event.source, event)
             case ProjectsListed():
                 self._new_problems(now_s, None, "projects_list", event)
-            case _:
+            case _ if project_of(event) in (None, shown_id):
                 for problem in event.problems:  # these begin with the event's name
-                    self._error(now_s, None, _NAME_ENDS.split(problem, maxsplit=1)[0], problem)
+                    self._error(now_s, project_of(event), _NAME_ENDS.split(problem, maxsplit=1)[0], problem)
+            case _:
+                pass
 
     def _new_problems(
         self, now_s: float, project_id: str | None, name: str, event: GraphUpdate | ProjectsListed

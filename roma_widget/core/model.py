@@ -340,8 +340,8 @@ class Connection:
     `attempt` counts tries without any answer since the last one; `next_retry` is when the next comes; `error` is
     one sentence on what went wrong last, also on what the server sent that could not be read; `reason` says why
     the state is what it is where that is not obvious. `server` is what its HTTP side says of itself, None while it
-    was not asked. `questions` is how many prompts wait on the server while it is followed over HTTP, where they can
-    neither be seen nor answered; None where that is not known.
+    was not asked and where it is not ROMA's. `questions` is how many prompts wait on the server while it is followed
+    over HTTP, where they can neither be seen nor answered; None where that is not known.
     """
 
     state: ConnectionState = "connecting"

@@ -219,7 +219,7 @@ class Monitor(Acting, anywidget.AnyWidget):
     def link(self) -> dict[str, Any]:
         """How good the connection is, as of now; units stand in the names. All counts are of this connection's life.
 
-        - round_trip_s: float, the newest timed `GET /api/health` (every 5 s while live); None while unknown.
+        - round_trip_s: float, the newest timed `GET /api/health` (every 4 s while live); None while unknown.
         - jitter_s: float, mean difference of consecutive round trips of the last 10 minutes, |r(i) - r(i-1)| (the
           idea of RFC 3550, section 6.4.1); None with fewer than two.
         - missed_pings: int, pings that the server owed and that came more than a quarter of their interval late.

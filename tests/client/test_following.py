@@ -112,6 +112,12 @@ def test_what_a_server_says_of_itself_is_a_label_and_changes_nothing(
     assert not any("readiness" in path for path in server.asked)
 
 
+def test_a_server_without_the_http_side_of_roma_says_nothing_of_itself(connect: Connect, wire: Wire) -> None:
+    m = connect(wire({}).url)
+    m.wait("connected", timeout=5)
+    assert (m.connection["state"], m.connection["server"]) == ("live", None)
+
+
 def test_a_server_that_is_not_there_is_unreachable(connect: Connect) -> None:
     m = connect(f"http://127.0.0.1:{free_port()}")
     eventually(lambda: m.connection["server"] == "unreachable")

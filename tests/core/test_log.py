@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from roma_widget.core import events, log
-from roma_widget.core.events import Event, GraphUpdate, ProjectsListed, ServerRefused, Unhandled, Unreadable
+from roma_widget.core.events import (
+    Event,
+    GraphUpdate,
+    ProjectsListed,
+    ProjectStopped,
+    ServerRefused,
+    Unhandled,
+    Unreadable,
+)
 from roma_widget.core.log import EventLog, Row
 from roma_widget.core.model import Project, Status, Task
 from roma_widget.core.state import (
@@ -91,6 +99,13 @@ def test_values_are_short_texts() -> None:
     assert len(said["depends_on"]) == 200
     into.note(FRAME, TaskRemoved("p", "x" * 20_000))
     assert len(into.rows[-1].task_id or "") == 200
+
+
+def test_what_is_wrong_with_another_project_is_not_logged() -> None:
+    into = Log()
+    for project_id in ("q", "p"):
+        into.note(ProjectStopped(project_id, (f"project_stopped.x: bad in {project_id}",)))
+    assert [(row.project_id, row.after) for row in into.rows] == [("p", "project_stopped.x: bad in p")]
 
 
 def test_only_what_is_shown_is_logged_and_a_project_that_comes_into_view_is_added() -> None:
