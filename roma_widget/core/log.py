@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -50,6 +50,10 @@ class Excerpt:
 
     rows: tuple[Row, ...] = ()
     dropped: int = 0
+
+    def between(self, begin_s: float, end_s: float) -> Excerpt:
+        """The rows of that time, both ends included, in epoch seconds."""
+        return replace(self, rows=tuple(row for row in self.rows if begin_s <= row.time_s <= end_s))
 
 
 class EventLog:

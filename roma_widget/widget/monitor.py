@@ -32,6 +32,7 @@ from ..errors import NotLive, RomaError, UnknownTask
 from .acting import Acting, Actions, checked_id, detached
 from .cells import cell_watch
 from .fallback import static_html
+from .history import Memory, Remembering
 from .messages import Channel, Publication
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
 
-class Session(Protocol):
+class Session(Memory, Protocol):
     """What a monitor needs of its session."""
 
     @property
@@ -97,13 +98,14 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
     `m.graph()`. It is a context manager; `close()` ends it.
     """
 
+    _session: Session
     connection: Any = _mirrored(
         traitlets.Dict, "How the monitor hears from the server: state, reason, attempt, next_retry, error, …"
     )
