@@ -38,7 +38,6 @@ BUDGET_BYTES = 64_000_000
 VERSION_BYTES = 600
 """Of a version without its texts, and of what leads to it; measured."""
 STEP_BYTES = 300
-_texts = attrgetter("goal", "error", "result_summary", "overall_objective", "raw_json")
 _links = attrgetter("parent_id", "depth", "plan_index", "child_ids", "depends_on", "context_ids")
 
 
@@ -294,9 +293,15 @@ def _in_plan_order(tasks: Mapping[str, Task]) -> Mapping[str, Task]:
 def _version_bytes(version: Task | None) -> int:
     if version is None:
         return VERSION_BYTES
-    n_links = len(version.child_ids) + len(version.depends_on) + len(version.context_ids)
-    texts: tuple[str | None, ...] = _texts(version)
-    return VERSION_BYTES + 8 * n_links + sum(text.__sizeof__() for text in texts)
+    return (
+        VERSION_BYTES
+        + 8 * (len(version.child_ids) + len(version.depends_on) + len(version.context_ids))
+        + version.goal.__sizeof__()
+        + version.error.__sizeof__()
+        + version.result_summary.__sizeof__()
+        + version.overall_objective.__sizeof__()
+        + version.raw_json.__sizeof__()
+    )
 
 
 def _project_bytes(project: Project) -> int:
