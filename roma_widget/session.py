@@ -20,6 +20,7 @@ from .client.actions import Actions
 from .client.feed import Feed
 from .client.trace_refresh import TraceRefresh
 from .core import wire
+from .core.annotations import Annotation
 from .core.clock import ServerClock
 from .core.history import History, Recalled
 from .core.log import EventLog, Excerpt
@@ -202,6 +203,27 @@ class Session:
         """Nobody looks any more, but monitors that ipywidgets never lets go of hold this session."""
         with self._history_lock:
             self._history = None
+
+    def annotations(self) -> tuple[Annotation, ...]:
+        """What people wrote beside the tasks of the shown run. From any thread."""
+        project = self.snapshot.project
+        return self._feed.annotations.of(project.project_id if project is not None else None)
+
+    def annotate(self, task_id: str, text: str, tags: tuple[str, ...]) -> None:
+        """Keep what a person wrote beside a task. Raises UnknownTask, RomaError."""
+        snapshot, now_s = self.snapshot, time.time()
+        snapshot.task(task_id)
+        project_id = snapshot.project.project_id if snapshot.project is not None else ""
+        self._feed.annotations.add(Annotation(now_s, project_id, task_id, text, tags))
+        self._event_log.note_own("annotation", now_s, task_id, after=text)
+
+    def note_watch(self, name: str) -> None:
+        """What somebody watches for is so."""
+        self._event_log.note_own("watch", time.time(), field=name)
+
+    def note_failure(self, name: str, sentence: str) -> None:
+        """What somebody gave us to call has raised."""
+        self._event_log.note_failure(name, sentence, time.time())
 
     def _kept_history(self) -> History:
         if self._history is None:

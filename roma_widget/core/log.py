@@ -79,6 +79,21 @@ class EventLog:
         """The state of the connection is another one."""
         self._change(now_s, None, "connection", before=before, after=after)
 
+    def note_own(
+        self,
+        event: str,
+        now_s: float,
+        task_id: str | None = None,
+        field: str | None = None,
+        after: str | None = None,
+    ) -> None:
+        """What a person did or wanted to know, about the project that is shown."""
+        self._change(now_s, self._shown_id, event, task_id, field, after=after)
+
+    def note_failure(self, name: str, sentence: str, now_s: float) -> None:
+        """What a person gave us to call, under that name, has raised."""
+        self._error(now_s, self._shown_id, name, sentence)
+
     def note(
         self,
         event: Event,
