@@ -67,7 +67,8 @@ class Moment:
     def task(self, task_id: str) -> Task:
         """One task as it was: see `Monitor.task`. Raises UnknownTask when there was none.
 
-        Servers of ours leave results out; those of an earlier version of a task are not kept, and raise RomaError.
+        Servers of ours leave results out, and know only what a task is now: reading one that has changed since raises
+        RomaError.
         """
         return self.snapshot.task(task_id)
 

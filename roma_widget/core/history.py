@@ -20,16 +20,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
 
-from ..errors import RomaError, UnknownTime
+from ..errors import UnknownTime
 from .model import Project, Snapshot, Task
 from .outcome import ROOT_GRACE_S, Verdict, judge
-from .reading import shorten
 from .state import Change, ProjectChanged, ProjectState, TaskAdded, TaskChanged, TaskRemoved
 from .steps import Step, Steps, as_time, as_us
 from .when import When, read_when
@@ -59,10 +57,7 @@ class _Life:
 
     def at(self, seq: int) -> Task | None:
         place = bisect_right(self.seqs, seq)
-        version = self.versions[place - 1] if place else None
-        if version is None or version.is_whole or place == len(self.versions):
-            return version
-        return replace(version, _rest=_not_kept)
+        return self.versions[place - 1] if place else None
 
     def drop(self, place: int) -> None:
         del self.seqs[place], self.versions[place]
@@ -270,13 +265,6 @@ def _changed(changes: Iterable[Change], project_id: str) -> tuple[Project | None
             case _:
                 pass
     return project, versions
-
-
-def _not_kept(task: Task) -> Mapping[str, Any]:
-    """In place of what would ask the server, which knows of now and not of then."""
-    raise RomaError(
-        f"What the server left out of {shorten(task.task_id, 60)!r} then is not kept; as it is now: m.task(…)."
-    )
 
 
 def _in_plan_order(tasks: Mapping[str, Task]) -> Mapping[str, Task]:

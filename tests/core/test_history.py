@@ -22,7 +22,7 @@ from roma_widget.core.history import BUDGET_BYTES, History
 from roma_widget.core.model import Project, Status, Task
 from roma_widget.core.state import Change, ProjectState, State, TaskChanged, apply
 from roma_widget.core.steps import as_time
-from roma_widget.errors import RomaError, UnknownTime
+from roma_widget.errors import UnknownTime
 
 NOW = 1_800_000_000.0
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -176,26 +176,6 @@ def test_after_the_last_moment_it_is_as_at_the_last_and_before_the_first_unknown
     assert (then.snapshot.time, then.snapshot.outcome) == (NOON, "succeeded")
     with pytest.raises(UnknownTime, match=r"11:59:59.*begins at 2026-01-01T12:00:00\+00:00"):
         mirror.history.recall(NOON - timedelta(seconds=1))
-
-
-def test_what_the_server_left_out_then_is_not_what_it_has_now() -> None:
-    asked: list[str] = []
-
-    def rest(task: Task) -> Mapping[str, Any]:
-        asked.append(task.task_id)
-        return {"full_result": "of now"}
-
-    first = Task("root", "g", Status.RUNNING, raw_json='{"result_size": 9}', _rest=rest)
-    history, newest = History(), replace(first, status=Status.DONE)
-    history.note(ProjectState(Project("p"), {"root": first}, NOON), (), NOW, 0.0)
-    history.note(
-        ProjectState(Project("p"), {"root": newest}, at(1)), (TaskChanged("p", first, newest),), NOW, 1.0
-    )
-    with pytest.raises(RomaError, match="'root' then is not kept"):
-        _ = history.recall(at(0)).snapshot.task("root").result
-    assert history.recall(at(0)).snapshot.task("root") == first
-    assert asked == []
-    assert history.recall(at(1)).snapshot.task("root").result == "of now"
 
 
 # -- clocks
