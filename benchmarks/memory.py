@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
+from roma_widget.core.history import BUDGET_BYTES
+
 from .children import Child, server
 from .generate import Source
 from .receive import await_frames
@@ -13,6 +15,7 @@ from .table import Row
 PARTS = 6
 FRAMES_PER_PART = 50
 SNAPSHOTS = 3
+HISTORY_MB = BUDGET_BYTES / 1e6
 CONSTANT_MB = 32.0
 """What allocators keep of the frames that passed through, and modules that load with the first frame."""
 
@@ -35,7 +38,7 @@ def measure() -> Iterator[Row]:
         f"{grown}, median of {PARTS}",
         statistics.median(grown_mb),
         "MB",
-        SNAPSHOTS * snapshot_mb + CONSTANT_MB,
+        SNAPSHOTS * snapshot_mb + HISTORY_MB + CONSTANT_MB,
     )
     yield Row(f"{grown}, most", max(grown_mb), "MB")
     yield Row(

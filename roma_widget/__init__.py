@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TaskAborted,
         UnknownProject,
         UnknownTask,
+        UnknownTime,
         WaitTimeout,
     )
     from .opening import connect, demo
@@ -48,6 +49,7 @@ __all__ = [
     "Trace",
     "UnknownProject",
     "UnknownTask",
+    "UnknownTime",
     "WaitTimeout",
     "connect",
     "demo",

@@ -52,3 +52,7 @@ class UnknownProject(RomaError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class UnknownTime(RomaError, ValueError):
+    """Nothing is known of a run at this time; the message says what the nearest is."""

@@ -1,13 +1,14 @@
 """`connect` and `demo`: how a monitor comes to be, and who closes what.
 
-A registry per I/O thread shares feeds by (server, credentials, ways to connect) and sessions by feed and project.
+A registry per I/O thread shares feeds by (server, credentials, ways to connect) and sessions by feed, project and
+whether they keep a history.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from .client.feed import Feed, FeedOptions
@@ -30,6 +31,7 @@ def connect(
     headers: Mapping[str, str] | None = None,
     transports: Iterable[str] = TRANSPORTS,
     timeout: float = 20.0,
+    history: bool = True,
 ) -> Monitor:
     """Watch a ROMA server. Returns at once; `m.wait("connected")` waits.
 
@@ -37,10 +39,12 @@ def connect(
     the server's current one is shown. With `join="safe"` a run in progress on a server that does not declare
     itself safe is followed over HTTP, because opening a socket could freeze it; `join="always"` connects
     regardless. `token` is sent as the socket's auth and as `Authorization: Bearer`; `headers` go with every
-    request. `transports` are tried in order. `timeout` bounds each try, in seconds.
+    request. `transports` are tried in order. `timeout` bounds each try, in seconds. With `history` every change of
+    the shown run is kept for `m.at`, in up to 64 MB beside the run itself; False keeps none.
 
-    Monitors of one server, token and project share one connection. Raises ConnectError when the address makes no
-    sense, ValueError for an unknown option. Example: `m = connect("http://127.0.0.1:5000")`
+    Monitors of one server and token share one connection, and those of one project its state and history. Raises
+    ConnectError when the address makes no sense, ValueError for an unknown option. Example:
+    `m = connect("http://127.0.0.1:5000")`
     """
     chosen = (transports,) if isinstance(transports, str) else tuple(transports)
     if not chosen or any(transport not in TRANSPORTS for transport in chosen):
@@ -53,6 +57,8 @@ def connect(
         raise ValueError("headers takes names and values that are strings.")
     if token is not None and not isinstance(token, str):
         raise ValueError(f"token takes a string, not {type(token).__name__}.")
+    if not isinstance(history, bool):
+        raise ValueError(f"history takes True or False, not {history!r}.")
     options = FeedOptions(
         root=server_url(url),
         token=token,
@@ -63,7 +69,7 @@ def connect(
     )
     if project is not None and not isinstance(project, str):
         raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
-    return _open(options, project, options.root)
+    return _open(options, project, options.root, keeps_history=history)
 
 
 def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: bool = True) -> Monitor:
@@ -92,6 +98,14 @@ def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: b
         raise
 
 
+class _Key(NamedTuple):
+    """What monitors have in common that share a session."""
+
+    options: FeedOptions
+    project: str | None
+    keeps_history: bool
+
+
 class _Registry:
     """What is open on one I/O thread. Touched on its loop only."""
 
@@ -99,33 +113,28 @@ class _Registry:
         self.io = io
         self._feeds: dict[FeedOptions, Feed] = {}
         self._on_ends: dict[FeedOptions, list[Callable[[], None]]] = {}
-        self._sessions: dict[tuple[FeedOptions, str | None], Session] = {}
+        self._sessions: dict[_Key, Session] = {}
         self._made_by: dict[tuple[str, str], list[tuple[str, Monitor]]] = {}
         self._where: WeakKeyDictionary[Monitor, Session] = WeakKeyDictionary()
         self._moving: WeakKeyDictionary[Monitor, asyncio.Lock] = WeakKeyDictionary()
 
     async def session(
-        self,
-        options: FeedOptions,
-        project: str | None,
-        reservation: object,
-        on_end: Callable[[], None] | None = None,
+        self, key: _Key, reservation: object, on_end: Callable[[], None] | None = None
     ) -> Session:
-        """The session of this feed and project, kept open by `reservation` until a monitor is attached.
+        """The session of this key, kept open by `reservation` until a monitor is attached.
 
         `on_end` is called, in a thread, when the feed has ended.
         """
-        key = (options, project)
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = self._new_session(key)
         session.reserve(reservation)
         if on_end is not None:
-            self._on_ends.setdefault(options, []).append(on_end)
+            self._on_ends.setdefault(key.options, []).append(on_end)
         return session
 
-    def _new_session(self, key: tuple[FeedOptions, str | None]) -> Session:
-        options, project = key
+    def _new_session(self, key: _Key) -> Session:
+        options = key.options
         feed = self._feeds.get(options)
         is_new = feed is None
         if feed is None:
@@ -140,13 +149,14 @@ class _Registry:
                 for on_end in on_ends:
                     await asyncio.to_thread(on_end)
 
-        session = Session(feed, project, end, self._open_session(options))
+        like = self._open_session(options)
+        session = Session(feed, key.project, end, like, keeps_history=key.keeps_history)
         if is_new:
             feed.start()
         return session
 
     def _open_session(self, options: FeedOptions) -> Session | None:
-        return next((session for (of, _), session in self._sessions.items() if of == options), None)
+        return next((session for key, session in self._sessions.items() if key.options == options), None)
 
     async def attach(
         self, monitor: Monitor, session: Session, reservation: object, kind: str, cell: Cell | None
@@ -162,16 +172,17 @@ class _Registry:
         made[:] = [entry for entry in made if entry[0] == cell.execution] + [(cell.execution, monitor)]
         for _, old in earlier:
             old.retire()
-            await self._where[old].disown(old)
+            of_old = self._where[old]
+            await of_old.disown(old)
+            if of_old.is_closed:
+                of_old.forget_history()
 
-    async def move(
-        self, monitor: Monitor, options: FeedOptions, project: str | None, timeout_s: float
-    ) -> None:
+    async def move(self, monitor: Monitor, key: _Key, timeout_s: float) -> None:
         """Have a monitor show another project of its server, once that is known; else it stays where it is."""
         async with self._moving.setdefault(monitor, asyncio.Lock()):
             self._where[monitor].raise_if_closed()
             reservation = object()
-            session = await self.session(options, project, reservation)
+            session = await self.session(key, reservation)
             try:
                 await session.actions.show(timeout_s)
                 # in one step, so that nothing is told twice, or by the wrong one; also where it is already
@@ -180,7 +191,7 @@ class _Registry:
                 if before is not session:
                     before.release(monitor)
                     self._where[monitor] = session
-                    monitor.move_to(session, project)
+                    monitor.move_to(session, key.project)
                     session.attach(monitor, reservation)
                     await before.disown(monitor)
             finally:
@@ -197,7 +208,12 @@ _registry: _Registry | None = None
 
 
 def _open(
-    options: FeedOptions, project: str | None, kind: str, on_end: Callable[[], None] | None = None
+    options: FeedOptions,
+    project: str | None,
+    kind: str,
+    on_end: Callable[[], None] | None = None,
+    *,
+    keeps_history: bool = True,
 ) -> Monitor:
     """`kind` is what a cell that runs again replaces: the monitors of the same server, or a demo."""
     global _registry
@@ -206,14 +222,17 @@ def _open(
         _registry = _Registry(io)
     registry = _registry
     reservation = object()
-    session = io.result(registry.session(options, project, reservation, on_end))
+    key = _Key(options, project, keeps_history)
+    session = io.result(registry.session(key, reservation, on_end))
     try:
         monitor = Monitor(
             session=session,
             io=io,
             address=host_and_port(options.root),
             watching=project,
-            on_watch=lambda monitor, project, timeout_s: registry.move(monitor, options, project, timeout_s),
+            on_watch=lambda monitor, project, timeout_s: registry.move(
+                monitor, key._replace(project=project), timeout_s
+            ),
             on_close=registry.leave,
         )
         io.result(registry.attach(monitor, session, reservation, kind, current_cell()))

@@ -1,6 +1,7 @@
 """One watched project on one server: wires feed -> state -> monitors, and owns their shared life.
 
-Everything here runs on the loop of `roma-io`, except `snapshot`, which is swapped whole and read from anywhere.
+Everything here runs on the loop of `roma-io`, except `snapshot`, which is swapped whole and read from anywhere, and
+the history, which is read under a lock.
 Monitors of the same (server, token, project) share one session.
 """
 
@@ -8,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -18,14 +20,17 @@ from .client.actions import Actions
 from .client.feed import Feed
 from .client.trace_refresh import TraceRefresh
 from .core import wire
+from .core.annotations import Annotation
 from .core.clock import ServerClock
+from .core.history import History, Recalled
 from .core.log import EventLog, Excerpt
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
 from .core.outcome import Verdict, judge, progress
 from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
 from .core.reading import cut
-from .core.state import MOST_RUNS, ProjectState, State, apply
-from .errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
+from .core.state import MOST_RUNS, Change, ProjectState, State, apply
+from .core.when import When
+from .errors import ConnectError, NotLive, RomaError, RunStalled, UnknownProject, WaitTimeout
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
@@ -66,6 +71,8 @@ class Session:
         wanted_project: str | None,
         on_empty: Callable[[], Awaitable[None]],
         like: Session | None = None,
+        *,
+        keeps_history: bool = True,
     ) -> None:
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
@@ -82,6 +89,8 @@ class Session:
         self._on_empty = on_empty
         self._state: State = like._state if like is not None else State()
         self._event_log = EventLog(feed.options.secrets())
+        self._history = History() if keeps_history else None
+        self._history_lock = threading.Lock()
         self._epoch_s = time.time() - time.monotonic()
         self._is_list_due = like is not None
         self._listed_for: str | None = None
@@ -103,6 +112,7 @@ class Session:
         feed.subscribe(self)
         if like is not None:
             self._state = replace(self._state, current_id=like._state.current_id)
+            self._remember(self._shown(), (), time.time())
 
     # -- monitors
 
@@ -170,8 +180,63 @@ class Session:
         }
 
     def events(self) -> Excerpt:
-        """What happened, as far as it is remembered. May be called from any thread."""
+        """What happened, as far as it is remembered. May be called from any thread, as all that is remembered."""
         return self._event_log.excerpt()
+
+    def times_us(self) -> list[int]:
+        """When the shown project changed, as microseconds since 1970."""
+        with self._history_lock:
+            return self._history.times_us() if self._history is not None else []
+
+    def recall(self, when: When) -> Recalled:
+        """The run as it was: see `History.recall`. Raises RomaError where there is no history."""
+        with self._history_lock:
+            return self._kept_history().recall(when)
+
+    def events_between(self, begin: When, end: When) -> Excerpt:
+        """What happened from one moment of the run to another: see `History.heard_between`."""
+        with self._history_lock:
+            begin_s, end_s = self._kept_history().heard_between(begin, end)
+        return self._event_log.excerpt().between(begin_s, end_s)
+
+    def forget_history(self) -> None:
+        """Nobody looks any more, but monitors that ipywidgets never lets go of hold this session."""
+        with self._history_lock:
+            self._history = None
+
+    def annotations(self) -> tuple[Annotation, ...]:
+        """What people wrote beside the tasks of the shown run. From any thread."""
+        project = self.snapshot.project
+        return self._feed.annotations.of(project.project_id if project is not None else None)
+
+    def annotate(self, task_id: str, text: str, tags: tuple[str, ...]) -> None:
+        """Keep what a person wrote beside a task. Raises UnknownTask, RomaError."""
+        snapshot, now_s = self.snapshot, time.time()
+        snapshot.task(task_id)
+        project_id = snapshot.project.project_id if snapshot.project is not None else ""
+        self._feed.annotations.add(Annotation(now_s, project_id, task_id, text, tags))
+        self._event_log.note_own("annotation", now_s, task_id, after=text)
+
+    def note_watch(self, name: str) -> None:
+        """What somebody watches for is so."""
+        self._event_log.note_own("watch", time.time(), field=name)
+
+    def note_failure(self, name: str, sentence: str) -> None:
+        """What somebody gave us to call has raised."""
+        self._event_log.note_failure(name, sentence, time.time())
+
+    def _kept_history(self) -> History:
+        if self._history is None:
+            raise RomaError(
+                "This monitor keeps no history: it was opened with history=False, or its cell ran again and another "
+                "took its place."
+            )
+        return self._history
+
+    def _remember(self, shown: ProjectState | None, changes: Iterable[Change], now_s: float) -> None:
+        with self._history_lock:
+            if self._history is not None:
+                self._history.note(shown, changes, now_s, time.monotonic())
 
     # -- for actions (client.actions.Mirror)
 
@@ -223,7 +288,9 @@ class Session:
                 self._schedule()
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
-        self._event_log.note(event, changes, before.projects, self._shown(), now_s)
+        shown = self._shown()
+        self._event_log.note(event, changes, before.projects, shown, now_s)
+        self._remember(shown, changes, now_s)
 
     def _without_a_step_of_ours(self, state: State) -> State:
         """The computer slept or its clock was set: the server's clock only seems to have jumped then."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from ..core import reconnect, wire
+from ..core.annotations import Annotations
 from ..core.model import Connection
 from ..core.wire import FrameTexts
 from ..errors import RomaError
@@ -66,6 +67,7 @@ class Feed:
         self.hearing = Hearing(options.secrets())
         self.sampling = Sampling(self.hearing)
         self.traces = TraceCache()
+        self.annotations = Annotations()
         self.left_out = LeftOut(self._ask_rest)
         self.revisions = itertools.count(1)
         """Numbers of what its sessions publish: no two of them share one, so a monitor can move between them."""

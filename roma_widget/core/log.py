@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -51,6 +51,10 @@ class Excerpt:
     rows: tuple[Row, ...] = ()
     dropped: int = 0
 
+    def between(self, begin_s: float, end_s: float) -> Excerpt:
+        """The rows of that time, both ends included, in epoch seconds."""
+        return replace(self, rows=tuple(row for row in self.rows if begin_s <= row.time_s <= end_s))
+
 
 class EventLog:
     """See the module. Times are epoch seconds. One thread writes; any thread reads, which copies in one step."""
@@ -74,6 +78,21 @@ class EventLog:
     def note_connection(self, before: ConnectionState, after: ConnectionState, now_s: float) -> None:
         """The state of the connection is another one."""
         self._change(now_s, None, "connection", before=before, after=after)
+
+    def note_own(
+        self,
+        event: str,
+        now_s: float,
+        task_id: str | None = None,
+        field: str | None = None,
+        after: str | None = None,
+    ) -> None:
+        """What a person did or wanted to know, about the project that is shown."""
+        self._change(now_s, self._shown_id, event, task_id, field, after=after)
+
+    def note_failure(self, name: str, sentence: str, now_s: float) -> None:
+        """What a person gave us to call, under that name, has raised."""
+        self._error(now_s, self._shown_id, name, sentence)
 
     def note(
         self,

@@ -13,7 +13,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -32,7 +31,9 @@ from ..errors import NotLive, RomaError, UnknownTask
 from .acting import Acting, Actions, checked_id, detached
 from .cells import cell_watch
 from .fallback import static_html
+from .history import Memory, Remembering
 from .messages import Channel, Publication
+from .noting import Io, Noted, Noting, Watches
 
 if TYPE_CHECKING:
     import networkx
@@ -47,7 +48,7 @@ _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
 
-class Session(Protocol):
+class Session(Memory, Noted, Protocol):
     """What a monitor needs of its session."""
 
     @property
@@ -67,23 +68,6 @@ class Session(Protocol):
     ) -> Any: ...
 
 
-class Io(Protocol):
-    """The thread that owns the session."""
-
-    def post(self, call: Callable[..., object], *arguments: object) -> None: ...
-
-    def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]: ...
-
-    def is_current(self) -> bool: ...
-
-    def result(
-        self,
-        work: Coroutine[Any, Any, Any],
-        timeout_s: float | None = None,
-        meanwhile: Callable[[], object] | None = None,
-    ) -> Any: ...
-
-
 @cache  # ipywidgets keeps every monitor ever made, and each would keep a bundle of its own
 def _asset(name: str) -> str:
     asset = files("roma_widget") / "static" / name
@@ -97,13 +81,14 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
     `m.graph()`. It is a context manager; `close()` ends it.
     """
 
+    _session: Session
     connection: Any = _mirrored(
         traitlets.Dict, "How the monitor hears from the server: state, reason, attempt, next_retry, error, …"
     )
@@ -150,6 +135,7 @@ class Monitor(Acting, anywidget.AnyWidget):
         self._on_watch = on_watch
         self._on_close = on_close
         self._is_detached = False
+        self._watches = Watches()
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
         self._picture: Any = None
         self._pictured_at = 0.0
@@ -206,6 +192,8 @@ class Monitor(Acting, anywidget.AnyWidget):
         - "project_changed": `field` of the shown project; field "project_id": another project is shown from now on,
           and what is known of it is added.
         - "connection": the state of the connection.
+        - "watch": what `m.watch_for` waits for under the name `field` became so; "annotation": `after` was written
+          beside `task_id`.
         - "error": what the server refused or what could not be read; `field` is the event's name, `after` a sentence.
         - any other: an event of the server that this version does not know, under its own name; `field` is "size",
           `after` its size in bytes.
@@ -303,6 +291,7 @@ class Monitor(Acting, anywidget.AnyWidget):
         if self._is_detached:
             return
         self._is_detached = True
+        self._watches.end()
         if self._io.is_current():  # from a trait observer: nobody may wait there
             self._io.submit(self._leave())
         else:
@@ -359,6 +348,7 @@ class Monitor(Acting, anywidget.AnyWidget):
     def retire(self) -> None:
         """A later run of the same cell has made another monitor, and this one's output is gone."""
         self._picture = None
+        self._watches.end()
 
     # -- from the browser, on roma-io (messages.Person)
 

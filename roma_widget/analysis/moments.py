@@ -1,0 +1,88 @@
+"""A run as it stood at one moment, as the same data as the run of now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..core.history import Recalled
+from ..core.model import Snapshot, Task
+from ..core.outcome import progress
+from . import frames, graphs
+from .figures import Figures
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+
+class Moment:
+    """What `m.at(t)` gives: frozen, and readable as a monitor is.
+
+    What comes from traces is missing: these are kept as they are now. Example: `m.at("14:02:10").tasks()`
+    """
+
+    def __init__(self, recalled: Recalled) -> None:
+        self._recalled = recalled
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The run as it was. Its `revision` is 0: it was not published. It is never "stalled"."""
+        return self._recalled.snapshot
+
+    @property
+    def time(self) -> datetime:
+        """The moment, aware: what was asked for, or until when the run is known, where that is earlier."""
+        time = self.snapshot.time
+        assert time is not None
+        return time
+
+    @property
+    def is_exact(self) -> bool:
+        """Is everything as it was? Else some details were thinned to bound the memory.
+
+        The tasks, their statuses and links are right also then; texts, stamps and `raw` may be a little older.
+        """
+        return self._recalled.is_exact
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """Counts and outcome, as `m.progress` has them."""
+        return progress(self.snapshot.tasks, self._recalled.verdict)
+
+    def tasks(self) -> pandas.DataFrame:
+        """Every task that there was: see `Monitor.tasks`."""
+        return frames.tasks(self.snapshot)
+
+    def graph(self, kind: str | None = None) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
+        """The run as a graph: see `Monitor.graph`."""
+        return graphs.graph(self.snapshot, kind)
+
+    @property
+    def figures(self) -> Figures:
+        """Figures of the run as it stood: see `Monitor.figures`."""
+        return Figures(lambda: self.snapshot)
+
+    def task(self, task_id: str) -> Task:
+        """One task as it was: see `Monitor.task`. Raises UnknownTask when there was none.
+
+        Servers of ours leave results out, and know only what a task is now: reading one that has changed since raises
+        RomaError.
+        """
+        return self.snapshot.task(task_id)
+
+    def __repr__(self) -> str:
+        numbers = self.progress
+        return (
+            f"<Moment {self.time.isoformat()}; {numbers['outcome'].replace('_', ' ')}: {numbers['done']} of "
+            f"{numbers['total']} done, {numbers['failed']} failed, {numbers['running']} running>"
+        )
+
+
+def times(times_us: Sequence[int]) -> pandas.DatetimeIndex:
+    """Moments, given as microseconds since 1970, as a `DatetimeIndex` named "time", `datetime64[us, UTC]`."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.DatetimeIndex(np.array(times_us, np.int64).view("M8[us]"), name="time").tz_localize("UTC")

@@ -1,0 +1,296 @@
+"""What the shown project was like at any moment since it came into view.
+
+Tasks are frozen, and the same object in all states in which they are the same. So the history is, for each task, its
+versions and the steps from which on they held: a change costs what changed, and a moment is put together by looking up
+one version for each task, which is as quick after 50,000 steps as after five. There is nothing to replay, and no
+keyframe to keep in step with it. The order is not kept: the tasks of a moment say it (`child_ids`, `plan_index`).
+
+It is bounded by the bytes that it alone keeps alive: versions that are not the newest. Beyond `BUDGET_BYTES` the oldest
+detail goes, as little as is needed, in three rounds:
+
+1. versions between two of the same status, where the links are those of the one before;
+2. the last version of a status, where the links are those of the one before;
+3. the beginning of the history.
+
+So a thinned moment has the right tasks with the right statuses and links; only texts, stamps and `raw` may be those of
+an earlier version. Whether a moment has been thinned is told (`Recalled.is_exact`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from types import MappingProxyType
+
+from ..errors import UnknownTime
+from .model import Project, Snapshot, Task
+from .outcome import ROOT_GRACE_S, Verdict, judge
+from .state import Change, ProjectChanged, ProjectState, TaskAdded, TaskChanged, TaskRemoved
+from .steps import Step, Steps, as_time, as_us
+from .when import When, read_when
+
+BUDGET_BYTES = 64_000_000
+VERSION_BYTES = 600
+"""Of a version without its texts, and of what leads to it; measured."""
+STEP_BYTES = 300
+_links = attrgetter("parent_id", "depth", "plan_index", "child_ids", "depends_on", "context_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The run at one moment. `is_exact` says that nothing that was known then has been thinned."""
+
+    snapshot: Snapshot
+    verdict: Verdict
+    is_exact: bool
+
+
+@dataclass(slots=True)
+class _Life:
+    """The versions of one task: it was `versions[i]` from step `seqs[i]` on, None: there was none of its id."""
+
+    seqs: list[int] = field(default_factory=list)
+    versions: list[Task | None] = field(default_factory=list)
+
+    def at(self, seq: int) -> Task | None:
+        place = bisect_right(self.seqs, seq)
+        return self.versions[place - 1] if place else None
+
+    def drop(self, place: int) -> None:
+        del self.seqs[place], self.versions[place]
+
+
+class History:
+    """See the module. Not safe to read while another thread writes: whoever shares one holds a lock."""
+
+    def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
+        self._budget_bytes = budget_bytes
+        self._begin(None)
+
+    def _begin(self, project_id: str | None) -> None:
+        self._project_id = project_id
+        self._steps = Steps()
+        self._lives: dict[str, _Life] = {}
+        self._bytes = 0
+        self._thinned = [-1] * len(_ROUNDS)
+        """Up to which step each round has gone."""
+        self._exact_from = 0
+        self._has_forgotten = False
+
+    @property
+    def bytes_kept(self) -> int:
+        """An estimate of what only the history keeps alive."""
+        return self._bytes
+
+    def times_us(self) -> list[int]:
+        """The moments at which something changed, as microseconds since 1970, growing."""
+        return self._steps.times_us()
+
+    def note(
+        self, shown: ProjectState | None, changes: Iterable[Change], now_s: float, steady_s: float
+    ) -> None:
+        """What is shown has become `shown`, by `changes`; begins anew where that is another project.
+
+        `now_s` is our clock (epoch seconds), `steady_s` one that nobody sets.
+        """
+        if shown is None:
+            return
+        project_id = shown.project.project_id
+        if project_id != self._project_id:
+            self._begin(project_id)
+            project: Project | None = shown.project
+            versions: dict[str, Task | None] = dict(shown.tasks)
+        else:
+            project, versions = _changed(changes, project_id)
+        self._steps.hear(shown.time, shown.offset, steady_s)
+        last = self._steps[-1].project if self._steps else None
+        if project is None or project == last:
+            project = last
+        if project is last and not versions:
+            return
+        if last is not None:
+            self._bytes += STEP_BYTES + (_project_bytes(last) if project is not last else 0)
+        step = self._steps.add(now_s, steady_s, project or shown.project, list(versions))
+        for task_id, version in versions.items():
+            self._add_version(step.seq, task_id, version)
+        self._thin()
+
+    def recall(self, when: When) -> Recalled:
+        """The run as it was at `when`: see `read_when`. After the last moment it is as at the last.
+
+        It is judged without regard to how long nothing had moved, so it never counts as stalled: it is not kept
+        whether somebody was listening. Raises UnknownTime before the first moment, ValueError for what is no time.
+        """
+        time_us = self._read(when)
+        step = self._steps.at(time_us)
+        if step is None:
+            raise UnknownTime(self._too_early(as_time(time_us)))
+        tasks = self._tasks_at(step.seq)
+        verdict = judge(tasks, step.project, ROOT_GRACE_S)
+        snapshot = Snapshot(
+            tasks=tasks,
+            project=step.project,
+            time=as_time(min(time_us, self._steps.newest_us)),
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+        )
+        return Recalled(snapshot, verdict, step.seq >= self._exact_from)
+
+    def heard_between(self, begin: When, end: When) -> tuple[float, float]:
+        """When we heard what happened between two moments, both included, in epoch seconds as in the log.
+
+        Raises ValueError for what is no time, and when `end` is before `begin`.
+        """
+        begin_us, end_us = self._read(begin), self._read(end)
+        if end_us < begin_us:
+            raise ValueError(
+                f"The end, {as_time(end_us).isoformat()}, is before the beginning, {as_time(begin_us).isoformat()}."
+            )
+        return self._steps.heard_s(begin_us), self._steps.heard_s(end_us)
+
+    def _read(self, when: When) -> int:
+        if not self._steps:
+            raise UnknownTime(
+                'Nothing is known of a run yet, so it has no moments; m.wait("connected") waits for the server.'
+            )
+        first, last = as_time(self._steps[0].time_us), as_time(self._steps[-1].time_us)
+        return as_us(read_when(when, first, last, self._start() or first))
+
+    def _start(self) -> datetime | None:
+        newest = (life.versions[-1] for life in self._lives.values())
+        created = (task.created for task in newest if task is not None and task.parent_id is None)
+        return min((time for time in created if time is not None), default=None)
+
+    def _too_early(self, when: datetime) -> str:
+        first = as_time(self._steps[0].time_us)
+        start = self._start()
+        since = f", {(first - start).total_seconds():.3f} s after the run's start" if start else ""
+        why = " What was before went, to bound the memory." if self._has_forgotten else ""
+        return (
+            f"Nothing is known of {when.isoformat()}: the history begins at {first.isoformat()}{since}.{why} "
+            "m.times has all its moments."
+        )
+
+    def _tasks_at(self, seq: int) -> Mapping[str, Task]:
+        found = ((task_id, life.at(seq)) for task_id, life in self._lives.items())
+        return _in_plan_order({task_id: task for task_id, task in found if task is not None})
+
+    def _add_version(self, seq: int, task_id: str, version: Task | None) -> None:
+        life = self._lives.get(task_id)
+        if life is None:
+            life = self._lives[task_id] = _Life()
+        if life.versions:
+            self._bytes += _version_bytes(life.versions[-1])
+        life.seqs.append(seq)
+        life.versions.append(version)
+
+    # -- thinning
+
+    def _thin(self) -> None:
+        for number, is_spare in enumerate(_ROUNDS):
+            while self._bytes > self._budget_bytes:
+                place = self._steps.after(self._thinned[number])
+                if place == len(self._steps):
+                    break
+                self._thinned[number] = self._steps[place].seq
+                self._thin_step(place, is_spare)
+        while self._bytes > self._budget_bytes and len(self._steps) > 1:
+            self._forget_first()
+
+    def _thin_step(self, place: int, is_spare: _IsSpare) -> None:
+        step = self._steps[place]
+        step.task_ids = [task_id for task_id in step.task_ids if not self._drops(task_id, step, is_spare)]
+        if not step.task_ids and place and step.project is self._steps[place - 1].project:
+            self._steps.remove(place)
+            self._bytes -= STEP_BYTES
+
+    def _drops(self, task_id: str, step: Step, is_spare: _IsSpare) -> bool:
+        life = self._lives[task_id]
+        place = bisect_left(life.seqs, step.seq)
+        if not 0 < place < len(life.versions) - 1:
+            return False
+        before, version, after = life.versions[place - 1 : place + 2]
+        if before is None or version is None or after is None or not is_spare(before, version, after):
+            return False
+        self._bytes -= _version_bytes(version)
+        self._exact_from = max(self._exact_from, life.seqs[place + 1])
+        life.drop(place)
+        return True
+
+    def _forget_first(self) -> None:
+        first, second = self._steps[0], self._steps[1]
+        for task_id in second.task_ids:
+            life = self._lives[task_id]
+            while len(life.seqs) > 1 and life.seqs[1] <= second.seq:
+                self._bytes -= _version_bytes(life.versions[0])
+                life.drop(0)
+            if life.versions[0] is None and len(life.versions) == 1:
+                del self._lives[task_id]
+        if second.project is not first.project:
+            self._bytes -= _project_bytes(first.project)
+        self._bytes -= STEP_BYTES
+        self._steps.remove(0)
+        self._has_forgotten = True
+
+
+_IsSpare = Callable[[Task, Task, Task], bool]
+
+
+def _within_a_status(before: Task, version: Task, after: Task) -> bool:
+    return before.status == version.status == after.status and _links(before) == _links(version)
+
+
+def _last_of_a_status(before: Task, version: Task, _after: Task) -> bool:
+    return before.status == version.status and _links(before) == _links(version)
+
+
+_ROUNDS: tuple[_IsSpare, ...] = (_within_a_status, _last_of_a_status)
+
+
+def _changed(changes: Iterable[Change], project_id: str) -> tuple[Project | None, dict[str, Task | None]]:
+    """What `changes` made of that project, where they did, and of its tasks, None: gone."""
+    project: Project | None = None
+    versions: dict[str, Task | None] = {}
+    for change in changes:
+        match change:
+            case TaskChanged(of, _, task) | TaskAdded(of, task) if of == project_id:
+                versions[task.task_id] = task
+            case TaskRemoved(of, task_id) if of == project_id:
+                versions[task_id] = None
+            case ProjectChanged(now) if now.project_id == project_id:
+                project = now
+            case _:
+                pass
+    return project, versions
+
+
+def _in_plan_order(tasks: Mapping[str, Task]) -> Mapping[str, Task]:
+    ordered: dict[str, Task] = {}
+    roots = (task for task in tasks.values() if task.parent_id is None)
+    stack = sorted(roots, key=attrgetter("plan_index"), reverse=True)
+    while stack:
+        task = stack.pop()
+        ordered[task.task_id] = task
+        stack += [tasks[child_id] for child_id in reversed(task.child_ids)]
+    return MappingProxyType(ordered)
+
+
+def _version_bytes(version: Task | None) -> int:
+    if version is None:
+        return VERSION_BYTES
+    return (
+        VERSION_BYTES
+        + 8 * (len(version.child_ids) + len(version.depends_on) + len(version.context_ids))
+        + version.goal.__sizeof__()
+        + version.error.__sizeof__()
+        + version.result_summary.__sizeof__()
+        + version.overall_objective.__sizeof__()
+        + version.raw_json.__sizeof__()
+    )
+
+
+def _project_bytes(project: Project) -> int:
+    return project.title.__sizeof__() + project.goal.__sizeof__() + project.status.__sizeof__()

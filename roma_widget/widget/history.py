@@ -1,0 +1,65 @@
+"""What a monitor remembers: the run at any moment, and what happened between two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ..analysis import frames, moments
+from ..analysis.moments import Moment
+from ..core.history import Recalled
+from ..core.log import Excerpt
+from ..core.when import When
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Memory(Protocol):
+    """What a session remembers."""
+
+    def times_us(self) -> list[int]: ...
+
+    def recall(self, when: When) -> Recalled: ...
+
+    def events_between(self, begin: When, end: When) -> Excerpt: ...
+
+
+class Remembering:
+    """Mixed into `Monitor`.
+
+    A moment is a datetime, an ISO string, a clock time of the run's day ("14:02:10", of the next day where the run
+    began later than that and lasted into it) or seconds since the run's start. What names no zone is in UTC, as in
+    the frames. Moments have the server's time where it says one, else ours, and only grow, also when clocks jump.
+    """
+
+    _session: Memory
+
+    @property
+    def times(self) -> pandas.DatetimeIndex:
+        """The moments at which the shown run changed, since it came into view: `datetime64[us, UTC]`, growing.
+
+        Where another run comes into view the history begins anew. It takes up to 64 MB beside the run; then its
+        oldest detail is thinned: first states between two of the same status of a task, then the last one of each
+        status, then its beginning. `m.at(t).is_exact` says whether that is so at t. Empty with `history=False`.
+        Example: `m.at(m.times[-2])`
+        """
+        return moments.times(self._session.times_us())
+
+    def at(self, t: When) -> Moment:
+        """The run as it stood at `t`: `.tasks()`, `.graph()`, `.figures`, `.task(id)`, `.snapshot`, `.progress`.
+
+        `t` is a datetime, an ISO string, a clock time ("14:02:10") or seconds since the run's start; without a zone
+        in UTC. After the last moment it is the run as last known. Raises UnknownTime before the first moment (it says
+        when that is), ValueError for what is no time, RomaError with `history=False`. Example:
+        `m.at(30).tasks().status.value_counts()`
+        """
+        return Moment(self._session.recall(t))
+
+    def between(self, t0: When, t1: When) -> pandas.DataFrame:
+        """What happened from `t0` to `t1`, both included: the rows of `m.events()` of that time.
+
+        The moments are as in `m.at`, and may lie outside of the run. The column `time` is our clock, so it differs from
+        them where the server's clock does. Raises ValueError for what is no time and when `t1` is before `t0`,
+        UnknownTime while there is no run, RomaError with `history=False`. Example: `m.between("14:02", "14:03")`
+        """
+        return frames.events(self._session.events_between(t0, t1))
