@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from .client.trace_refresh import TraceRefresh
 from .core import wire
 from .core.clock import ServerClock
 from .core.log import EventLog, Excerpt
-from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
+from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Trace
 from .core.outcome import Verdict, judge, progress
 from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
 from .core.reading import cut
@@ -172,6 +172,15 @@ class Session:
     def events(self) -> Excerpt:
         """What happened, as far as it is remembered. May be called from any thread."""
         return self._event_log.excerpt()
+
+    def traces(self, project_id: str) -> Mapping[str, Trace]:
+        """The fetched traces of a project by task id, times as stamped. May be called from any thread."""
+        return self._feed.traces.traces_of(project_id)
+
+    def server_offset_s(self) -> float | None:
+        """By how many seconds the server's times without a zone are ahead of UTC; None while that is not known."""
+        offset = self._state.clock.offset
+        return None if offset is None else offset.total_seconds()
 
     # -- for actions (client.actions.Mirror)
 
