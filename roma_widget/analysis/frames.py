@@ -78,18 +78,19 @@ def tasks(
     return frame
 
 
-def context_edges(snapshot: Snapshot) -> pd.DataFrame:
+def context_edges(snapshot: Snapshot, of_task: str | None = None) -> pd.DataFrame:
     """One row per result that a task was given, tasks in plan order, in the order in which they were given.
 
     Columns, all pandas strings: source (the task whose result it is; it need not be in the run), target (the task that
     was given it), content_type (the server's word for what it is, as "child_done_output"), summary (the server's short
-    form of the source's goal).
+    form of the source's goal). With `of_task` only what this task was given; raises UnknownTask.
 
     Example: `context_edges(m.snapshot).query("target == 'root'")`
     """
     import pandas as pd
 
-    rows = [edge for task in snapshot.tasks.values() for edge in given(task)]
+    targets = snapshot.tasks.values() if of_task is None else (snapshot.task(of_task),)
+    rows = [edge for task in targets for edge in given(task)]
     return pd.DataFrame(
         {name: columns.texts(getattr(edge, name) for edge in rows) for name in CONTEXT_COLUMNS}, copy=False
     )

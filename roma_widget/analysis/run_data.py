@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..core.model import Snapshot, Trace
-from . import frames, graphs, trace_frames
+from . import frames, graphs, order, trace_frames
 from .figures import Figures
 
 if TYPE_CHECKING:
@@ -70,13 +70,45 @@ class RunData:
         """
         return frames.context_edges(self.snapshot)
 
-    def graph(self, kind: str | None = None) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
+    def graph(
+        self, kind: str | None = None, *, portable: bool = False
+    ) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
         """The run as a networkx MultiDiGraph with edge keys "child", "depends_on" and "context".
 
-        With one `kind` a DiGraph of these edges alone. Raises ValueError for an unknown kind. Example:
-        `networkx.descendants(m.graph("child"), "root.1")`
+        With one `kind` a DiGraph of these edges alone. Nodes have the columns of `m.tasks()` as attributes, None where
+        unknown; with `portable` these are left out and times are ISO text, as files need it:
+        `networkx.write_graphml(m.graph(portable=True), "run.graphml")`, or `networkx.node_link_data`. Raises ValueError
+        for an unknown kind. Example: `networkx.descendants(m.graph("child"), "root.1")`
         """
-        return graphs.graph(self.snapshot, kind)
+        snapshot = self.snapshot
+        made = graphs.graph(snapshot, kind, self._fetched(snapshot)[0])
+        return graphs.portable(made) if portable else made
+
+    def critical_path(self) -> list[str]:
+        """The ids of the tasks that the run's end waited for, in the order in which they ended; the root is the last.
+
+        Found backwards from the root: a task waited for the sub-task that ended last, or, without any, for the one
+        that ended last of those which it, or the nearest task above it, needs. Tasks that have not ended count as
+        ending last, so that in a run in progress the path leads through what it waits for; missing times count as
+        earliest. Precisely: `roma_widget.analysis.order.critical_path`. Example:
+        `m.tasks().loc[m.critical_path(), ["agent", "duration_s"]]`
+        """
+        return order.critical_path(self.snapshot)
+
+    def blocked_by(self, task_id: str) -> list[str]:
+        """The ids of the tasks that are not done and that this one waits for, in plan order; [] once it has ended.
+
+        These are what it or a task above it needs (`depends_on`), and what holds up those; failed and cancelled ones,
+        too. Raises UnknownTask. Example: `[m.task(each).status for each in m.blocked_by("root.3")]`
+        """
+        return order.blocked_by(self.snapshot, task_id)
+
+    def context_of(self, task_id: str) -> pandas.DataFrame:
+        """What a task was given: the rows of `m.context_edges()` that lead to it, with the kind in `content_type`.
+
+        Raises UnknownTask. Example: `m.context_of("root")[["source", "content_type"]]`
+        """
+        return frames.context_edges(self.snapshot, task_id)
 
     @property
     def figures(self) -> Figures:
