@@ -112,5 +112,8 @@ class RunData:
 
     @property
     def figures(self) -> Figures:
-        """Plotly figures of the run as it stands: `m.figures.timeline()`."""
-        return Figures(lambda: self.snapshot)
+        """Plotly figures of the run as it stands: `timeline`, `durations`, `status`, `tree`, `tokens`.
+
+        Example: `m.figures.timeline(title="Monday's run")`
+        """
+        return Figures(lambda: self.snapshot, self._fetched)
