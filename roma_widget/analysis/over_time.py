@@ -49,7 +49,7 @@ def status(run: Run, height: int | None, title: str | None) -> go.Figure:
                 name=name,
                 mode="lines",
                 stackgroup="tasks",
-                line={"shape": "hv", "width": 1, "color": color},
+                line={"shape": "hv", "width": 0, "color": color},
                 fillcolor=color,
                 fillpattern={"shape": pattern, "fgcolor": "#ffffff", "bgcolor": color, "size": 6}
                 if pattern

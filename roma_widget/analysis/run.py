@@ -10,6 +10,7 @@ from types import MappingProxyType
 from ..core.model import Snapshot, Stage, Trace
 
 NO_TRACES: Mapping[str, Trace] = MappingProxyType({})
+MOST_COUNTED = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +88,9 @@ def totals(stages: Iterable[Stage]) -> Totals:
             completion = stage.completion_tokens + (completion or 0)
         if stage.cost_usd is not None:
             cost = stage.cost_usd + (cost or 0.0)
-    return Totals(n_stages, retries, prompt, completion, cost)
+    return Totals(n_stages, retries, _credible(prompt), _credible(completion), cost)
+
+
+def _credible(count: int | None) -> int | None:
+    """None for a sum that no column can hold: each number is bounded where it is read, their number hardly is."""
+    return count if count is not None and count < MOST_COUNTED else None

@@ -41,8 +41,17 @@ def tree(run: Run, size: str, height: int | None, title: str | None) -> go.Figur
             branchvalues="remainder",
             text=[_size_text(own[task_id], size) for task_id in tasks],
             textinfo="label+text",
+            textfont={"color": "#ffffff"},
+            leaf={"opacity": 1},  # leaves would fade otherwise
             marker={
                 "colors": [_color(task) for task in tasks.values()],
+                "pattern": {
+                    "shape": ["/" if task.status == Status.FAILED else "" for task in tasks.values()],
+                    "fgcolor": "#ffffff",
+                    "fillmode": "overlay",
+                    "size": 8,
+                    "solidity": 0.15,
+                },
                 "line": {"width": 1, "color": "#ffffff"},
             },
             customdata=column_of([*hover(task), _size_text(own[task_id], size)] for task_id, task in tasks.items()),

@@ -116,6 +116,7 @@ def test_a_task_of_the_tree_is_as_wide_as_what_ran_in_it_alone() -> None:
     assert own["root.1"] == pytest.approx(16 - 3.5 - 5.3)
     assert made["branchvalues"] == "remainder"
     assert made["labels"][9].startswith("✕ ")
+    assert [place for place, shape in enumerate(made["marker"]["pattern"]["shape"]) if shape] == [9]
     parents = dict(zip(made["ids"], made["parents"], strict=True))
     assert list(parents.values()).count("") == 1
 

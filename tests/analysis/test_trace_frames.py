@@ -96,6 +96,13 @@ def test_what_no_stage_says_is_missing_and_not_0() -> None:
     assert frame["n_stages"].isna().sum() == frame.attrs["missing_traces"] == 13
 
 
+def test_sums_that_no_column_holds_are_missing() -> None:
+    fetched = traces(trace("root", *[stage(**usage(2**53 - 1, 1))] * 1100))
+    row = tasks(report(), fetched).loc["root"]
+    assert row["prompt_tokens"] is pd.NA
+    assert row["completion_tokens"] == 1100
+
+
 def test_invented_traces_are_left_out_unless_asked_for() -> None:
     invented = traces(trace("root", stage(), trace_id="sample-root"))
     assert len(stages(report(), invented)) == 0
