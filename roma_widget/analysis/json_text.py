@@ -21,7 +21,7 @@ def json_text(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))  # as on the wire
     except ValueError:
         return json_text(_without_nan(value))
     except RecursionError:

@@ -136,7 +136,7 @@ def test_times_with_a_zone_are_taken_at_their_word() -> None:
         ('{"a":  [1]}', '{"a":  [1]}'),
         ('"\\u00fc"', '"ü"'),
         ('["half a pair \\ud83d"]', '["half a pair \ufffd"]'),
-        ("[NaN, 1]", "[null, 1]"),
+        ("[NaN, 1]", "[null,1]"),
         ('"tab\there"', '"tab\\there"'),
         ("[" * 5000 + "]" * 5000, None),
     ],
@@ -155,7 +155,7 @@ def test_prompts_are_text_or_json_text() -> None:
         trace("root", stage(user_input={"goal": "ü"}, llm_response=["a"], system_prompt="Ein „Satz“ \ud83d"))
     )
     row = stages(report(), fetched).iloc[0]
-    assert row[["user_input", "llm_response"]].to_list() == ['{"goal": "ü"}', '["a"]']
+    assert row[["user_input", "llm_response"]].to_list() == ['{"goal":"ü"}', '["a"]']
     assert row["system_prompt"] == "Ein „Satz“ \ufffd"
 
 
@@ -167,7 +167,7 @@ def test_calls_of_tools() -> None:
     assert set(made["seq"]) == {1}
     first = made.iloc[0].drop("error").to_dict()
     assert first == {
-        "task_id": "root", "seq": 1, "call": 0, "tool": "think", "arguments": '{"title": "Weigh"}',
+        "task_id": "root", "seq": 1, "call": 0, "tool": "think", "arguments": '{"title":"Weigh"}',
         "result": '"Step 1"', "duration_s": 1.5,
     }  # fmt: skip
     assert made["error"].to_list() == [pd.NA, "true", pd.NA]
@@ -181,7 +181,7 @@ def test_messages_of_a_stage_and_of_a_search() -> None:
         ["root.1.1", 0, "user", "-"],
         ["root.1.1", 0, "-", "x"],
         ["root.2.2.2", 2, "system", "You think."],
-        ["root.2.2.2", 2, "user", '[{"text": "Go"}]'],
+        ["root.2.2.2", 2, "user", '[{"text":"Go"}]'],
     ]
 
 

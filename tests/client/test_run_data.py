@@ -54,7 +54,7 @@ def test_what_was_counted_is_in_the_frames_also_when_disconnected(connect: Conne
     said = m.tasks().iloc[0][["n_stages", "prompt_tokens", "completion_tokens", "cost_usd"]]
     assert said.to_list() == [1, 3, 4, 0.5]
     call = m.tool_calls().iloc[0]
-    assert (call["tool"], call["arguments"], call["result"]) == ("search", '{"query": "x"}', '["y"]')
+    assert (call["tool"], call["arguments"], call["result"]) == ("search", '{"query":"x"}', '["y"]')
     assert call["duration_s"] == 0.25
 
 
