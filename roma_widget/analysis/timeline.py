@@ -158,9 +158,9 @@ def _strips(run: Run, until: datetime | None) -> tuple[dict[str, list[_Strip]], 
             found = list(_stages(row, task, traces[task_id], run, until))
             waits += _waits(row, task, [strip for _, strip in found])
             for name, strip in found:
-                by_name.setdefault(name, []).append(strip)
+                by_name.setdefault(f"stage: {safe(name, 40) or UNKNOWN}", []).append(strip)
     names = sorted(by_name, key=lambda name: len(by_name[name]), reverse=True)
-    strips = {f"stage: {safe(name, 40) or UNKNOWN}": by_name[name] for name in names[:MOST_STAGE_NAMES]}
+    strips = {name: by_name[name] for name in names[:MOST_STAGE_NAMES]}
     if rare := [strip for name in names[MOST_STAGE_NAMES:] for strip in by_name[name]]:
         strips["other stages"] = rare
     if waits:

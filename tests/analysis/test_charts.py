@@ -65,6 +65,13 @@ def test_more_stages_than_can_be_seen_are_left_out_and_that_is_said() -> None:
     assert len(made["data"]) == 3
 
 
+def test_stages_whose_names_begin_alike_are_all_drawn() -> None:
+    fetched = traces(trace("root", *(stage("s" * 50 + str(n), started_at=at(n)) for n in range(3))))
+    assert [
+        len(each["y"]) for each in drawn("timeline", report(), fetched)["data"] if "stage" in each["name"]
+    ] == [3]
+
+
 def test_stage_names_without_end_share_traces() -> None:
     fetched = traces(trace("root", *(stage(f"s{n}", started_at=at(n)) for n in range(100))))
     assert len(drawn("timeline", report(), fetched)["data"]) < 15
