@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from .core.annotations import Annotation
 from .core.clock import ServerClock
 from .core.history import History, Recalled
 from .core.log import EventLog, Excerpt
-from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
+from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Trace
 from .core.outcome import Verdict, judge, progress
 from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
 from .core.reading import cut
@@ -237,6 +237,15 @@ class Session:
         with self._history_lock:
             if self._history is not None:
                 self._history.note(shown, changes, now_s, time.monotonic())
+
+    def traces(self, project_id: str) -> Mapping[str, Trace]:
+        """The fetched traces of a project by task id, times as stamped. May be called from any thread."""
+        return self._feed.traces.traces_of(project_id)
+
+    def server_offset_s(self) -> float | None:
+        """By how many seconds the server's times without a zone are ahead of UTC; None while that is not known."""
+        offset = self._state.clock.offset
+        return None if offset is None else offset.total_seconds()
 
     # -- for actions (client.actions.Mirror)
 

@@ -1,25 +1,27 @@
-"""Snapshot and log -> pandas.DataFrame. Names, order and types of the columns are a contract with users' notebooks.
+"""A run and its log -> pandas.DataFrame. Names, order and types of the columns are a contract: docs/frames.md.
 
 Missing is missing (`isna()`), never 0 or "". Types do not depend on the values: an empty run has the same.
+The frames that are made of traces alone are in `trace_frames`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.log import Excerpt
-from ..core.model import Snapshot
+from ..core.model import Snapshot, Trace
+from . import columns
+from .context import given
+from .run import NO_TRACES, NOT_FETCHED, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
-
-def tasks(snapshot: Snapshot) -> pd.DataFrame:
+def tasks(
+    snapshot: Snapshot, traces: Mapping[str, Trace] = NO_TRACES, server_offset_s: float | None = None
+) -> pd.DataFrame:
     """One row per task, in plan order (a parent before its children), indexed by `task_id`.
 
     Columns and types:
@@ -29,64 +31,72 @@ def tasks(snapshot: Snapshot) -> pd.DataFrame:
     - created, updated, completed: `datetime64[us, UTC]`;
     - duration_s: float64, seconds from the start of the work to its end; cost_usd: float64, US dollars.
 
-    `n_stages`, `retries`, tokens and cost come from traces. `df.attrs["missing_traces"]` is the number of
-    tasks whose trace has not been fetched: all of them so far.
+    `n_stages`, `retries` (stages whose name came before in their trace), tokens and cost come from fetched traces: NA
+    without one, and tokens and cost also where none of its stages says any.
+
+    `df.attrs`: "missing_traces", how many tasks have no fetched trace; "server_offset", by how many seconds the
+    server's times without a zone are ahead of UTC, None where that is not known and they count as UTC.
 
     Example: `tasks(m.snapshot).query("status == 'FAILED'")[["goal", "error"]]`
     """
-    import numpy as np
     import pandas as pd
 
+    run = Run(snapshot, traces, server_offset_s)
     rows = snapshot.tasks.values()
-    n = len(rows)
-    # The one that needs no pyarrow, and so also takes what UTF-8 cannot carry.
-    text = pd.StringDtype("python")
-
-    def strings(values: Iterable[str | None]) -> pd.api.extensions.ExtensionArray:
-        return pd.array(list(values), dtype=text)
-
-    def integers(values: Iterable[int | None]) -> pd.api.extensions.ExtensionArray:
-        return pd.array(list(values), dtype="Int64")
-
-    def times(values: Iterable[datetime | None]) -> pd.DatetimeIndex:
-        # Counted by hand: numpy takes four times as long, and pandas 2.2 goes through nanoseconds (1677 to 2262).
-        missing = np.iinfo(np.int64).min  # NaT
-        since_us = [missing if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
-        return pd.DatetimeIndex(np.array(since_us, np.int64).view("M8[us]")).tz_localize("UTC")
-
-    def unknown_integers() -> pd.api.extensions.ExtensionArray:
-        return pd.arrays.IntegerArray(np.zeros(n, np.int64), np.ones(n, np.bool_))
-
+    totals = run.totals_of()
+    sums = [totals.get(task_id, NOT_FETCHED) for task_id in snapshot.tasks]
     frame = pd.DataFrame(
         {
-            "goal": strings(t.goal for t in rows),
-            "task_type": strings(t.task_type for t in rows),
-            "node_type": strings(t.node_type for t in rows),
-            "status": strings(str(t.status) for t in rows),
-            "agent": strings(t.agent for t in rows),
-            "model": strings(t.model for t in rows),
-            "layer": integers(t.layer for t in rows),
-            "depth": integers(t.depth for t in rows),
-            "parent_id": strings(t.parent_id for t in rows),
-            "plan_index": integers(t.plan_index for t in rows),
-            "n_children": integers(len(t.child_ids) for t in rows),
-            "created": times(t.created for t in rows),
-            "updated": times(t.updated for t in rows),
-            "completed": times(t.completed for t in rows),
-            "duration_s": np.array([t.duration_s for t in rows], dtype=np.float64),  # None becomes NaN
-            "error": strings(t.error for t in rows),
-            "result_summary": strings(t.result_summary for t in rows),
-            "n_stages": unknown_integers(),
-            "retries": unknown_integers(),
-            "prompt_tokens": unknown_integers(),
-            "completion_tokens": unknown_integers(),
-            "cost_usd": np.full(n, np.nan),
+            "goal": columns.texts(t.goal for t in rows),
+            "task_type": columns.texts(t.task_type for t in rows),
+            "node_type": columns.texts(t.node_type for t in rows),
+            "status": columns.texts(str(t.status) for t in rows),
+            "agent": columns.texts(t.agent for t in rows),
+            "model": columns.texts(t.model for t in rows),
+            "layer": columns.wholes(t.layer for t in rows),
+            "depth": columns.wholes(t.depth for t in rows),
+            "parent_id": columns.texts(t.parent_id for t in rows),
+            "plan_index": columns.wholes(t.plan_index for t in rows),
+            "n_children": columns.wholes(len(t.child_ids) for t in rows),
+            "created": columns.times(t.created for t in rows),
+            "updated": columns.times(t.updated for t in rows),
+            "completed": columns.times(t.completed for t in rows),
+            "duration_s": columns.numbers(t.duration_s for t in rows),
+            "error": columns.texts(t.error for t in rows),
+            "result_summary": columns.texts(t.result_summary for t in rows),
+            "n_stages": columns.wholes(s.n_stages for s in sums),
+            "retries": columns.wholes(s.retries for s in sums),
+            "prompt_tokens": columns.wholes(s.prompt_tokens for s in sums),
+            "completion_tokens": columns.wholes(s.completion_tokens for s in sums),
+            "cost_usd": columns.numbers(s.cost_usd for s in sums),
         },
-        index=pd.Index(list(snapshot.tasks), dtype=text, name="task_id"),
+        index=columns.index_of(snapshot.tasks, "task_id"),
         copy=False,  # the arrays are the frame's own already
     )
-    frame.attrs["missing_traces"] = n
+    frame.attrs["missing_traces"] = len(rows) - len(totals)
+    frame.attrs["server_offset"] = server_offset_s
     return frame
+
+
+def context_edges(snapshot: Snapshot, of_task: str | None = None) -> pd.DataFrame:
+    """One row per result that a task was given, tasks in plan order, in the order in which they were given.
+
+    Columns, all pandas strings: source (the task whose result it is; it need not be in the run), target (the task that
+    was given it), content_type (the server's word for what it is, as "child_done_output"), summary (the server's short
+    form of the source's goal). With `of_task` only what this task was given; raises UnknownTask.
+
+    Example: `context_edges(m.snapshot).query("target == 'root'")`
+    """
+    import pandas as pd
+
+    targets = snapshot.tasks.values() if of_task is None else (snapshot.task(of_task),)
+    rows = [edge for task in targets for edge in given(task)]
+    return pd.DataFrame(
+        {name: columns.texts(getattr(edge, name) for edge in rows) for name in CONTEXT_COLUMNS}, copy=False
+    )
+
+
+CONTEXT_COLUMNS = ("source", "target", "content_type", "summary")
 
 
 def events(excerpt: Excerpt) -> pd.DataFrame:
@@ -106,14 +116,13 @@ def events(excerpt: Excerpt) -> pd.DataFrame:
     import pandas as pd
 
     rows = excerpt.rows
-    text = pd.StringDtype("python")
     time_us = np.array([round(row.time_s * 1e6) for row in rows], np.int64)
-    columns: dict[str, Any] = {
+    made: dict[str, Any] = {
         "seq": np.array([row.seq for row in rows], np.int64),
         "time": pd.DatetimeIndex(time_us.view("M8[us]")).tz_localize("UTC"),
     }
     for name in ("event", "task_id", "field", "before", "after"):
-        columns[name] = pd.array([getattr(row, name) for row in rows], dtype=text)
-    frame = pd.DataFrame(columns, copy=False)
+        made[name] = columns.texts(getattr(row, name) for row in rows)
+    frame = pd.DataFrame(made, copy=False)
     frame.attrs["dropped"] = excerpt.dropped
     return frame

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ..core.history import Recalled
 from ..core.model import Snapshot, Task
 from ..core.outcome import progress
-from . import frames, graphs
-from .figures import Figures
+from .run_data import RunData
 
 if TYPE_CHECKING:
-    import networkx
     import pandas
 
 
-class Moment:
-    """What `m.at(t)` gives: frozen, and readable as a monitor is.
+class Moment(RunData):
+    """What `m.at(t)` gives: frozen, and readable as a monitor is: frames, graphs, figures.
 
     What comes from traces is missing: these are kept as they are now. Example: `m.at("14:02:10").tasks()`
     """
@@ -27,7 +25,7 @@ class Moment:
         self._recalled = recalled
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:  # type: ignore[override]
         """The run as it was. Its `revision` is 0: it was not published. It is never "stalled"."""
         return self._recalled.snapshot
 
@@ -50,19 +48,6 @@ class Moment:
     def progress(self) -> dict[str, Any]:
         """Counts and outcome, as `m.progress` has them."""
         return progress(self.snapshot.tasks, self._recalled.verdict)
-
-    def tasks(self) -> pandas.DataFrame:
-        """Every task that there was: see `Monitor.tasks`."""
-        return frames.tasks(self.snapshot)
-
-    def graph(self, kind: str | None = None) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
-        """The run as a graph: see `Monitor.graph`."""
-        return graphs.graph(self.snapshot, kind)
-
-    @property
-    def figures(self) -> Figures:
-        """Figures of the run as it stood: see `Monitor.figures`."""
-        return Figures(lambda: self.snapshot)
 
     def task(self, task_id: str) -> Task:
         """One task as it was: see `Monitor.task`. Raises UnknownTask when there was none.

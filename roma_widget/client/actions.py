@@ -17,6 +17,7 @@ from ..core import wire
 from ..core.clock import ServerClock
 from ..core.lean import lean_details
 from ..core.model import FINAL, Stage, StageStatus, Task, Trace
+from ..core.nearest import did_you_mean
 from ..core.reading import hide, shorten
 from ..core.server_status import Execution, read_execution_status
 from ..core.state import ProjectState
@@ -392,7 +393,8 @@ class Actions:
                 if shown is not None
                 else "it: no project is shown yet"
             )
-            raise UnknownTask(f"There is no task {shorten(str(task_id), 80)!r} in {of}.")
+            meant = did_you_mean(str(task_id), shown.tasks) if shown is not None else ""
+            raise UnknownTask(f"There is no task {shorten(str(task_id), 80)!r} in {of}.{meant}")
         return shown.project.project_id, shown.tasks[task_id]
 
     def _shown_id(self) -> str:

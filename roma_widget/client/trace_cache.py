@@ -5,9 +5,11 @@ Invented traces are never kept: that there is none is, so that one need not ask 
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..core.model import Task, Trace
 
@@ -29,12 +31,13 @@ def print_of(task: Task) -> int:
 
 
 class TraceCache:
-    """See the module. The trace that was used longest ago goes first."""
+    """See the module. The trace that was used longest ago goes first. Only `traces_of` may be called off the loop."""
 
     def __init__(self, most_characters: int = MOST_CHARACTERS, most_traces: int = MOST_TRACES) -> None:
         self._most_characters = most_characters
         self._most_traces = most_traces
         self._fetched: OrderedDict[tuple[str, str], Fetched] = OrderedDict()
+        self._changing = threading.Lock()
         self._keys: dict[str, tuple[str, str]] = {}
         self.characters = 0
         self.refreshing: set[tuple[str, str]] = set()
@@ -48,7 +51,8 @@ class TraceCache:
         fetched = self._fetched.get((project_id, task.task_id))
         if fetched is None or fetched.task_print != print_of(task):
             return None
-        self._fetched.move_to_end((project_id, task.task_id))
+        with self._changing:
+            self._fetched.move_to_end((project_id, task.task_id))
         return fetched
 
     def put(self, project_id: str, task: Task, trace: Trace | None) -> None:
@@ -56,7 +60,8 @@ class TraceCache:
         key = (project_id, task.task_id)
         self._drop(key)
         kept = None if trace is None or trace.is_sample else trace
-        self._fetched[key] = Fetched(kept, print_of(task))
+        with self._changing:
+            self._fetched[key] = Fetched(kept, print_of(task))
         if kept is not None:
             self.characters += kept.size
             if kept.trace_id:
@@ -74,6 +79,18 @@ class TraceCache:
             if fetched.task_print != print_of(tasks[task_id]):
                 yield task_id
 
+    def traces_of(self, project_id: str) -> Mapping[str, Trace]:
+        """The traces that are kept of a project, by task id, as they were last fetched. From any thread."""
+        with self._changing:
+            kept = tuple(self._fetched.items())
+        return MappingProxyType(
+            {
+                task_id: fetched.trace
+                for (of_project, task_id), fetched in kept
+                if of_project == project_id and fetched.trace is not None
+            }
+        )
+
     def is_anothers(self, trace_id: str, project_id: str, task_id: str) -> bool:
         """Is the trace of this id known to be another task's?"""
         return self._keys.get(trace_id, (project_id, task_id)) != (project_id, task_id)
@@ -84,7 +101,8 @@ class TraceCache:
             self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> None:
-        fetched = self._fetched.pop(key, None)
+        with self._changing:
+            fetched = self._fetched.pop(key, None)
         if fetched is not None and fetched.trace is not None:
             self.characters -= fetched.trace.size
             if fetched.trace.trace_id:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from ..errors import UnknownTask
+from .nearest import did_you_mean
 from .split import decoded, member
 
 Outcome = Literal["running", "succeeded", "with_failures", "failed", "stalled", "unknown"]
@@ -325,7 +326,7 @@ class Snapshot:
             there = ", ".join(known[:30] for known in list(self.tasks)[:5]) or "none yet"
             raise UnknownTask(
                 f"There is no task {str(task_id)[:80]!r} in the shown run of {len(self.tasks)} tasks "
-                f"({there}…)."
+                f"({there}…).{did_you_mean(str(task_id), self.tasks)}"
             )
         return self.tasks[task_id].within(self.tasks)
 

@@ -12,7 +12,7 @@ import copy
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import anywidget
 import traitlets
 
-from ..analysis import frames, graphs
-from ..analysis.figures import Figures
+from ..analysis import frames
+from ..analysis.run_data import RunData
 from ..core import view
 from ..core.log import Excerpt
-from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
+from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task, Trace
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
 from .acting import Acting, Actions, checked_id, detached
@@ -36,7 +36,6 @@ from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
 
 if TYPE_CHECKING:
-    import networkx
     import pandas
 
 PICTURE_EVERY_S = 30.0
@@ -63,6 +62,10 @@ class Session(Memory, Noted, Protocol):
 
     def events(self) -> Excerpt: ...
 
+    def traces(self, project_id: str) -> Mapping[str, Trace]: ...
+
+    def server_offset_s(self) -> float | None: ...
+
     async def wait(
         self, until: Any, timeout: float | None, stall_timeout: float | None, here: Callable[[], Any]
     ) -> Any: ...
@@ -81,7 +84,7 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
@@ -152,26 +155,10 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
 
     # -- data
 
-    def tasks(self) -> pandas.DataFrame:
-        """Every task of the shown run as a DataFrame indexed by `task_id`, in plan order.
-
-        Times are `datetime64[us, UTC]`, `duration_s` seconds; what the server did not say is NA. Example:
-        `m.tasks().query("status == 'FAILED'")[["goal", "error"]]`
-        """
-        return frames.tasks(self.snapshot)
-
-    def graph(self, kind: str | None = None) -> networkx.DiGraph[str] | networkx.MultiDiGraph[str]:
-        """The run as a networkx MultiDiGraph with edge keys "child", "depends_on" and "context".
-
-        With one `kind` a DiGraph of these edges alone. Raises ValueError for an unknown kind. Example:
-        `networkx.descendants(m.graph("child"), "root.1")`
-        """
-        return graphs.graph(self.snapshot, kind)
-
-    @property
-    def figures(self) -> Figures:
-        """Plotly figures of the run as it stands: `m.figures.timeline()`."""
-        return Figures(lambda: self.snapshot)
+    def _fetched(self, snapshot: Snapshot) -> tuple[Mapping[str, Trace], float | None]:
+        project = snapshot.project
+        traces = self._session.traces(project.project_id) if project is not None else {}
+        return traces, self._session.server_offset_s()
 
     def task(self, task_id: str) -> Task:
         """One task, frozen as it stands; its `.parent`, `.children` and `.context` are tasks, too.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from roma_widget.core.model import Project, Snapshot, Status, Task
+from roma_widget.core.events import NodeTrace, Payload
+from roma_widget.core.model import Project, Snapshot, Status, Task, Trace
+from roma_widget.core.traces import read_node_trace
 
 START = datetime(2026, 11, 22, 20, 50, 56, tzinfo=UTC)
 END = START + timedelta(seconds=73)
@@ -104,3 +107,47 @@ def tree(n: int, *, goal: str = "Find out what is known", failed_every: int = 50
                 result_summary="Completed with dict",
             )
     return Snapshot(tasks, None, 1, END, "with_failures")
+
+
+STAGE: dict[str, Any] = {
+    "stage_name": "execution",
+    "stage_id": "s",
+    "started_at": "2026-11-22T20:51:00.000000",
+    "completed_at": "2026-11-22T20:51:02.500000",
+    "status": "completed",
+    "agent_name": "BasicReasoningExecutor",
+    "adapter_name": "ExecutorAdapter",
+    "model_info": {"model_id": "small-1"},
+    "system_prompt": "You think.",
+    "user_input": "How much water?",
+    "llm_response": "Enough.",
+    "tool_calls": None,
+    "output_data": {"litres": 12},
+    "error_message": None,
+    "duration_ms": 2400,
+}
+
+
+def stage(name: str = "execution", **fields: Any) -> dict[str, Any]:
+    """A stage as ROMA's wire has it."""
+    return {**STAGE, "stage_name": name, **fields}
+
+
+def usage(prompt: int | None, completion: int | None, cost_usd: float | None = None) -> dict[str, Any]:
+    """What a server that counts says of a stage."""
+    said = {"prompt_tokens": prompt, "completion_tokens": completion, "cost_usd": cost_usd}
+    return {"additional_data": {"usage": {name: n for name, n in said.items() if n is not None}}}
+
+
+def trace(task_id: str, *stages: Any, trace_id: str = "t") -> Trace:
+    """A trace as it is read from the wire: stages may also be JSON texts."""
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in stages]
+    head = json.dumps({"node_id": task_id, "trace_id": trace_id})[:-1]
+    text = f'{{"node_id": {json.dumps(task_id)}, "trace": {head}, "stages": [{", ".join(texts)}]}}}}'
+    read = read_node_trace("node_trace_data", Payload(text, 0))
+    assert isinstance(read, NodeTrace), read
+    return read.trace
+
+
+def traces(*of: Trace) -> dict[str, Trace]:
+    return {each.task_id: each for each in of}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from analysis.snapshots import END, START, of, report, task, tree
 
-from roma_widget.analysis.figures import FILLS, SHORTEST_PX, TALLEST_PX, Figures
+from roma_widget.analysis.drawing import FILLS, SHORTEST_PX, TALLEST_PX
+from roma_widget.analysis.figures import Figures
 from roma_widget.core.model import Snapshot, Status
 
 
