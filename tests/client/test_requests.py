@@ -92,8 +92,8 @@ def test_an_error_raises_the_servers_words_and_is_not_shown_as_the_connections(
 ) -> None:
     waiting = elsewhere(m.trace, "root")
     eventually(lambda: asked_for(server))
-    refuse_traces(server, "Project p1 not found")
-    with pytest.raises(roma.ServerError, match=r"^Project p1 not found$") as caught:
+    refuse_traces(server, "Server error: not now")
+    with pytest.raises(roma.ServerError, match=r"^Server error: not now$") as caught:
         waiting.result(5)
     assert caught.value.event == "node_trace_error"
     assert m.connection["error"] is None
