@@ -30,6 +30,8 @@ LONGEST_NAME = 200
 MOST_REMEMBERED = 16
 """Frames kept for who subscribes later, one a project: a server may invent any number of projects.
 As many are kept of what was read over HTTP, beside those of the projects that somebody wants."""
+JUST_NOW_S = 4.0
+"""A stamp that moved within so many seconds was made just now: less than what `core.clock` takes for agreement."""
 _NOT_FOUND = (400, 404, 410, 414, 431)  # also: an id that no server would take
 _log = logging.getLogger("roma_widget.hearing")
 
@@ -65,6 +67,8 @@ class _Polled:
     texts: FrameTexts = wire.NO_FRAME
     time: datetime | None = None
     etag: str | None = None
+    at_s: float = 0.0
+    """When that was; of a clock that also runs while the machine sleeps."""
 
 
 class Hearing:
@@ -224,6 +228,8 @@ class Hearing:
             same = self.frame(project_id)
             if same is not None:
                 self._complain(project_id, same.problems)
+            if project_id in self._polled:
+                self._polled[project_id] = replace(self._polled[project_id], at_s=time.time())
             return False
         if answer.status != 200:
             sentence = f"Project {shorten(project_id, 60)!r} cannot be read over HTTP (HTTP {answer.status})"
@@ -253,9 +259,11 @@ class Hearing:
         frame = replace(frame, project_id=project_id, project=project or frame.project)
         changed: bool = frame.nodes is not last.nodes or frame.project != last.project
         texts = replace(frame.texts, project=frame.project)
-        self._keep_polled(project_id, _Polled(texts, frame.time, answer.etag))
-        # a stamp that moved since the last look was made just now, and tells the server's zone
-        self.handle(frame, live=polled.time is not None and polled.time != frame.time)
+        now_s = time.time()
+        self._keep_polled(project_id, _Polled(texts, frame.time, answer.etag, now_s))
+        # a stamp that moved since a look of a moment ago was made just now, and tells the server's zone
+        moved = polled.time is not None and polled.time != frame.time
+        self.handle(frame, live=moved and 0 <= now_s - polled.at_s <= JUST_NOW_S)
         return changed
 
     def _keep_polled(self, project_id: str, polled: _Polled) -> None:
