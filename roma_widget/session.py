@@ -120,20 +120,25 @@ class Session:
         """Keep the session open for a monitor that is still being made."""
         self._owners.add(owner)
 
-    def attach(self, viewer: Viewer, reservation: object) -> None:
-        """Add a monitor, in the place of its reservation.
+    def attach(self, viewer: Viewer, reservation: object, *, owns: bool = True) -> None:
+        """Add a monitor, in the place of its reservation. One that does not own keeps the session open for nobody.
 
         One that comes from another session gets what is shown here under a new revision, where its own is newer: its
         revisions grow, and what it shows is never taken for the base of a delta of this session.
         """
         self._viewers.append(viewer)
-        self._owners.add(viewer)
+        if owns:
+            self._owners.add(viewer)
         self._owners.discard(reservation)
         snapshot = self.snapshot
         if snapshot.revision < viewer.revision:
             snapshot = replace(snapshot, revision=next(self._feed.revisions))
         viewer.show_connection(self.connection)
         viewer.show(publication(Snapshot(), snapshot, self._server_now_ms()), self.facts)
+
+    def is_owned_beside(self, owner: object) -> bool:
+        """Would it stay open without this one?"""
+        return bool(self._owners - {owner})
 
     async def disown(self, owner: object) -> None:
         """This one no longer keeps the session open; without any owner it ends."""

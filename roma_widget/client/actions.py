@@ -99,7 +99,7 @@ class Actions:
             what = "the server's current project" if named is None else f"project {shorten(named, 60)!r}"
             error = self._feed.connection.error
             raise WaitTimeout(
-                f"Waited {timeout_s:g} s for the state of {what}; the connection is {self._feed.connection.state}"
+                f"Waited {timeout_s:.3g} s for the state of {what}; the connection is {self._feed.connection.state}"
                 f"{f': {error}' if error else '.'}"
             ) from None
         self._mirror.publish_now()

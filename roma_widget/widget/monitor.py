@@ -251,8 +251,7 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         work: Callable[[Actions], Coroutine[Any, Any, Any]],
         meanwhile: Callable[[], object] | None = None,
     ) -> Any:
-        if self._is_detached:
-            raise detached()
+        self._raise_if_detached()
         return self._io.result(work(self._session.actions), meanwhile=meanwhile)
 
     def _waiting(
@@ -276,8 +275,7 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         not enough) or NotLive, and then the monitor shows what it did before. Example: `m.watch(m.projects[1]["id"])`
         """
         wanted = None if project_id is None else checked_id(project_id)
-        if self._is_detached:
-            raise detached()
+        self._raise_if_detached()
         self._io.result(self._on_watch(self, wanted, timeout))
 
     def reconnect(self, force: bool = False) -> None:
@@ -359,15 +357,19 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         self._put("selection", tasks)
 
     def connect_anyway(self) -> None:
+        self._raise_if_detached()
         self._session.reconnect(force=True)
 
     def retry(self) -> None:
+        self._raise_if_detached()
         self._session.reconnect()
 
     async def show_project(self, project_id: str | None) -> None:
+        self._raise_if_detached()
         await self._on_watch(self, project_id, ACT_WITHIN_S)
 
     async def switch_for_everyone(self, project_id: str) -> None:
+        self._raise_if_detached()
         await self._session.actions.switch(project_id, ACT_WITHIN_S)
 
     async def task_details(self, task_id: str) -> dict[str, Any]:
@@ -380,6 +382,10 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         return self._session.link()
 
     # -- insides
+
+    def _raise_if_detached(self) -> None:
+        if self._is_detached:
+            raise detached()
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: dict[str, Any]) -> list[str]:
