@@ -462,7 +462,10 @@ class Session:
         stall_timeout: float | None,
         here: Callable[[], Session] | None = None,
     ) -> Any:
-        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves."""
+        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves.
+
+        It raises when the monitor is disconnected, although the session may live on for others.
+        """
         here = here or (lambda: self)
         what = "the condition to hold" if callable(until) else _AWAITED[until]
         limit = asyncio.timeout(timeout)

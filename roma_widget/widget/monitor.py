@@ -262,10 +262,14 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
                 f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
             )
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
-            raise NotLive(
-                "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
-            )
-        return self._session.wait(until, timeout, stall_timeout, lambda: self._session)
+            raise _nothing_more()
+        return self._session.wait(until, timeout, stall_timeout, self._here)
+
+    def _here(self) -> Session:
+        """Where this monitor is, for who waits. Raises NotLive when it is nowhere any more."""
+        if self._is_detached:
+            raise _nothing_more()
+        return self._session
 
     def watch(self, project_id: str | None, timeout: float = 20.0) -> None:
         """Show this project in this monitor alone, and switch the server for nobody; None: its current one again.
@@ -472,6 +476,12 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
 
     def _static_html(self) -> str:
         return static_html(self.snapshot, key=self.static_key, now=datetime.now(UTC))
+
+
+def _nothing_more() -> NotLive:
+    return NotLive(
+        "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
+    )
 
 
 def _deliver_during_cells(comm: Any) -> None:
