@@ -18,6 +18,7 @@ from ..core.events import project_of
 from ..core.lean import LeanMirror
 from ..core.model import Connection
 from ..core.reading import hide, shorten
+from ..core.state import SAVED
 from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
 from .complaints import Complaints
 from .left_out import LeftOut
@@ -230,6 +231,7 @@ class Hearing:
                 self._complain(project_id, same.problems)
             if project_id in self._polled:
                 self._polled[project_id] = replace(self._polled[project_id], at_s=time.time())
+            self._say_again(project_id)
             return False
         if answer.status != 200:
             sentence = f"Project {shorten(project_id, 60)!r} cannot be read over HTTP (HTTP {answer.status})"
@@ -265,6 +267,13 @@ class Hearing:
         moved = polled.time is not None and polled.time != frame.time
         self.handle(frame, live=moved and 0 <= now_s - polled.at_s <= JUST_NOW_S)
         return changed
+
+    def _say_again(self, project_id: str) -> None:
+        """Its tasks are as they were. A session may have forgotten them meanwhile; to others this is no news."""
+        known = self.frame(project_id)
+        if known is not None:
+            for sink in tuple(self._sinks):
+                self._pass_on(sink, replace(known, source=SAVED, project=None), live=False)
 
     def _keep_polled(self, project_id: str, polled: _Polled) -> None:
         self._polled.pop(project_id, None)
