@@ -180,6 +180,7 @@ class Session:
         """How good the connection is, as of now: see `Monitor.link`."""
         return {
             **self._feed.sampling.numbers(),
+            "age_s": self._age_s(),
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,
         }
@@ -423,7 +424,27 @@ class Session:
         """Seconds in which something would have been heard and nothing moved: an outage of ours is no stall."""
         if self._supplied_since is None:
             return 0.0
-        return time.monotonic() - max(self._moved.get(project_id, 0.0), self._supplied_since)
+        since_s, until_s = self._supplied_since, time.monotonic()
+        if self._is_looked_at:
+            looked = self._feed.hearing.looked_at.get(project_id)
+            if looked is None:
+                return 0.0
+            since_s, until_s = max(since_s, looked.since_s), looked.last_s
+        return max(0.0, until_s - max(self._moved.get(project_id, 0.0), since_s))
+
+    @property
+    def _is_looked_at(self) -> bool:
+        """Does what is shown come over HTTP alone, and not over a socket?"""
+        is_current = self.wanted_project in (None, self._feed.hearing.current_id)
+        return self._told.state == "polling" or not is_current
+
+    def _age_s(self) -> float | None:
+        """Seconds since the newest word on what is shown; None before the first."""
+        heard_at = self._feed.numbers.heard_at
+        if self._is_looked_at and self._shown_id is not None:
+            looked = self._feed.hearing.looked_at.get(self._shown_id)
+            heard_at = looked.last_s if looked is not None else None
+        return None if heard_at is None else time.monotonic() - heard_at
 
     def _server_now_ms(self) -> float | None:
         shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
@@ -449,7 +470,8 @@ class Session:
 
     def _beat(self) -> None:
         numbers = self._feed.numbers
-        age_ms = None if numbers.heard_at is None else (time.monotonic() - numbers.heard_at) * 1000
+        age_s = self._age_s()
+        age_ms = None if age_s is None else age_s * 1000
         round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
         self._each(lambda viewer: viewer.beat(age_ms, self._server_now_ms(), round_trip_ms))
 

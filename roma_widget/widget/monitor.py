@@ -215,7 +215,8 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
           supplies the state (and in the first second).
         - skipped_frames: int, passed over for a newer one; lost_deltas: int; unasked_replies: int, answers that
           nobody waited for; reconnects: int.
-        - age_s: float, since the newest word from the server; None before the first.
+        - age_s: float, since the newest word from the server, or on the shown project where it comes over HTTP alone;
+          None before the first.
         - extension: bool, whether changes come as deltas.
         - history: a list of at most 120 points, one every 5 s, oldest first: `{"ago_s": float, "round_trip_s": float
           or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s is

@@ -30,7 +30,7 @@ from client.servers import (
 import roma_widget as roma
 from roma_widget import opening
 from roma_widget.client.feed import FeedOptions
-from roma_widget.core import view
+from roma_widget.core import outcome, view
 from roma_widget.widget.cells import Cell
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -422,6 +422,28 @@ def test_a_run_in_progress_is_watched_without_a_socket(connect: Connect, wire: W
     server.answers["/api/executions"] = IDLE
     eventually(lambda: m.connection["state"] == "live")
     assert m.project["id"] == "p2"
+
+
+def test_an_outage_of_the_http_side_is_no_stall_of_what_comes_over_it(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "FROZEN_AFTER_S", 1.0)
+    run = saved("p2", node("x"), status="running")
+    server = two_projects(wire, **{"/api/projects/p2": run})
+    m = live(connect, server)
+    m.watch("p2")
+    server.answers["/api/projects/p2"] = 502
+    began = time.monotonic()
+    outcomes: list[str] = []
+    m.observe(lambda change: outcomes.append(change["new"]["outcome"]), "progress")
+    while time.monotonic() - began < 1.5:  # the socket lives on
+        server.send_frame([node("root", timestamp_updated=f"2025-09-19T10:00:00.{len(server.asked):06}")])
+        eventually(lambda n=len(server.asked): len(server.asked) > n)
+    assert outcomes == []
+    assert m.link()["age_s"] > 1, "of the project, not of the server"
+    server.answers["/api/projects/p2"] = run
+    eventually(lambda: outcomes == ["stalled"])
+    assert m.link()["age_s"] < 1
 
 
 def test_watching_freezes_no_run(
