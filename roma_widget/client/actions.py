@@ -88,7 +88,8 @@ class Actions:
     async def show(self, timeout_s: float) -> None:
         """Returns when the state of the wanted project, or of the server's current one, is known.
 
-        Asked for over HTTP, which switches and harms nothing. Raises UnknownProject, ConnectError, WaitTimeout.
+        Asked for over HTTP, which switches and harms nothing. Raises UnknownProject, ServerError (it cannot be read),
+        ConnectError, WaitTimeout.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -121,11 +122,25 @@ class Actions:
             if looks:
                 await asyncio.sleep(LOOK_AGAIN_S)
             looks += 1
-            with self._reached(f"GET {shorten(project_path(project_id), 80)}"):
-                await self._feed.look_at(project_id)
-            missing = self._feed.missing(project_id) if self._mirror.wanted_project else None
-            if missing is not None:
-                raise UnknownProject(missing)
+            await self._look_at(project_id)
+
+    async def _look_at(self, project_id: str) -> None:
+        """One look. That the wanted project cannot be read is an error; who follows the current one stays with it."""
+        request, looked_at = f"GET {shorten(project_path(project_id), 80)}", self._feed.hearing.looked_at
+        before = looked_at.get(project_id)
+        with self._reached(request):
+            answer = await self._feed.look_at(project_id)
+        if self._mirror.wanted_project is None or answer is None:
+            return
+        missing = self._feed.missing(project_id)
+        if missing is not None:
+            raise UnknownProject(missing)
+        if answer.status not in (200, 304):
+            raise self._refused(answer, request)
+        if looked_at.get(project_id) is before:
+            raise ServerError(
+                f"{request} answered HTTP {answer.status} with something else than a project.", request
+            )
 
     async def executions(self, timeout_s: float) -> dict[str, Execution]:
         """What the server says is running, by project."""

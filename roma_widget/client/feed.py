@@ -27,7 +27,7 @@ from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
 from .library import LinkError, NotJoined
 from .looks import Looks
-from .rest import Assessment, Rest, Unreachable
+from .rest import Answer, Assessment, Rest, Unreachable
 from .sampling import Sampling
 from .socket import Link
 from .trace_cache import TraceCache
@@ -127,10 +127,9 @@ class Feed:
         if self._looks is not None:
             await self._looks.all_wanted(to_the_end=project_id)
 
-    async def look_at(self, project_id: str) -> None:
-        """One look over HTTP at this project. Raises `Unreachable`."""
-        if self._looks is not None:
-            await self._looks.project(project_id)
+    async def look_at(self, project_id: str) -> Answer | None:
+        """One look over HTTP at this project: what came back, unless a socket was quicker. Raises `Unreachable`."""
+        return None if self._looks is None else (await self._looks.ask(project_id))[0]
 
     async def close(self) -> None:
         task, self._task = self._task, None

@@ -276,8 +276,9 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         """Show this project in this monitor alone, and switch the server for nobody; None: its current one again.
 
         A project that is not the server's current one is followed over HTTP, which harms no run. Returns when its
-        state is shown. Raises UnknownProject (the server's words), ConnectError, WaitTimeout (`timeout` seconds were
-        not enough) or NotLive, and then the monitor shows what it did before. Example: `m.watch(m.projects[1]["id"])`
+        state is shown. Raises UnknownProject or ServerError (the server's words), ConnectError, WaitTimeout (`timeout`
+        seconds were not enough) or NotLive, and then the monitor shows what it did before. Example:
+        `m.watch(m.projects[1]["id"])`
         """
         wanted = None if project_id is None else checked_id(project_id)
         self._raise_if_detached()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from client.freezing import FreezingServer
 from client.servers import (
+    HTML,
     IDLE,
     ROMA_V1,
     RUNNING,
@@ -185,6 +186,26 @@ def test_a_project_that_is_not_there_leaves_the_monitor_where_it_was(connect: Co
     for nonsense in (5, ""):
         with pytest.raises(ValueError, match="project_id takes"):
             m.watch(nonsense)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((500, '{"error": "the disk is full"}', "application/json"), "the disk is full"),
+        (403, "GET /api/projects/p2 answered HTTP 403"),
+        (HTML, "GET /api/projects/p2 answered HTTP 200 with something else than a project"),
+    ],
+    ids=["500", "403", "HTML"],
+)
+def test_a_project_that_cannot_be_read_leaves_the_monitor_where_it_was(
+    connect: Connect, wire: Wire, answer: Any, words: str
+) -> None:
+    server = two_projects(wire, **{"/api/projects/p2": answer})
+    m = live(connect, server)
+    with pytest.raises(roma.ServerError, match=words):
+        m.watch("p2")
+    assert (m.watching, m.project["id"], list(m.snapshot.tasks)) == (None, "p1", ["root"])
+    assert len(sessions()) == 1
 
 
 def test_a_project_without_tasks_is_shown_empty(connect: Connect, wire: Wire) -> None:
@@ -437,8 +458,9 @@ def test_an_outage_of_the_http_side_is_no_stall_of_what_comes_over_it(
     outcomes: list[str] = []
     m.observe(lambda change: outcomes.append(change["new"]["outcome"]), "progress")
     while time.monotonic() - began < 1.5:  # the socket lives on
-        server.send_frame([node("root", timestamp_updated=f"2025-09-19T10:00:00.{len(server.asked):06}")])
-        eventually(lambda n=len(server.asked): len(server.asked) > n)
+        looks = len(server.asked)
+        server.send_frame([node("root", timestamp_updated=f"2025-09-19T10:00:00.{looks:06}")])
+        eventually(lambda n=looks: len(server.asked) > n)
     assert outcomes == []
     assert m.link()["age_s"] > 1, "of the project, not of the server"
     server.answers["/api/projects/p2"] = run
