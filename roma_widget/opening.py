@@ -18,7 +18,7 @@ from .core.address import host_and_port, server_url
 from .errors import NotLive, WaitTimeout
 from .server.child import start_child
 from .session import Session
-from .widget.acting import detached
+from .widget.acting import checked_timeout, detached
 from .widget.cells import Cell, current_cell
 from .widget.monitor import Monitor
 
@@ -54,7 +54,7 @@ def connect(
         raise ValueError(f"transports takes any of {TRANSPORTS}, not {chosen!r}.")
     if join not in ("safe", "always"):
         raise ValueError(f'join takes "safe" or "always", not {join!r}.')
-    if not 0 < timeout < 86_400:
+    if not checked_timeout(timeout) < 86_400:
         raise ValueError(f"timeout takes seconds above 0, not {timeout!r}.")
     if any(not isinstance(text, str) for pair in (headers or {}).items() for text in pair):
         raise ValueError("headers takes names and values that are strings.")

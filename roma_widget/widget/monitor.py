@@ -28,7 +28,7 @@ from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
-from .acting import Acting, Actions, checked_id, detached
+from .acting import Acting, Actions, checked_id, checked_timeout, detached
 from .cells import cell_watch
 from .fallback import static_html
 from .history import Memory, Remembering
@@ -262,6 +262,7 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
             raise ValueError(
                 f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
             )
+        timeout = None if timeout is None else checked_timeout(timeout)
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
             raise _nothing_more()
         return self._session.wait(until, timeout, stall_timeout, self._here)
@@ -281,6 +282,7 @@ class Monitor(Acting, Remembering, Noting, anywidget.AnyWidget):
         `m.watch(m.projects[1]["id"])`
         """
         wanted = None if project_id is None else checked_id(project_id)
+        timeout = checked_timeout(timeout)
         self._raise_if_detached()
         self._io.result(self._on_watch(self, wanted, timeout))
 
