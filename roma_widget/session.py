@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from .client.actions import Actions
@@ -162,7 +163,7 @@ class Session:
         return self._closed
 
     async def close(self) -> None:
-        """End the session; monitors that are left say `closed`."""
+        """End the session; monitors that are left say `closed`, and can read what they showed last."""
         if self._closed:
             return
         self._publish()  # what came in the last tenth of a second
@@ -170,8 +171,19 @@ class Session:
         self._ticker.cancel()
         self._traces.close()
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
+        self._let_go()
         await self._on_empty()
         await self._wake()
+
+    def _let_go(self) -> None:
+        """Of all that its monitors cannot read: notebooks keep those for ever."""
+        shown = self._shown()
+        kept = {} if shown is None else {shown.project.project_id: shown}
+        self._feed.shown_last.update(kept)
+        self._state = replace(self._state, projects=MappingProxyType(kept), runs=tuple(kept))
+        self._listed = self._deleted = frozenset()
+        for times in (self._heard, self._moved):
+            times.clear()
 
     def reconnect(self, *, force: bool = False) -> None:
         self._feed.reconnect(force=force)

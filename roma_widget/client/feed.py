@@ -71,6 +71,8 @@ class Feed:
         self.left_out = LeftOut(self._ask_rest)
         self.revisions = itertools.count(1)
         """Numbers of what its sessions publish: no two of them share one, so a monitor can move between them."""
+        self.shown_last: set[str] = set()
+        """What sessions showed when they ended: that much can still be read when the feed has ended, too."""
         self.rest: Rest | None = None
         self.is_roma = True
         """Whether the server has ROMA's HTTP API, as far as is known."""
@@ -136,6 +138,8 @@ class Feed:
         while task is not None and not task.done():
             task.cancel()  # more than once, because the library can swallow it (see `_live`)
             await asyncio.wait({task}, timeout=AGAIN_S)
+        self.hearing.let_go()
+        self.traces.keep_only(self.shown_last)
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:

@@ -128,6 +128,16 @@ class Hearing:
         self._missing = {key: said for key, said in self._missing.items() if key in wanted}
         return not self._sinks
 
+    def let_go(self) -> None:
+        """Of all frames: nobody will listen any more. Numbers stay."""
+        self.texts, self.listed, self._lean = wire.NO_FRAME, None, None
+        self._latest.clear()
+        self._polled.clear()
+        for arrived in self._queue:
+            if isinstance(arrived, asyncio.Future) and not arrived.done():
+                arrived.set_result(None)
+        self._queue.clear()
+
     def wanted(self, exclude: str | None = None) -> list[str]:
         wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
         return sorted(wanted - {exclude})
