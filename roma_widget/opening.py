@@ -7,15 +7,18 @@ whether they keep a history.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
 from .core.address import host_and_port, server_url
+from .errors import NotLive, WaitTimeout
 from .server.child import start_child
 from .session import Session
+from .widget.acting import checked_timeout, detached
 from .widget.cells import Cell, current_cell
 from .widget.monitor import Monitor
 
@@ -51,7 +54,7 @@ def connect(
         raise ValueError(f"transports takes any of {TRANSPORTS}, not {chosen!r}.")
     if join not in ("safe", "always"):
         raise ValueError(f'join takes "safe" or "always", not {join!r}.')
-    if not 0 < timeout < 86_400:
+    if not checked_timeout(timeout) < 86_400:
         raise ValueError(f"timeout takes seconds above 0, not {timeout!r}.")
     if any(not isinstance(text, str) for pair in (headers or {}).items() for text in pair):
         raise ValueError("headers takes names and values that are strings.")
@@ -117,6 +120,9 @@ class _Registry:
         self._made_by: dict[tuple[str, str], list[tuple[str, Monitor]]] = {}
         self._where: WeakKeyDictionary[Monitor, Session] = WeakKeyDictionary()
         self._moving: WeakKeyDictionary[Monitor, asyncio.Lock] = WeakKeyDictionary()
+        self._showing: WeakKeyDictionary[Monitor, asyncio.Task[None]] = WeakKeyDictionary()
+        self._retired: WeakSet[Monitor] = WeakSet()
+        self._left: WeakSet[Monitor] = WeakSet()
 
     async def session(
         self, key: _Key, reservation: object, on_end: Callable[[], None] | None = None
@@ -172,6 +178,7 @@ class _Registry:
         made[:] = [entry for entry in made if entry[0] == cell.execution] + [(cell.execution, monitor)]
         for _, old in earlier:
             old.retire()
+            self._retired.add(old)
             of_old = self._where[old]
             await of_old.disown(old)
             if of_old.is_closed:
@@ -179,26 +186,66 @@ class _Registry:
 
     async def move(self, monitor: Monitor, key: _Key, timeout_s: float) -> None:
         """Have a monitor show another project of its server, once that is known; else it stays where it is."""
-        async with self._moving.setdefault(monitor, asyncio.Lock()):
-            self._where[monitor].raise_if_closed()
-            reservation = object()
-            session = await self.session(key, reservation)
-            try:
-                await session.actions.show(timeout_s)
-                # in one step, so that nothing is told twice, or by the wrong one; also where it is already
-                before = self._where[monitor]
-                before.raise_if_closed()
-                if before is not session:
-                    before.release(monitor)
-                    self._where[monitor] = session
-                    monitor.move_to(session, key.project)
-                    session.attach(monitor, reservation)
-                    await before.disown(monitor)
-            finally:
-                await session.disown(reservation)
+        turn = self._moving.setdefault(monitor, asyncio.Lock())
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await turn.acquire()
+        except TimeoutError:
+            raise WaitTimeout(
+                f"Waited {timeout_s:.3g} s for this monitor to be shown what it was asked to show before. Try again."
+            ) from None
+        try:
+            await self._move(monitor, key, timeout_s - (time.monotonic() - began_s))
+        finally:
+            turn.release()
+
+    async def _move(self, monitor: Monitor, key: _Key, timeout_s: float) -> None:
+        self._session_of(monitor).raise_if_closed()
+        reservation = object()
+        session = await self.session(key, reservation)
+        try:
+            await self._known(monitor, session, timeout_s)
+            # in one step, so that nothing is told twice, or by the wrong one; also where it is already
+            before = self._session_of(monitor)
+            before.raise_if_closed()
+            if before is not session:
+                owns = monitor not in self._retired
+                if not owns and not session.is_owned_beside(reservation):
+                    raise NotLive(
+                        "A later run of the cell has made another monitor in the place of this one, which can open "
+                        "nothing any more: show the other project in that one."
+                    )
+                before.release(monitor)
+                self._where[monitor] = session
+                monitor.move_to(session, key.project)
+                session.attach(monitor, reservation, owns=owns)
+                await before.disown(monitor)
+        finally:
+            await session.disown(reservation)
+
+    async def _known(self, monitor: Monitor, session: Session, timeout_s: float) -> None:
+        """Returns when the state of what `session` shows is known. Raises NotLive when the monitor leaves meanwhile."""
+        showing = asyncio.ensure_future(session.actions.show(timeout_s))
+        self._showing[monitor] = showing
+        try:
+            await showing
+        except asyncio.CancelledError:
+            self._session_of(monitor)
+            raise
+        finally:
+            self._showing.pop(monitor, None)
+
+    def _session_of(self, monitor: Monitor) -> Session:
+        if monitor in self._left:
+            raise detached()
+        return self._where[monitor]
 
     async def leave(self, monitor: Monitor) -> None:
-        """A monitor listens no more."""
+        """A monitor listens no more, and moves nowhere any more."""
+        self._left.add(monitor)
+        if monitor in self._showing:
+            self._showing[monitor].cancel()
         session = self._where.get(monitor)
         if session is not None:
             await session.detach(monitor)

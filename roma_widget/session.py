@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from .client.actions import Actions
@@ -120,20 +121,25 @@ class Session:
         """Keep the session open for a monitor that is still being made."""
         self._owners.add(owner)
 
-    def attach(self, viewer: Viewer, reservation: object) -> None:
-        """Add a monitor, in the place of its reservation.
+    def attach(self, viewer: Viewer, reservation: object, *, owns: bool = True) -> None:
+        """Add a monitor, in the place of its reservation. One that does not own keeps the session open for nobody.
 
         One that comes from another session gets what is shown here under a new revision, where its own is newer: its
         revisions grow, and what it shows is never taken for the base of a delta of this session.
         """
         self._viewers.append(viewer)
-        self._owners.add(viewer)
+        if owns:
+            self._owners.add(viewer)
         self._owners.discard(reservation)
         snapshot = self.snapshot
         if snapshot.revision < viewer.revision:
             snapshot = replace(snapshot, revision=next(self._feed.revisions))
         viewer.show_connection(self.connection)
         viewer.show(publication(Snapshot(), snapshot, self._server_now_ms()), self.facts)
+
+    def is_owned_beside(self, owner: object) -> bool:
+        """Would it stay open without this one?"""
+        return bool(self._owners - {owner})
 
     async def disown(self, owner: object) -> None:
         """This one no longer keeps the session open; without any owner it ends."""
@@ -157,7 +163,7 @@ class Session:
         return self._closed
 
     async def close(self) -> None:
-        """End the session; monitors that are left say `closed`."""
+        """End the session; monitors that are left say `closed`, and can read what they showed last."""
         if self._closed:
             return
         self._publish()  # what came in the last tenth of a second
@@ -165,8 +171,19 @@ class Session:
         self._ticker.cancel()
         self._traces.close()
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
+        self._let_go()
         await self._on_empty()
         await self._wake()
+
+    def _let_go(self) -> None:
+        """Of all that its monitors cannot read: notebooks keep those for ever."""
+        shown = self._shown()
+        kept = {} if shown is None else {shown.project.project_id: shown}
+        self._feed.shown_last.update(kept)
+        self._state = replace(self._state, projects=MappingProxyType(kept), runs=tuple(kept))
+        self._listed = self._deleted = frozenset()
+        for times in (self._heard, self._moved):
+            times.clear()
 
     def reconnect(self, *, force: bool = False) -> None:
         self._feed.reconnect(force=force)
@@ -175,6 +192,7 @@ class Session:
         """How good the connection is, as of now: see `Monitor.link`."""
         return {
             **self._feed.sampling.numbers(),
+            "age_s": self._age_s(),
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,
         }
@@ -427,7 +445,27 @@ class Session:
         """Seconds in which something would have been heard and nothing moved: an outage of ours is no stall."""
         if self._supplied_since is None:
             return 0.0
-        return time.monotonic() - max(self._moved.get(project_id, 0.0), self._supplied_since)
+        since_s, until_s = self._supplied_since, time.monotonic()
+        if self._is_looked_at:
+            looked = self._feed.hearing.looked_at.get(project_id)
+            if looked is None:
+                return 0.0
+            since_s, until_s = max(since_s, looked.since_s), looked.last_s
+        return max(0.0, until_s - max(self._moved.get(project_id, 0.0), since_s))
+
+    @property
+    def _is_looked_at(self) -> bool:
+        """Does what is shown come over HTTP alone, and not over a socket?"""
+        is_current = self.wanted_project in (None, self._feed.hearing.current_id)
+        return self._told.state == "polling" or not is_current
+
+    def _age_s(self) -> float | None:
+        """Seconds since the newest word on what is shown; None before the first."""
+        heard_at = self._feed.numbers.heard_at
+        if self._is_looked_at and self._shown_id is not None:
+            looked = self._feed.hearing.looked_at.get(self._shown_id)
+            heard_at = looked.last_s if looked is not None else None
+        return None if heard_at is None else time.monotonic() - heard_at
 
     def _server_now_ms(self) -> float | None:
         shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
@@ -453,7 +491,8 @@ class Session:
 
     def _beat(self) -> None:
         numbers = self._feed.numbers
-        age_ms = None if numbers.heard_at is None else (time.monotonic() - numbers.heard_at) * 1000
+        age_s = self._age_s()
+        age_ms = None if age_s is None else age_s * 1000
         round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
         self._each(lambda viewer: viewer.beat(age_ms, self._server_now_ms(), round_trip_ms))
 
@@ -466,7 +505,10 @@ class Session:
         stall_timeout: float | None,
         here: Callable[[], Session] | None = None,
     ) -> Any:
-        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves."""
+        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves.
+
+        It raises when the monitor is disconnected, although the session may live on for others.
+        """
         here = here or (lambda: self)
         what = "the condition to hold" if callable(until) else _AWAITED[until]
         limit = asyncio.timeout(timeout)

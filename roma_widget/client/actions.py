@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -38,9 +38,12 @@ CONFIRM_S = 5.0
 """How long HTTP may take to agree with what the socket said."""
 CONFIRM_FIRST_S = 0.05
 CONFIRM_GROWTH = 2.0
+MARGIN_S = 0.1
+"""A request that gets no answer in time says so in its own words, before the whole action is given up."""
 LOOK_AGAIN_S = 0.2
 """Between two looks at a project that seems to have no tasks: one look in a hundred meets a file being written."""
 _NO_ROUTE = (404, 405)
+_NOT_KNOWN = " Whether the server did it is not known: look at m.projects."
 _WHY_NO_SOCKET = {
     "polling": "the run is followed over HTTP. The socket opens by itself when that is safe, and then this works; "
     "m.reconnect(force=True) opens it now and can freeze a run in progress on ROMA v1",
@@ -75,7 +78,7 @@ class Mirror(Protocol):
 
 
 class Actions:
-    """See the module. Every `timeout_s` is what one request may take, in seconds."""
+    """See the module. Every `timeout_s` is in seconds: for a request for data, or for all of any other action."""
 
     def __init__(self, feed: Feed, mirror: Mirror) -> None:
         self._feed = feed
@@ -89,7 +92,8 @@ class Actions:
     async def show(self, timeout_s: float) -> None:
         """Returns when the state of the wanted project, or of the server's current one, is known.
 
-        Asked for over HTTP, which switches and harms nothing. Raises UnknownProject, ConnectError, WaitTimeout.
+        Asked for over HTTP, which switches and harms nothing. Raises UnknownProject, ServerError (it cannot be read),
+        ConnectError, WaitTimeout.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -100,7 +104,7 @@ class Actions:
             what = "the server's current project" if named is None else f"project {shorten(named, 60)!r}"
             error = self._feed.connection.error
             raise WaitTimeout(
-                f"Waited {timeout_s:g} s for the state of {what}; the connection is {self._feed.connection.state}"
+                f"Waited {timeout_s:.3g} s for the state of {what}; the connection is {self._feed.connection.state}"
                 f"{f': {error}' if error else '.'}"
             ) from None
         self._mirror.publish_now()
@@ -122,11 +126,25 @@ class Actions:
             if looks:
                 await asyncio.sleep(LOOK_AGAIN_S)
             looks += 1
-            with self._reached(f"GET {shorten(project_path(project_id), 80)}"):
-                await self._feed.look_at(project_id)
-            missing = self._feed.missing(project_id) if self._mirror.wanted_project else None
-            if missing is not None:
-                raise UnknownProject(missing)
+            await self._look_at(project_id)
+
+    async def _look_at(self, project_id: str) -> None:
+        """One look. That the wanted project cannot be read is an error; who follows the current one stays with it."""
+        request, looked_at = f"GET {shorten(project_path(project_id), 80)}", self._feed.hearing.looked_at
+        before = looked_at.get(project_id)
+        with self._reached(request):
+            answer = await self._feed.look_at(project_id)
+        if self._mirror.wanted_project is None or answer is None:
+            return
+        missing = self._feed.missing(project_id)
+        if missing is not None:
+            raise UnknownProject(missing)
+        if answer.status not in (200, 304):
+            raise self._refused(answer, request)
+        if looked_at.get(project_id) is before:
+            raise ServerError(
+                f"{request} answered HTTP {answer.status} with something else than a project.", request
+            )
 
     async def executions(self, timeout_s: float) -> dict[str, Execution]:
         """What the server says is running, by project."""
@@ -281,95 +299,102 @@ class Actions:
 
         One with a config goes over HTTP: the socket has no request for it.
         """
-        await self._mirror.settled(timeout_s)
-        if self._is_live and not config:
-            event = await self._requests.ask(
-                requests.start(goal, max_steps, self._mirror.project_ids()), timeout_s
-            )
-            assert isinstance(event, wire.ProjectStarted)
-            project_id = event.project.project_id
-        else:
-            more: dict[str, Any] = {} if max_steps is None else {"max_steps": max_steps}
-            path = "/api/projects/configured" if config else "/api/projects"
-            if config:
-                more["config"] = config
-            answer = await self._post(path, {"goal": goal, **more})
-            project = wire.read_created(answer.body) if answer.status in (200, 201) else None
-            if project is None:
-                raise self._refused(answer, f"POST {path}")
-            project_id = project.project_id
-        await self._confirm_exists(project_id)
-        await self._look_at_projects()
-        return project_id
+        async with self._within(timeout_s, "Starting a run"):
+            await self._mirror.settled(timeout_s)
+            if self._is_live and not config:
+                event = await self._requests.ask(
+                    requests.start(goal, max_steps, self._mirror.project_ids()), timeout_s
+                )
+                assert isinstance(event, wire.ProjectStarted)
+                project_id = event.project.project_id
+            else:
+                more: dict[str, Any] = {} if max_steps is None else {"max_steps": max_steps}
+                path = "/api/projects/configured" if config else "/api/projects"
+                if config:
+                    more["config"] = config
+                answer = await self._post(path, {"goal": goal, **more})
+                project = wire.read_created(answer.body) if answer.status in (200, 201) else None
+                if project is None:
+                    raise self._refused(answer, f"POST {path}")
+                project_id = project.project_id
+            await self._confirm_exists(project_id)
+            await self._look_at_projects()
+            return project_id
 
     async def switch(self, project_id: str, timeout_s: float) -> None:
         """Makes a project the server's current one, for everybody."""
-        await self._mirror.settled(timeout_s)
-        if self._is_live:
-            try:
-                await self._requests.ask(requests.switch(project_id), timeout_s)
-            except ServerError as error:
-                await self._raise_if_unknown(project_id, error)
-                raise
-        else:
-            path = f"{project_path(project_id)}/switch"
-            answer = await self._post(path, None)
-            if answer.status != 200:
-                refused = self._refused(answer, f"POST {path}")
-                await self._raise_if_unknown(project_id, refused)
-                raise refused
-        await self._confirm_current(project_id)
-        self._mirror.publish_now()
+        async with self._within(timeout_s, "Switching the project"):
+            await self._mirror.settled(timeout_s)
+            if self._is_live:
+                try:
+                    await self._requests.ask(requests.switch(project_id), timeout_s)
+                except ServerError as error:
+                    await self._raise_if_unknown(project_id, error)
+                    raise
+            else:
+                path = f"{project_path(project_id)}/switch"
+                answer = await self._post(path, None)
+                if answer.status != 200:
+                    refused = self._refused(answer, f"POST {path}")
+                    await self._raise_if_unknown(project_id, refused)
+                    raise refused
+            await self._confirm_current(project_id)
+            self._mirror.publish_now()
 
     async def stop(self, project_id: str | None, timeout_s: float) -> None:
         """Ends a run. Over HTTP, where a server that cannot says so at once; ROMA's socket would say nothing at
         all.
         """
-        await self._mirror.settled(timeout_s)
-        project_id = self._shown_id() if project_id is None else project_id
-        path = f"{project_path(project_id)}/stop"
-        answer = await self._post(path, None)
-        if answer.status != 200:
-            refused = self._refused(answer, f"POST {path}")
-            if answer.status in _NO_ROUTE and wire.read_error(answer.body) is None:
-                raise ServerError(
-                    f"This server cannot stop a run: it has no POST {path} (HTTP {answer.status}). ROMA v1 cannot; "
-                    "the run goes on.",
-                    f"POST {path}",
-                )
-            await self._raise_if_unknown(project_id, refused)
-            raise refused
-        await self._look_at_projects()
+        async with self._within(timeout_s, "Stopping the run"):
+            await self._mirror.settled(timeout_s)
+            project_id = self._shown_id() if project_id is None else project_id
+            path = f"{project_path(project_id)}/stop"
+            answer = await self._post(path, None)
+            if answer.status != 200:
+                refused = self._refused(answer, f"POST {path}")
+                if answer.status in _NO_ROUTE and wire.read_error(answer.body) is None:
+                    raise ServerError(
+                        f"This server cannot stop a run: it has no POST {path} (HTTP {answer.status}). ROMA v1 cannot; "
+                        "the run goes on.",
+                        f"POST {path}",
+                    )
+                await self._raise_if_unknown(project_id, refused)
+                raise refused
+            await self._look_at_projects()
 
     async def save(self, timeout_s: float) -> None:
         """Has the server save the shown project."""
-        await self._mirror.settled(timeout_s)
-        self._need_socket("Saving on the server")
-        project_id = self._shown_id()
-        # of an id that is not its own ROMA makes a file and a project, so look now and not at what we remember
-        if self._feed.is_roma and project_id not in {one.project_id for one in (await self._list()).projects}:
-            raise UnknownProject(
-                f"The server has no project {shorten(project_id, 60)!r} any more; it was not saved."
-            )
-        await self._requests.ask(requests.save(project_id), timeout_s)
-        await self._confirm_exists(project_id)
+        async with self._within(timeout_s, "Saving the project"):
+            await self._mirror.settled(timeout_s)
+            self._need_socket("Saving on the server")
+            project_id = self._shown_id()
+            # of an id that is not its own ROMA makes a file and a project, so look now and not at what we remember
+            if self._feed.is_roma and project_id not in {
+                one.project_id for one in (await self._list()).projects
+            }:
+                raise UnknownProject(
+                    f"The server has no project {shorten(project_id, 60)!r} any more; it was not saved."
+                )
+            await self._requests.ask(requests.save(project_id), timeout_s)
+            await self._confirm_exists(project_id)
 
     async def refresh(self, timeout_s: float) -> None:
         """The newest state, asked for in the way that harms no run."""
-        await self._mirror.settled(timeout_s)
-        if not self._is_live:
-            with self._reached("The look over HTTP"):
-                shown = self._mirror.shown_project()
-                await self._feed.poll_once(shown.project.project_id if shown is not None else None)
-        elif self._feed.numbers.extension:
-            await self._requests.ask(requests.snapshot(), timeout_s)
-        elif self._feed.is_declared_safe:
-            await self._requests.ask(requests.initial_state(), timeout_s)
-        elif (shown := self._mirror.shown_project()) is not None and shown.project.project_id:
-            await self._requests.ask(requests.restore(shown.project.project_id), timeout_s)
-        else:
-            await self._look_at_projects()
-        self._mirror.publish_now()
+        async with self._within(timeout_s, "Refreshing", ""):
+            await self._mirror.settled(timeout_s)
+            if not self._is_live:
+                with self._reached("The look over HTTP"):
+                    shown = self._mirror.shown_project()
+                    await self._feed.poll_once(shown.project.project_id if shown is not None else None)
+            elif self._feed.numbers.extension:
+                await self._requests.ask(requests.snapshot(), timeout_s)
+            elif self._feed.is_declared_safe:
+                await self._requests.ask(requests.initial_state(), timeout_s)
+            elif (shown := self._mirror.shown_project()) is not None and shown.project.project_id:
+                await self._requests.ask(requests.restore(shown.project.project_id), timeout_s)
+            else:
+                await self._look_at_projects()
+            self._mirror.publish_now()
 
     # -- insides
 
@@ -490,6 +515,21 @@ class Actions:
                 )
             await asyncio.sleep(delay_s)
             delay_s *= CONFIRM_GROWTH
+
+    @asynccontextmanager
+    async def _within(self, timeout_s: float, what: str, then: str = _NOT_KNOWN) -> AsyncIterator[None]:
+        """All of an action. What it asked for may still happen when it is given up."""
+        limit = asyncio.timeout(timeout_s + MARGIN_S)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():  # a request's own
+                raise
+            state = self._feed.connection.state
+            raise WaitTimeout(
+                f"{what} was not done within {timeout_s:g} s; the connection is {state}.{then}"
+            ) from None
 
     @contextmanager
     def _reached(self, what: str) -> Iterator[None]:

@@ -27,7 +27,7 @@ from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
 from .library import LinkError, NotJoined
 from .looks import Looks
-from .rest import Assessment, Rest, Unreachable
+from .rest import Answer, Assessment, Rest, Unreachable
 from .sampling import Sampling
 from .socket import Link
 from .trace_cache import TraceCache
@@ -71,6 +71,8 @@ class Feed:
         self.left_out = LeftOut(self._ask_rest)
         self.revisions = itertools.count(1)
         """Numbers of what its sessions publish: no two of them share one, so a monitor can move between them."""
+        self.shown_last: set[str] = set()
+        """What sessions showed when they ended: that much can still be read when the feed has ended, too."""
         self.rest: Rest | None = None
         self.is_roma = True
         """Whether the server has ROMA's HTTP API, as far as is known."""
@@ -127,16 +129,17 @@ class Feed:
         if self._looks is not None:
             await self._looks.all_wanted(to_the_end=project_id)
 
-    async def look_at(self, project_id: str) -> None:
-        """One look over HTTP at this project. Raises `Unreachable`."""
-        if self._looks is not None:
-            await self._looks.project(project_id)
+    async def look_at(self, project_id: str) -> Answer | None:
+        """One look over HTTP at this project: what came back, unless a socket was quicker. Raises `Unreachable`."""
+        return None if self._looks is None else (await self._looks.ask(project_id))[0]
 
     async def close(self) -> None:
         task, self._task = self._task, None
         while task is not None and not task.done():
             task.cancel()  # more than once, because the library can swallow it (see `_live`)
             await asyncio.wait({task}, timeout=AGAIN_S)
+        self.hearing.let_go()
+        self.traces.keep_only(self.shown_last)
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:

@@ -18,6 +18,7 @@ from ..core.events import project_of
 from ..core.lean import LeanMirror
 from ..core.model import Connection
 from ..core.reading import hide, shorten
+from ..core.state import SAVED
 from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
 from .complaints import Complaints
 from .left_out import LeftOut
@@ -30,6 +31,10 @@ LONGEST_NAME = 200
 MOST_REMEMBERED = 16
 """Frames kept for who subscribes later, one a project: a server may invent any number of projects.
 As many are kept of what was read over HTTP, beside those of the projects that somebody wants."""
+JUST_NOW_S = 4.0
+"""A stamp that moved within so many seconds was made just now: less than what `core.clock` takes for agreement."""
+LONGEST_PAUSE_S = 30.0
+"""Between two looks of which nothing was missed: two of the longest delays."""
 _NOT_FOUND = (400, 404, 410, 414, 431)  # also: an id that no server would take
 _log = logging.getLogger("roma_widget.hearing")
 
@@ -65,6 +70,16 @@ class _Polled:
     texts: FrameTexts = wire.NO_FRAME
     time: datetime | None = None
     etag: str | None = None
+    at_s: float = 0.0
+    """When that was; of a clock that also runs while the machine sleeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """When a look at a project succeeded last, and the first one since it did without a long pause; monotonic s."""
+
+    since_s: float
+    last_s: float
 
 
 class Hearing:
@@ -76,6 +91,7 @@ class Hearing:
         self.texts = wire.NO_FRAME
         self.listed: ProjectsListed | None = None
         self.current_id: str | None = None
+        self.looked_at: dict[str, Looked] = {}
         self._secrets = secrets
         self._sinks: list[Sink] = []
         self.requests = Requests(self.caught_up, secrets)
@@ -111,6 +127,16 @@ class Hearing:
         wanted = self.wanted()
         self._missing = {key: said for key, said in self._missing.items() if key in wanted}
         return not self._sinks
+
+    def let_go(self) -> None:
+        """Of all frames: nobody will listen any more. Numbers stay."""
+        self.texts, self.listed, self._lean = wire.NO_FRAME, None, None
+        self._latest.clear()
+        self._polled.clear()
+        for arrived in self._queue:
+            if isinstance(arrived, asyncio.Future) and not arrived.done():
+                arrived.set_result(None)
+        self._queue.clear()
 
     def wanted(self, exclude: str | None = None) -> list[str]:
         wanted = {sink.wanted_project for sink in self._sinks if sink.wanted_project is not None}
@@ -224,6 +250,10 @@ class Hearing:
             same = self.frame(project_id)
             if same is not None:
                 self._complain(project_id, same.problems)
+            if project_id in self._polled:
+                self._polled[project_id] = replace(self._polled[project_id], at_s=time.time())
+            self._note_look(project_id)
+            self._say_again(project_id)
             return False
         if answer.status != 200:
             sentence = f"Project {shorten(project_id, 60)!r} cannot be read over HTTP (HTTP {answer.status})"
@@ -244,6 +274,8 @@ class Hearing:
             problems = (*problems, *(frame.problems if frame is not None else ()))
             if problems:
                 self._complain(project_id, problems)
+            else:
+                self._note_look(project_id)
             return False
         if frame is None:
             if project is None or problems:
@@ -253,10 +285,28 @@ class Hearing:
         frame = replace(frame, project_id=project_id, project=project or frame.project)
         changed: bool = frame.nodes is not last.nodes or frame.project != last.project
         texts = replace(frame.texts, project=frame.project)
-        self._keep_polled(project_id, _Polled(texts, frame.time, answer.etag))
-        # a stamp that moved since the last look was made just now, and tells the server's zone
-        self.handle(frame, live=polled.time is not None and polled.time != frame.time)
+        self._note_look(project_id)
+        now_s = time.time()
+        self._keep_polled(project_id, _Polled(texts, frame.time, answer.etag, now_s))
+        # a stamp that moved since a look of a moment ago was made just now, and tells the server's zone
+        moved = polled.time is not None and polled.time != frame.time
+        self.handle(frame, live=moved and 0 <= now_s - polled.at_s <= JUST_NOW_S)
         return changed
+
+    def _note_look(self, project_id: str) -> None:
+        before, now_s = self.looked_at.get(project_id), time.monotonic()
+        goes_on = before is not None and now_s - before.last_s <= LONGEST_PAUSE_S
+        self.looked_at[project_id] = Looked(before.since_s if before and goes_on else now_s, now_s)
+        if len(self.looked_at) > 4 * MOST_REMEMBERED:
+            kept = {*self.wanted(), *self._polled, project_id}
+            self.looked_at = {key: looked for key, looked in self.looked_at.items() if key in kept}
+
+    def _say_again(self, project_id: str) -> None:
+        """Its tasks are as they were. A session may have forgotten them meanwhile; to others this is no news."""
+        known = self.frame(project_id)
+        if known is not None:
+            for sink in tuple(self._sinks):
+                self._pass_on(sink, replace(known, source=SAVED, project=None), live=False)
 
     def _keep_polled(self, project_id: str, polled: _Polled) -> None:
         self._polled.pop(project_id, None)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from ..core import reconnect
 from ..core.server_status import read_questions
 from .hearing import Hearing
-from .rest import SMALL_BODY, Rest, Unreachable, project_path
+from .rest import SMALL_BODY, Answer, Rest, Unreachable, project_path
 
 ROUND_S = 2.0
 """So long a round waits for the looks that it began. Those that take longer run on and are waited for no more."""
@@ -56,11 +56,15 @@ class Looks:
 
     async def project(self, project_id: str) -> bool:
         """One look at a project; True when something was new. Raises `Unreachable`."""
+        return (await self.ask(project_id))[1]
+
+    async def ask(self, project_id: str) -> tuple[Answer | None, bool]:
+        """`project`, with what came back; None when a socket was quicker. Raises `Unreachable`."""
         before = self._hearing.frame(project_id)
         answer = await self.rest.get(project_path(project_id), etag=self._hearing.etag(project_id))
         if self._hearing.frame(project_id) is not before:
-            return True  # the project became current meanwhile, and what the socket said is newer
-        return self._hearing.hear_project(project_id, answer)
+            return None, True  # the project became current meanwhile, and what the socket said is newer
+        return answer, self._hearing.hear_project(project_id, answer)
 
     async def beside_socket(self) -> None:
         """Follow the projects that somebody wants and no frame comes for, until cancelled."""

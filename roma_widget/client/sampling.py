@@ -52,7 +52,7 @@ class Sampling:
             self._hearing.numbers.missed_pings += link.missed_pings
 
     def numbers(self) -> dict[str, Any]:
-        """What `Monitor.link` gives, but for `reconnects` and `unasked_replies`. May be called from any thread."""
+        """What `Monitor.link` gives, but for what a session knows better. May be called from any thread."""
         numbers, link, totals = self._hearing.numbers, self.link, self._totals()
         frames_per_s, bytes_per_s = self._quality.rates(totals, self._hearing.connection.state)
         return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -98,6 +98,11 @@ class TraceCache:
     def forget(self, project_id: str) -> None:
         """The traces of this project were cleared."""
         for key in [key for key in self._fetched if key[0] == project_id]:
+            self._drop(key)
+
+    def keep_only(self, project_ids: Collection[str]) -> None:
+        """Nobody will ask for those of other projects any more."""
+        for key in [key for key in self._fetched if key[0] not in project_ids]:
             self._drop(key)
 
     def _drop(self, key: tuple[str, str]) -> None:

@@ -24,6 +24,8 @@ MOST_ROWS = 50_000
 MOST_ERRORS = MOST_UNKNOWN = 2_500
 """Of `MOST_ROWS`."""
 LONGEST_VALUE = 200
+SHORTEST_CUT = 100
+"""Nobody cuts texts of fewer characters; some just end in an ellipsis."""
 _UNTOLD = frozenset({"task_id", "updated", "raw_json"})  # `updated` moves with every word on a task
 _FIELDS = tuple(each.name for each in fields(Task) if each.name not in _UNTOLD and each.name[0] != "_")
 _NAME_ENDS = re.compile(r"[.:\[]")
@@ -176,7 +178,7 @@ class EventLog:
         if old == new:
             return
         for name, was, value in zip(_FIELDS, old, new, strict=True):
-            if was != value:
+            if was != value and not _says_the_same(was, value):
                 self._change(now_s, project_id, "task_changed", after.task_id, name, was, value)
 
     def _note_project(self, before: Project | None, after: Project, now_s: float) -> None:
@@ -210,6 +212,14 @@ class EventLog:
     def _own_words(self, text: str) -> str:
         """A server may quote what it was sent."""
         return shorten(hide(text, self._secrets), LONGEST_VALUE)
+
+
+def _says_the_same(was: object, value: object) -> bool:
+    """Is one the beginning of the other? Servers of ours cut texts over the socket that come whole over HTTP."""
+    if not isinstance(was, str) or not isinstance(value, str):
+        return False
+    short, long = sorted((was, value), key=len)
+    return len(short) >= SHORTEST_CUT and short.endswith("…") and long.startswith(short[:-1])
 
 
 def _text(value: object) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.model import Stage, Task, Trace
@@ -44,7 +46,10 @@ class Actions(Protocol):
 
 
 class Acting:
-    """Mixed into `Monitor`. `timeout` is in seconds, for the reply; WaitTimeout says that it never got its turn."""
+    """Mixed into `Monitor`. `timeout` is in seconds, above 0 (else ValueError), for the reply or for all of an action.
+
+    WaitTimeout says that it was over before the request got its turn, or before the action was done.
+    """
 
     if TYPE_CHECKING:
 
@@ -64,6 +69,7 @@ class Acting:
         run is followed over HTTP), ServerError (the server's words), ConnectError, WaitTimeout. Example:
         `[stage.stage for stage in m.trace("root").stages]`
         """
+        timeout = checked_timeout(timeout)
         found: Trace = self._act(lambda actions: actions.trace(task_id, timeout))
         return found
 
@@ -72,6 +78,7 @@ class Acting:
 
         Raises as `trace` does. Example: `m.stage_details("root", m.trace("root").stages[0].stage_id).llm_response`
         """
+        timeout = checked_timeout(timeout)
         found: Stage = self._act(lambda actions: actions.stage_details(task_id, stage_id, timeout))
         return found
 
@@ -85,6 +92,7 @@ class Acting:
         not count. With `progress` a line says how far it is. `timeout` is for each trace. Raises as `trace` does, but
         not where the server refuses some traces and gives others. Example: `m.fetch_traces()`
         """
+        timeout = checked_timeout(timeout)
         wanted = list(task_ids) if task_ids is not None else None
         fetching = Fetching()
         with _Line(fetching, progress) as line:
@@ -109,6 +117,7 @@ class Acting:
         not say. Raises ServerError, ConnectError, NotLive. Example:
         `[run["goal"] for run in m.execution_status().values()]`
         """
+        timeout = checked_timeout(timeout)
         found: dict[str, Execution] = self._act(lambda actions: actions.executions(timeout))
         return found
 
@@ -120,9 +129,10 @@ class Acting:
         leaves it to the server. With `options`, which always go over HTTP, the run is configured: ROMA takes the
         sections `llm`, `execution` and `cache`, each a dict, and wants all three; our server hands them to its `run`.
         Raises ServerError (the server's words: a goal that is too short, a missing section, a server that starts no
-        runs), ConnectError, NotLive, ValueError for options that are no JSON. Example:
+        runs), ConnectError, NotLive, WaitTimeout, ValueError for options that are no JSON. Example:
         `m.start("Survey of rooftop farms"); m.wait("done")`
         """
+        timeout = checked_timeout(timeout)
         if not isinstance(goal, str):
             raise ValueError(f"goal takes a string, not {type(goal).__name__}.")
         try:
@@ -136,16 +146,18 @@ class Acting:
         """Make a project the server's current one, FOR EVERYONE: all who watch this server see it change.
 
         `m.watch` shows another project here alone. Returns when the server has confirmed it, over HTTP, too. Raises
-        UnknownProject, ServerError, ConnectError, NotLive. Example: `m.switch(m.projects[1]["id"])`
+        UnknownProject, ServerError, ConnectError, NotLive, WaitTimeout. Example: `m.switch(m.projects[1]["id"])`
         """
+        timeout = checked_timeout(timeout)
         self._act(lambda actions: actions.switch(checked_id(project_id), timeout))
 
     def stop(self, project_id: str | None = None, timeout: float = 20.0) -> None:
         """End the run of the shown project, or of `project_id`: its next report fails, open tasks become CANCELLED.
 
         ROMA v1 cannot stop a run, and then this raises ServerError saying so. Raises also UnknownProject, ConnectError,
-        NotLive. Example: `m.stop()`
+        NotLive, WaitTimeout. Example: `m.stop()`
         """
+        timeout = checked_timeout(timeout)
         self._act(
             lambda actions: actions.stop(None if project_id is None else checked_id(project_id), timeout)
         )
@@ -156,14 +168,17 @@ class Acting:
         Needs the socket. Raises UnknownProject (the server has it no more), ServerError, ConnectError, NotLive,
         WaitTimeout. Example: `m.save_on_server()`
         """
+        timeout = checked_timeout(timeout)
         self._act(lambda actions: actions.save(timeout))
 
     def refresh(self, timeout: float = 20.0) -> None:
         """Ask for the newest state, in the way that harms no run, and return when it is shown.
 
         A server that declares itself safe is asked for its initial state, another to restore the shown project's;
-        without a socket one look is taken over HTTP. Raises ServerError, ConnectError, NotLive. Example: `m.refresh()`
+        without a socket one look is taken over HTTP. Raises ServerError, ConnectError, NotLive, WaitTimeout.
+        Example: `m.refresh()`
         """
+        timeout = checked_timeout(timeout)
         self._act(lambda actions: actions.refresh(timeout))
 
 
@@ -171,6 +186,14 @@ def checked_id(project_id: object) -> str:
     if isinstance(project_id, str) and project_id:
         return project_id
     raise ValueError(f"project_id takes a project's id, not {shorten(repr(project_id), 60)}.")
+
+
+def checked_timeout(timeout: object) -> float:
+    if not isinstance(timeout, bool) and isinstance(timeout, Real):
+        with suppress(OverflowError):
+            if (seconds := float(timeout)) > 0:
+                return seconds
+    raise ValueError(f"timeout takes seconds above 0, not {shorten(repr(timeout), 60)}.")
 
 
 def detached() -> NotLive:

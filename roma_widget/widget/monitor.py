@@ -28,7 +28,7 @@ from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task, Trace
 from ..core.reading import shorten
 from ..errors import NotLive, RomaError, UnknownTask
-from .acting import Acting, Actions, checked_id, detached
+from .acting import Acting, Actions, checked_id, checked_timeout, detached
 from .cells import cell_watch
 from .fallback import static_html
 from .history import Memory, Remembering
@@ -202,7 +202,8 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
           supplies the state (and in the first second).
         - skipped_frames: int, passed over for a newer one; lost_deltas: int; unasked_replies: int, answers that
           nobody waited for; reconnects: int.
-        - age_s: float, since the newest word from the server; None before the first.
+        - age_s: float, since the newest word from the server, or on the shown project where it comes over HTTP alone;
+          None before the first.
         - extension: bool, whether changes come as deltas.
         - history: a list of at most 120 points, one every 5 s, oldest first: `{"ago_s": float, "round_trip_s": float
           or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s is
@@ -238,8 +239,7 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
         work: Callable[[Actions], Coroutine[Any, Any, Any]],
         meanwhile: Callable[[], object] | None = None,
     ) -> Any:
-        if self._is_detached:
-            raise detached()
+        self._raise_if_detached()
         return self._io.result(work(self._session.actions), meanwhile=meanwhile)
 
     def _waiting(
@@ -249,22 +249,28 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
             raise ValueError(
                 f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
             )
+        timeout = None if timeout is None else checked_timeout(timeout)
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
-            raise NotLive(
-                "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
-            )
-        return self._session.wait(until, timeout, stall_timeout, lambda: self._session)
+            raise _nothing_more()
+        return self._session.wait(until, timeout, stall_timeout, self._here)
+
+    def _here(self) -> Session:
+        """Where this monitor is, for who waits. Raises NotLive when it is nowhere any more."""
+        if self._is_detached:
+            raise _nothing_more()
+        return self._session
 
     def watch(self, project_id: str | None, timeout: float = 20.0) -> None:
         """Show this project in this monitor alone, and switch the server for nobody; None: its current one again.
 
         A project that is not the server's current one is followed over HTTP, which harms no run. Returns when its
-        state is shown. Raises UnknownProject (the server's words), ConnectError, WaitTimeout (`timeout` seconds were
-        not enough) or NotLive, and then the monitor shows what it did before. Example: `m.watch(m.projects[1]["id"])`
+        state is shown. Raises UnknownProject or ServerError (the server's words), ConnectError, WaitTimeout (`timeout`
+        seconds were not enough) or NotLive, and then the monitor shows what it did before. Example:
+        `m.watch(m.projects[1]["id"])`
         """
         wanted = None if project_id is None else checked_id(project_id)
-        if self._is_detached:
-            raise detached()
+        timeout = checked_timeout(timeout)
+        self._raise_if_detached()
         self._io.result(self._on_watch(self, wanted, timeout))
 
     def reconnect(self, force: bool = False) -> None:
@@ -346,15 +352,19 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
         self._put("selection", tasks)
 
     def connect_anyway(self) -> None:
+        self._raise_if_detached()
         self._session.reconnect(force=True)
 
     def retry(self) -> None:
+        self._raise_if_detached()
         self._session.reconnect()
 
     async def show_project(self, project_id: str | None) -> None:
+        self._raise_if_detached()
         await self._on_watch(self, project_id, ACT_WITHIN_S)
 
     async def switch_for_everyone(self, project_id: str) -> None:
+        self._raise_if_detached()
         await self._session.actions.switch(project_id, ACT_WITHIN_S)
 
     async def task_details(self, task_id: str) -> dict[str, Any]:
@@ -367,6 +377,10 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
         return self._session.link()
 
     # -- insides
+
+    def _raise_if_detached(self) -> None:
+        if self._is_detached:
+            raise detached()
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: dict[str, Any]) -> list[str]:
@@ -453,6 +467,12 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
 
     def _static_html(self) -> str:
         return static_html(self.snapshot, key=self.static_key, now=datetime.now(UTC))
+
+
+def _nothing_more() -> NotLive:
+    return NotLive(
+        "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
+    )
 
 
 def _deliver_during_cells(comm: Any) -> None:

@@ -141,6 +141,13 @@ class Replay:
 # -- a server that can say anything
 
 
+class Hangs(web.Response):
+    """An answer that does not come."""
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        await asyncio.sleep(600)
+
+
 class WireServer:
     """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none (a key
     "POST /path" is for that method alone). `replies` maps a request to a function of its arguments that gives packets.

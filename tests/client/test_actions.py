@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from client.servers import (
     ROMA_V1,
     RUNNING,
     SAFE,
+    Hangs,
     Replay,
     WireServer,
     eventually,
@@ -404,3 +406,58 @@ def test_a_session_that_ended_under_its_monitor_can_ask_nothing(connect: Connect
         m.trace("root")
     with pytest.raises(roma.NotLive):
         m.start(GOAL)
+
+
+@pytest.mark.parametrize(
+    ("call", "hangs"),
+    [
+        (lambda m: m.stop(timeout=0.2), "POST /api/projects/p1/stop"),
+        (lambda m: m.switch("p2", timeout=0.2), "POST /api/projects/p2/switch"),
+        (lambda m: m.start(GOAL, timeout=0.2), "POST /api/projects"),
+        (lambda m: m.refresh(timeout=0.2), "/api/projects"),
+    ],
+    ids=["stop", "switch", "start", "refresh"],
+)
+def test_an_action_takes_no_longer_than_it_may(
+    connect: Connect, wire: Wire, call: Callable[[roma.Monitor], object], hangs: str
+) -> None:
+    state = {"project": {"id": "p1", "goal": "g"}, "state": frame([node("root")])}
+    listed = projects_list("p1", "p2")
+    server = wire(
+        {
+            "/api/health": ROMA_V1,
+            "/api/executions": RUNNING,
+            "/api/projects": listed,
+            "/api/projects/p1": state,
+        }
+    )
+    m = connect(server.url)
+    m.wait(lambda s: s.tasks, timeout=5)
+    server.answers[hangs] = Hangs
+    began = time.monotonic()
+    with pytest.raises(roma.WaitTimeout, match=r"not done within 0\.2 s"):
+        call(m)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("nonsense", ["5", None, 0, -1, float("nan"), True, 10**400])
+def test_a_timeout_is_a_number_above_0(connect: Connect, wire: Wire, nonsense: Any) -> None:
+    m = connect(wire({"/api/health": SAFE}).url)
+    calls: dict[str, Callable[..., object]] = {
+        "trace": lambda **more: m.trace("root", **more),
+        "stage_details": lambda **more: m.stage_details("root", "s", **more),
+        "fetch_traces": m.fetch_traces,
+        "execution_status": m.execution_status,
+        "start": lambda **more: m.start(GOAL, **more),
+        "switch": lambda **more: m.switch("p2", **more),
+        "stop": m.stop,
+        "save": m.save_on_server,
+        "refresh": m.refresh,
+        "watch": lambda **more: m.watch("p2", **more),
+        "connect": lambda **more: roma.connect(m.address, **more),
+    }
+    if nonsense is not None:
+        calls["wait"] = m.wait
+    for call in calls.values():
+        with pytest.raises(ValueError, match=r"^timeout takes seconds above 0, not .{1,60}\.$"):
+            call(timeout=nonsense)

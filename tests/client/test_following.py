@@ -29,6 +29,7 @@ import roma_widget as roma
 from roma_widget.client import looks
 from roma_widget.client.hearing import MOST_REMEMBERED, Hearing
 from roma_widget.client.rest import Answer
+from roma_widget.core import state
 from roma_widget.core.server_status import read_questions
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -126,10 +127,10 @@ def test_a_server_that_is_not_there_is_unreachable(connect: Connect) -> None:
 
 
 class Tagged:
-    """`GET /api/projects/p2` of a server that knows entity tags: what it was asked with, what it sent."""
+    """`GET /api/projects/{id}` of a server that knows entity tags: what it was asked with, what it sent."""
 
-    def __init__(self, server: WireServer) -> None:
-        self.server = server
+    def __init__(self, server: WireServer, project: str = "p2") -> None:
+        self.server, self.project = server, project
         self.tag, self.nodes = '"1"', [node("x")]
         self.sent: list[int] = []
 
@@ -138,7 +139,8 @@ class Tagged:
             self.sent.append(304)
             return web.Response(status=304, headers={"ETag": self.tag})
         self.sent.append(200)
-        body = {"project": {"id": "p2", "goal": "g"}, "state": frame(self.nodes, project="p2")}
+        state = frame(self.nodes, project=self.project)
+        body = {"project": {"id": self.project, "goal": "g"}, "state": state}
         headers = {"ETag": self.tag} if self.tag else {}
         return web.json_response(body, headers=headers)
 
@@ -166,6 +168,24 @@ def test_what_has_not_changed_is_not_sent_again(connect: Connect, tagged: Tagged
     m.watch("p2")
     assert list(m.snapshot.tasks) == ["x", "y"], "who comes later does not need it to be sent again"
     assert tagged.sent.count(200) == 2
+
+
+def test_what_a_session_has_forgotten_is_shown_again_where_nothing_has_changed(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed remembers more projects than the session holds tasks of."""
+    monkeypatch.setattr(state, "MOST_RUNS", 1)
+    server = v1(wire)
+    ids = ["p1", "p2", "p3", "p4"]
+    for each in ids:
+        tagged = Tagged(server, each)
+        tagged.nodes = [node(f"of-{each}")]
+        server.answers[f"/api/projects/{each}"] = tagged
+    m = polling(connect, server)
+    for each in [*ids, "p1"]:
+        server.answers["/api/projects"] = projects_list(each, *ids)
+        m.wait(lambda s, task_id=f"of-{each}": list(s.tasks) == [task_id], timeout=5)
+    assert server.answers["/api/projects/p1"].sent.count(200) == 1
 
 
 @pytest.mark.parametrize("tag", ["", "bare", '"' + "x" * 300 + '"'], ids=["none", "bare", "long"])

@@ -21,6 +21,8 @@ import roma_widget as roma
 from roma_widget import opening
 from roma_widget.client import socket
 from roma_widget.client.loop import THREAD_NAME, io_thread
+from roma_widget.core.events import Node
+from roma_widget.core.model import Task
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -209,6 +211,26 @@ def test_closing_while_nothing_answers_is_quick_and_leaves_nothing(connect: Conn
         assert m.connection["state"] == "closed"
         eventually(lambda: sockets_to(server.port) == 0, timeout=3)
     nothing_is_left()
+
+
+def test_a_monitor_that_is_closed_holds_what_it_shows_and_no_other_project(
+    connect: Connect, wire: Wire
+) -> None:
+    server = wire(SAFE_SERVER)
+    m = connect(server.url)
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    for project in ("p1", "p2"):
+        server.send_frame([node(f"held-{project}")], project=project)
+        m.wait(lambda s, task_id=f"held-{project}": task_id in s.tasks, timeout=5)
+    m.close()
+    nothing_is_left()
+    gc.collect()
+    held = {one.task_id for one in gc.get_objects() if type(one) in (Task, Node)}
+    assert held & {"held-p1", "held-p2"} == {"held-p2"}
+    assert m.task("held-p2").raw["goal"] == "the goal of held-p2"
+    assert "held-p2" in m.events()["task_id"].dropna().to_list()
+    assert m.link()["frames"] == 2
 
 
 def test_closing_twice_is_allowed(connect: Connect, wire: Wire) -> None:

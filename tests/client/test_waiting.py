@@ -117,7 +117,12 @@ def test_a_wait_for_a_server_that_is_not_there_says_so(connect: Connect) -> None
     assert m.connection["state"] == "failed"
 
 
-def test_who_waits_learns_that_the_monitor_was_disconnected(m: roma.Monitor) -> None:
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another"])
+def test_who_waits_learns_that_the_monitor_was_disconnected(
+    m: roma.Monitor, server: WireServer, connect: Connect, beside: bool
+) -> None:
+    if beside:
+        connect(server.url).wait("connected", timeout=5)
     after(0.1, m.disconnect)
     with pytest.raises(roma.NotLive, match="disconnected"):
         m.wait("done", timeout=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 from client.freezing import FreezingServer
 from client.servers import (
+    HTML,
     IDLE,
     ROMA_V1,
     RUNNING,
     SAFE,
+    Hangs,
     ServerThread,
     WireServer,
     eventually,
@@ -28,7 +31,7 @@ from client.servers import (
 import roma_widget as roma
 from roma_widget import opening
 from roma_widget.client.feed import FeedOptions
-from roma_widget.core import view
+from roma_widget.core import outcome, view
 from roma_widget.widget.cells import Cell
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -185,6 +188,26 @@ def test_a_project_that_is_not_there_leaves_the_monitor_where_it_was(connect: Co
             m.watch(nonsense)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((500, '{"error": "the disk is full"}', "application/json"), "the disk is full"),
+        (403, "GET /api/projects/p2 answered HTTP 403"),
+        (HTML, "GET /api/projects/p2 answered HTTP 200 with something else than a project"),
+    ],
+    ids=["500", "403", "HTML"],
+)
+def test_a_project_that_cannot_be_read_leaves_the_monitor_where_it_was(
+    connect: Connect, wire: Wire, answer: Any, words: str
+) -> None:
+    server = two_projects(wire, **{"/api/projects/p2": answer})
+    m = live(connect, server)
+    with pytest.raises(roma.ServerError, match=words):
+        m.watch("p2")
+    assert (m.watching, m.project["id"], list(m.snapshot.tasks)) == (None, "p1", ["root"])
+    assert len(sessions()) == 1
+
+
 def test_a_project_without_tasks_is_shown_empty(connect: Connect, wire: Wire) -> None:
     answers = {"/api/projects/new": {"project": {"id": "new", "goal": "g"}, "state": None}}
     server = two_projects(wire, **answers)
@@ -302,6 +325,97 @@ def test_a_cell_that_runs_again_frees_the_project_that_its_monitor_had_moved_to(
         m.watch(None)
 
 
+def in_a_thread(call: Callable[[], object]) -> tuple[threading.Thread, list[str]]:
+    """Runs it; the list has what it raised, or that it returned."""
+    came: list[str] = []
+
+    def run() -> None:
+        try:
+            call()
+            came.append("returned")
+        except roma.RomaError as error:
+            came.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, came
+
+
+def test_a_monitor_that_is_disconnected_while_it_moves_does_not_come_back(
+    connect: Connect, wire: Wire
+) -> None:
+    server = two_projects(wire, **{"/api/projects/p2": Hangs})
+    m, other = live(connect, server), connect(server.url)
+    thread, came = in_a_thread(lambda: m.watch("p2"))
+    eventually(lambda: "/api/projects/p2" in server.asked)
+    m.disconnect()
+    thread.join(5)
+    assert "NotLive: This monitor is disconnected" in came[0]
+    assert (m.connection["state"], m.watching) == ("closed", None)
+    assert [session.wanted_project for session in sessions()] == [None]
+    other.disconnect()
+    assert sessions() == []
+
+
+@pytest.mark.parametrize("action", ["watch", "switch", "retry", "connect_anyway"])
+def test_the_view_of_a_disconnected_monitor_can_ask_nothing(
+    connect: Connect, wire: Wire, action: str
+) -> None:
+    server = two_projects(wire)
+    m = live(connect, server)
+    connect(server.url).wait("connected", timeout=5)
+    m.disconnect()
+    reply = ask_from_the_browser(m, action=action, project="p2")
+    assert not reply["ok"]
+    assert "This monitor is disconnected" in reply["error"]
+    assert (m.connection["state"], m.watching, len(sessions())) == ("closed", None, 1)
+    assert switches(server) == []
+
+
+def ask_from_the_browser(m: roma.Monitor, **content: Any) -> dict[str, Any]:
+    replies: list[dict[str, Any]] = []
+    monitor: Any = m
+    monitor._channel._send = lambda content, buffers: replies.append(content)
+    monitor._io.post(monitor._receive, {"type": "do", "rid": "1", **content})
+    return eventually(lambda: replies)[0]
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["where others are", "where nobody is"])
+def test_a_monitor_whose_cell_ran_again_keeps_nothing_open(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    server = two_projects(wire)
+    monkeypatch.setattr(opening, "current_cell", lambda: Cell("cell", "run 1"))
+    old = live(connect, server)
+    monkeypatch.setattr(opening, "current_cell", lambda: Cell("cell", "run 2"))
+    new = connect(server.url)
+    new.wait("connected", timeout=5)
+    monkeypatch.setattr(opening, "current_cell", lambda: None)
+    other = connect(server.url, project="p2") if beside else None
+    reply = ask_from_the_browser(old, action="watch", project="p2")
+    assert (reply["ok"], old.watching) == ((True, "p2") if beside else (False, None))
+    assert beside or "A later run of the cell" in reply["error"]
+    new.disconnect()
+    if other is not None:
+        other.disconnect()
+    assert sessions() == []
+    assert old.connection["state"] == "closed"
+
+
+def test_a_watch_that_waits_for_another_takes_no_longer_than_it_may(connect: Connect, wire: Wire) -> None:
+    server = two_projects(wire, **{"/api/projects/b": Hangs})
+    m = live(connect, server)
+    thread, came = in_a_thread(lambda: m.watch("b", timeout=5))
+    eventually(lambda: "/api/projects/b" in server.asked)
+    began = time.monotonic()
+    with pytest.raises(roma.WaitTimeout, match=r"Waited 0\.2 s for this monitor"):
+        m.watch("p2", timeout=0.2)
+    assert time.monotonic() - began < 2
+    m.disconnect()
+    thread.join(5)
+    assert came[0].startswith("NotLive")
+
+
 def test_what_ends_with_a_feed_lives_on_when_its_monitor_moves(wire: Wire) -> None:
     server = two_projects(wire)
     ended: list[bool] = []
@@ -329,6 +443,29 @@ def test_a_run_in_progress_is_watched_without_a_socket(connect: Connect, wire: W
     server.answers["/api/executions"] = IDLE
     eventually(lambda: m.connection["state"] == "live")
     assert m.project["id"] == "p2"
+
+
+def test_an_outage_of_the_http_side_is_no_stall_of_what_comes_over_it(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "FROZEN_AFTER_S", 1.0)
+    run = saved("p2", node("x"), status="running")
+    server = two_projects(wire, **{"/api/projects/p2": run})
+    m = live(connect, server)
+    m.watch("p2")
+    server.answers["/api/projects/p2"] = 502
+    began = time.monotonic()
+    outcomes: list[str] = []
+    m.observe(lambda change: outcomes.append(change["new"]["outcome"]), "progress")
+    while time.monotonic() - began < 1.5:  # the socket lives on
+        looks = len(server.asked)
+        server.send_frame([node("root", timestamp_updated=f"2025-09-19T10:00:00.{looks:06}")])
+        eventually(lambda n=looks: len(server.asked) > n)
+    assert outcomes == []
+    assert m.link()["age_s"] > 1, "of the project, not of the server"
+    server.answers["/api/projects/p2"] = run
+    eventually(lambda: outcomes == ["stalled"])
+    assert m.link()["age_s"] < 1
 
 
 def test_watching_freezes_no_run(
@@ -399,12 +536,7 @@ def test_two_projects_of_one_title_are_two(connect: Connect) -> None:
 
 def test_a_person_watches_from_the_browser(connect: Connect, wire: Wire) -> None:
     m = live(connect, two_projects(wire))
-    replies: list[dict[str, Any]] = []
-    monitor: Any = m
-    monitor._channel._send = lambda content, buffers: replies.append(content)
-    for rid, project in (("1", "gone"), ("2", "p2")):
-        monitor._io.post(monitor._receive, {"type": "do", "rid": rid, "action": "watch", "project": project})
-        eventually(lambda n=int(rid): len(replies) == n)
-    assert [(reply["rid"], reply["ok"]) for reply in replies] == [("1", False), ("2", True)]
+    replies = [ask_from_the_browser(m, action="watch", project=project) for project in ("gone", "p2")]
+    assert [(reply["rid"], reply["ok"]) for reply in replies] == [("1", False), ("1", True)]
     assert "Project not found" in replies[0]["error"]
     assert (m.watching, m.project["id"]) == ("p2", "p2")

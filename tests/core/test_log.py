@@ -83,6 +83,18 @@ def test_a_time_stamp_alone_is_not_worth_a_row() -> None:
     assert into.told == []
 
 
+def test_a_text_that_is_cut_or_whole_again_is_not_worth_a_row() -> None:
+    """Over HTTP it comes whole, over the socket of a server of ours cut."""
+    into, whole = Log(), "x" * 1500
+    cut, other = (replace(TASK, goal=text) for text in (whole[:1000] + "…", "y" * 1500))
+    task = replace(TASK, goal=whole)
+    for before, after in ((task, cut), (cut, task), (cut, other)):
+        into.note(FRAME, TaskChanged("p", before, after))
+    assert [row[2] for row in into.told] == ["goal"]
+    into.note(FRAME, TaskChanged("p", replace(TASK, goal="Well…"), replace(TASK, goal="Well, no")))
+    assert into.told[-1][3:] == ("Well…", "Well, no")
+
+
 def test_every_other_public_field_is_told() -> None:
     public = {each.name for each in fields(Task) if not each.name.startswith("_")}
     assert set(log._FIELDS) == public - {"task_id", "updated", "raw_json"}
