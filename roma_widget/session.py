@@ -39,6 +39,8 @@ TICK_S = 1.0
 LEAST_STEP_S = 2.0
 BEATS_EVERY_TICKS = 2
 REFRESH_WITHIN_S = 20.0
+ONE_LOOK_S = 0.1
+"""What looking once may take, a person's predicate included."""
 _log = logging.getLogger("roma_widget.session")
 
 Until = str | Callable[[Snapshot], object]
@@ -511,7 +513,7 @@ class Session:
         """
         here = here or (lambda: self)
         what = "the condition to hold" if callable(until) else _AWAITED[until]
-        limit = asyncio.timeout(timeout)
+        limit = asyncio.timeout(None if timeout is None else max(timeout, ONE_LOOK_S))
         try:
             async with limit:
                 return await _wait(here, until, stall_timeout)

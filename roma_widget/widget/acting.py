@@ -188,12 +188,14 @@ def checked_id(project_id: object) -> str:
     raise ValueError(f"project_id takes a project's id, not {shorten(repr(project_id), 60)}.")
 
 
-def checked_timeout(timeout: object) -> float:
+def checked_timeout(timeout: object, *, or_zero: bool = False) -> float:
     if not isinstance(timeout, bool) and isinstance(timeout, Real):
         with suppress(OverflowError):
-            if (seconds := float(timeout)) > 0:
+            seconds = float(timeout)
+            if seconds > 0 or (or_zero and seconds == 0):
                 return seconds
-    raise ValueError(f"timeout takes seconds above 0, not {shorten(repr(timeout), 60)}.")
+    least = "from 0 on" if or_zero else "above 0"
+    raise ValueError(f"timeout takes seconds {least}, not {shorten(repr(timeout), 60)}.")
 
 
 def detached() -> NotLive:

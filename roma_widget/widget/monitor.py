@@ -169,7 +169,8 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
         return snapshot.task(task_id)
 
     def events(self) -> pandas.DataFrame:
-        """What happened since the monitor's session began, oldest first: one row per changed field of a task, and more.
+        """What happened since the monitor's session began, oldest first: one row per changed field of a task, and
+        more.
 
         Columns: seq (int64), time (`datetime64[us, UTC]`, when we heard of it), event, task_id, field, before, after
         (strings; what does not apply is NA; texts are cut at 200 characters).
@@ -206,9 +207,9 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
           None before the first.
         - extension: bool, whether changes come as deltas.
         - history: a list of at most 120 points, one every 5 s, oldest first: `{"ago_s": float, "round_trip_s": float
-          or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s is
-          None where none was answered in it; state is the connection's at its end. While this process or the machine
-          stood still there are no points.
+          or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s
+          is None where none was answered in it; state is the connection's at its end. While this process or the
+          machine stood still there are no points.
 
         Example: `[point["round_trip_s"] for point in m.link()["history"]]`
         """
@@ -221,10 +222,10 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
     ) -> Any:
         """Wait until the run is `"done"` (returns its outcome), `"connected"`, or a predicate of Snapshot holds.
 
-        `timeout` in seconds, None waits for ever; `stall_timeout` is how long a run may count as stalled. Can be
-        interrupted. When `m.watch` moves the monitor meanwhile, what it shows then is waited for. Raises WaitTimeout,
-        RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive (disconnected). Example:
-        `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
+        `timeout` in seconds, None waits for ever and 0 only looks; `stall_timeout` is how long a run may count as
+        stalled. Can be interrupted. When `m.watch` moves the monitor meanwhile, what it shows then is waited for.
+        Raises WaitTimeout, RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive (disconnected).
+        Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
         """
         return self._io.result(self._waiting(until, timeout, stall_timeout))
 
@@ -249,7 +250,7 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
             raise ValueError(
                 f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
             )
-        timeout = None if timeout is None else checked_timeout(timeout)
+        timeout = None if timeout is None else checked_timeout(timeout, or_zero=True)
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
             raise _nothing_more()
         return self._session.wait(until, timeout, stall_timeout, self._here)
@@ -264,8 +265,8 @@ class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
         """Show this project in this monitor alone, and switch the server for nobody; None: its current one again.
 
         A project that is not the server's current one is followed over HTTP, which harms no run. Returns when its
-        state is shown. Raises UnknownProject or ServerError (the server's words), ConnectError, WaitTimeout (`timeout`
-        seconds were not enough) or NotLive, and then the monitor shows what it did before. Example:
+        state is shown. Raises UnknownProject or ServerError (the server's words), ConnectError, WaitTimeout
+        (`timeout` seconds were not enough) or NotLive, and then the monitor shows what it did before. Example:
         `m.watch(m.projects[1]["id"])`
         """
         wanted = None if project_id is None else checked_id(project_id)

@@ -103,6 +103,14 @@ def test_a_wait_that_is_too_long_says_what_for_and_how_things_stand(
     assert isinstance(late.value, TimeoutError)
 
 
+def test_without_time_it_only_looks(m: roma.Monitor) -> None:
+    assert m.wait(lambda s: s.tasks, timeout=0)
+    with pytest.raises(roma.WaitTimeout, match=r"^Waited 0 s for the run to end"):
+        m.wait("done", timeout=0)
+    with pytest.raises(ValueError, match="from 0 on"):
+        m.wait("done", timeout=-1)
+
+
 def test_a_wait_for_a_server_that_is_not_there_says_so(connect: Connect) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     m = connect(url)
