@@ -1,7 +1,7 @@
 """One watched project on one server: wires feed -> state -> monitors, and owns their shared life.
 
 Everything here runs on the loop of `roma-io`, except `snapshot`, which is swapped whole and read from anywhere, and
-the history, which is read under a lock.
+what it remembers (`client.remembered`).
 Monitors of the same (server, token, project) share one session.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -19,19 +18,17 @@ from typing import Any, Protocol
 
 from .client.actions import Actions
 from .client.feed import Feed
+from .client.remembered import Remembers
+from .client.run_times import RunTimes
 from .client.trace_refresh import TraceRefresh
+from .client.waiting import Awaited
 from .core import wire
-from .core.annotations import Annotation
 from .core.clock import ServerClock
-from .core.history import History, Recalled
-from .core.log import EventLog, Excerpt
-from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Trace
+from .core.model import Connection, Snapshot, Trace
 from .core.outcome import Verdict, judge, progress
 from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
 from .core.reading import cut
-from .core.state import MOST_RUNS, Change, ProjectState, State, apply
-from .core.when import When
-from .errors import ConnectError, NotLive, RomaError, RunStalled, UnknownProject, WaitTimeout
+from .core.state import ProjectState, State, apply
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
@@ -39,11 +36,7 @@ TICK_S = 1.0
 LEAST_STEP_S = 2.0
 BEATS_EVERY_TICKS = 2
 REFRESH_WITHIN_S = 20.0
-ONE_LOOK_S = 0.1
-"""What looking once may take, a person's predicate included."""
 _log = logging.getLogger("roma_widget.session")
-
-Until = str | Callable[[Snapshot], object]
 
 
 class Viewer(Protocol):
@@ -61,7 +54,7 @@ class Viewer(Protocol):
     ) -> None: ...
 
 
-class Session:
+class Session(Remembers, Awaited):
     """See the module. `on_empty` is called when the last owner has left.
 
     `like` is an open session of the same feed, which has heard more than the feed remembers: what it knows, the
@@ -77,6 +70,8 @@ class Session:
         *,
         keeps_history: bool = True,
     ) -> None:
+        Remembers.__init__(self, feed, keeps_history=keeps_history)
+        Awaited.__init__(self)
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
         self.facts: dict[str, Any] = _facts([], None, self.snapshot, Verdict("unknown"))
@@ -91,9 +86,6 @@ class Session:
         )
         self._on_empty = on_empty
         self._state: State = like._state if like is not None else State()
-        self._event_log = EventLog(feed.options.secrets())
-        self._history = History() if keeps_history else None
-        self._history_lock = threading.Lock()
         self._epoch_s = time.time() - time.monotonic()
         self._is_list_due = like is not None
         self._listed_for: str | None = None
@@ -101,15 +93,11 @@ class Session:
         self._listed: frozenset[str] = like._listed if like is not None else frozenset()
         self._deleted: frozenset[str] = like._deleted if like is not None else frozenset()
         self._shown_id: str | None = wanted_project
-        self._heard: dict[str, float] = dict(like._heard) if like is not None else {}
-        self._moved: dict[str, float] = dict(like._moved) if like is not None else {}
-        self._supplied_since: float | None = None
+        self._times: RunTimes = RunTimes(like._times if like is not None else None)
         self._viewers: list[Viewer] = []
         self._owners: set[object] = set()
         self._published_at = 0.0
         self._scheduled: asyncio.TimerHandle | None = None
-        self._news = asyncio.Condition()
-        self._wakes = 0
         self._closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
         feed.subscribe(self)
@@ -184,8 +172,7 @@ class Session:
         self._feed.shown_last.update(kept)
         self._state = replace(self._state, projects=MappingProxyType(kept), runs=tuple(kept))
         self._listed = self._deleted = frozenset()
-        for times in (self._heard, self._moved):
-            times.clear()
+        self._times.clear()
 
     def reconnect(self, *, force: bool = False) -> None:
         self._feed.reconnect(force=force)
@@ -198,65 +185,6 @@ class Session:
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,
         }
-
-    def events(self) -> Excerpt:
-        """What happened, as far as it is remembered. May be called from any thread, as all that is remembered."""
-        return self._event_log.excerpt()
-
-    def times_us(self) -> list[int]:
-        """When the shown project changed, as microseconds since 1970."""
-        with self._history_lock:
-            return self._history.times_us() if self._history is not None else []
-
-    def recall(self, when: When) -> Recalled:
-        """The run as it was: see `History.recall`. Raises RomaError where there is no history."""
-        with self._history_lock:
-            return self._kept_history().recall(when)
-
-    def events_between(self, begin: When, end: When) -> Excerpt:
-        """What happened from one moment of the run to another: see `History.heard_between`."""
-        with self._history_lock:
-            begin_s, end_s = self._kept_history().heard_between(begin, end)
-        return self._event_log.excerpt().between(begin_s, end_s)
-
-    def forget_history(self) -> None:
-        """Nobody looks any more, but monitors that ipywidgets never lets go of hold this session."""
-        with self._history_lock:
-            self._history = None
-
-    def annotations(self) -> tuple[Annotation, ...]:
-        """What people wrote beside the tasks of the shown run. From any thread."""
-        project = self.snapshot.project
-        return self._feed.annotations.of(project.project_id if project is not None else None)
-
-    def annotate(self, task_id: str, text: str, tags: tuple[str, ...]) -> None:
-        """Keep what a person wrote beside a task. Raises UnknownTask, RomaError."""
-        snapshot, now_s = self.snapshot, time.time()
-        snapshot.task(task_id)
-        project_id = snapshot.project.project_id if snapshot.project is not None else ""
-        self._feed.annotations.add(Annotation(now_s, project_id, task_id, text, tags))
-        self._event_log.note_own("annotation", now_s, task_id, after=text)
-
-    def note_watch(self, name: str) -> None:
-        """What somebody watches for is so."""
-        self._event_log.note_own("watch", time.time(), field=name)
-
-    def note_failure(self, name: str, sentence: str) -> None:
-        """What somebody gave us to call has raised."""
-        self._event_log.note_failure(name, sentence, time.time())
-
-    def _kept_history(self) -> History:
-        if self._history is None:
-            raise RomaError(
-                "This monitor keeps no history: it was opened with history=False, or its cell ran again and another "
-                "took its place."
-            )
-        return self._history
-
-    def _remember(self, shown: ProjectState | None, changes: Iterable[Change], now_s: float) -> None:
-        with self._history_lock:
-            if self._history is not None:
-                self._history.note(shown, changes, now_s, time.monotonic())
 
     def traces(self, project_id: str) -> Mapping[str, Trace]:
         """The fetched traces of a project by task id, times as stamped. May be called from any thread."""
@@ -300,11 +228,11 @@ class Session:
         if isinstance(event, wire.GraphUpdate) and event.project_id is not None:
             known, told = (each.projects.get(event.project_id) for each in (before, self._state))
             if told is not None and (known is None or known.time != told.time):
-                self._heard[event.project_id] = time.monotonic()
+                self._times.note_stamp(event.project_id)
             self._deleted -= {event.project_id}
             if changes:
-                self._moved[event.project_id] = time.monotonic()
-            self._forget_times()
+                self._times.note_move(event.project_id)
+            self._times.forget_but(self._state.runs, self._looked_at())
         if changes:
             self._is_list_due = self._is_list_due or touches_the_list(changes)
             self._schedule()
@@ -331,21 +259,10 @@ class Session:
     def _looked_at(self) -> list[str]:
         return [each for each in (self.wanted_project, self._shown_id) if each is not None]
 
-    def _forget_times(self) -> None:
-        """A server can name projects without end: when many are gone from the state, their times go, too."""
-        if len(self._heard) > 2 * MOST_RUNS + len(self._state.runs):
-            for times in (self._heard, self._moved):
-                for project_id in times.keys() - {*self._state.runs, *self._looked_at()}:
-                    del times[project_id]
-
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
             return
-        supplied = connection.state in ("live", "polling")
-        if not supplied:
-            self._supplied_since = None
-        elif self._supplied_since is None:
-            self._supplied_since = time.monotonic()
+        self._times.supplied(connection.state in ("live", "polling"))
         before, self._told = self._told, connection
         if connection.state != before.state:
             self._event_log.note_connection(before.state, connection.state, time.time())
@@ -441,19 +358,10 @@ class Session:
     def _judge(self, shown: ProjectState | None) -> Verdict:
         if shown is None:
             return Verdict("unknown")
-        return judge(shown.tasks, shown.project, self._quiet_s(shown.project.project_id))
-
-    def _quiet_s(self, project_id: str) -> float:
-        """Seconds in which something would have been heard and nothing moved: an outage of ours is no stall."""
-        if self._supplied_since is None:
-            return 0.0
-        since_s, until_s = self._supplied_since, time.monotonic()
-        if self._is_looked_at:
-            looked = self._feed.hearing.looked_at.get(project_id)
-            if looked is None:
-                return 0.0
-            since_s, until_s = max(since_s, looked.since_s), looked.last_s
-        return max(0.0, until_s - max(self._moved.get(project_id, 0.0), since_s))
+        quiet_s = self._times.quiet_s(
+            shown.project.project_id, self._feed.hearing, is_looked_at=self._is_looked_at
+        )
+        return judge(shown.tasks, shown.project, quiet_s)
 
     @property
     def _is_looked_at(self) -> bool:
@@ -473,8 +381,7 @@ class Session:
         shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
         if shown is None or shown.time is None:
             return None
-        heard = self._heard.get(shown.project.project_id, time.monotonic())
-        return shown.time.timestamp() * 1000 + (time.monotonic() - heard) * 1000
+        return (shown.time.timestamp() + self._times.since_stamp_s(shown.project.project_id)) * 1000
 
     async def _tick(self) -> None:
         """Time passes also when nothing comes: verdicts change, views want a sign of life."""
@@ -497,114 +404,6 @@ class Session:
         age_ms = None if age_s is None else age_s * 1000
         round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
         self._each(lambda viewer: viewer.beat(age_ms, self._server_now_ms(), round_trip_ms))
-
-    # -- waiting
-
-    async def wait(
-        self,
-        until: Until,
-        timeout: float | None,
-        stall_timeout: float | None,
-        here: Callable[[], Session] | None = None,
-    ) -> Any:
-        """See `Monitor.wait`. `here` gives the session where its monitor is: who waits goes along when that moves.
-
-        It raises when the monitor is disconnected, although the session may live on for others.
-        """
-        here = here or (lambda: self)
-        what = "the condition to hold" if callable(until) else _AWAITED[until]
-        limit = asyncio.timeout(None if timeout is None else max(timeout, ONE_LOOK_S))
-        try:
-            async with limit:
-                return await _wait(here, until, stall_timeout)
-        except TimeoutError:
-            if not limit.expired():  # the predicate's own
-                raise
-            raise WaitTimeout(f"Waited {timeout:g} s for {what}; {here().describe()}.") from None
-
-    @property
-    def wakes(self) -> int:
-        """How often there was news; for `news_since`."""
-        return self._wakes
-
-    async def news_since(self, heard: int) -> None:
-        """Returns when there is news since `wakes` was `heard`; at once when there was."""
-        async with self._news:
-            while self._wakes == heard:
-                await self._news.wait()
-
-    def raise_if_hopeless(self) -> None:
-        """Raises what says why waiting is in vain."""
-        missing = self._feed.missing(self.wanted_project) if self.wanted_project is not None else None
-        if missing is not None:
-            raise UnknownProject(missing)
-        if self.connection.state == "failed":
-            raise ConnectError(self.connection.error or "The server cannot be reached.")
-        self.raise_if_closed()
-
-    def raise_if_closed(self) -> None:
-        if self.connection.state == "closed":
-            raise NotLive(
-                "This monitor is disconnected: nothing more will come. Connect again with roma.connect(…)."
-            )
-
-    def describe(self) -> str:
-        """How things stand, in a clause."""
-        numbers = self.facts["progress"]
-        run = (
-            f"the run is {numbers['outcome'].replace('_', ' ')}"
-            if numbers["total"]
-            else "there is no task yet"
-        )
-        counts = "{done} of {total} done, {failed} failed, {running} running".format_map(numbers)
-        said = f"{run} ({counts})" if numbers["total"] else run
-        error = f": {self.connection.error}" if self.connection.error else ""
-        return f"{said}, the connection is {self.connection.state}{error}".rstrip(".")
-
-    def _wake_soon(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._wake())
-        _background.add(task)
-        task.add_done_callback(_background.discard)
-
-    async def _wake(self) -> None:
-        self._wakes += 1
-        async with self._news:
-            self._news.notify_all()
-
-
-async def _wait(here: Callable[[], Session], until: Until, stall_timeout: float | None) -> Any:
-    stalled_since: float | None = None
-    before: Session | None = None
-    while True:
-        session = here()
-        if session is not before:
-            before, stalled_since = session, None
-        heard = session.wakes
-        if callable(until):
-            # a person's code: off the loop, which must never be held up
-            value = await asyncio.to_thread(until, session.snapshot)
-            if value:
-                return value
-        elif until == "connected" and session.connection.state in ("live", "polling"):
-            return True
-        elif until == "done" and session.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
-            return session.snapshot.outcome
-        if here() is not session:  # it moved while the predicate ran
-            continue
-        session.raise_if_hopeless()
-        if session.snapshot.outcome != "stalled":
-            stalled_since = None
-        elif stall_timeout is not None:
-            stalled_since = stalled_since or time.monotonic()
-            if time.monotonic() - stalled_since >= stall_timeout:
-                raise RunStalled(
-                    f"The run has stalled: {session.snapshot.reason or 'nothing moves'} ({session.describe()})"
-                )
-        await session.news_since(heard)
-
-
-_AWAITED = {"connected": "a connection", "done": "the run to end"}
-_background: set[asyncio.Task[None]] = set()
 
 
 def _facts(
