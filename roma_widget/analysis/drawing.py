@@ -1,8 +1,9 @@
 """What all figures share: the colours of statuses, the frame around a plot, and how strangers' text gets into it.
 
 Fills hold 3 : 1 on white, and all but the darkest two on black: those get an outline. No meaning is in colours alone.
-A figure has plotly's default template, so that it looks as the others of its notebook; `figure.update_layout(
-template="plotly_dark")` or `plotly.io.templates.default` change it.
+A figure has a template of ours without a ground, whose greys stand on a light page and on a dark one: the kernel
+cannot know the notebook's theme. Where somebody has chosen `plotly.io.templates.default` it has that one, and
+`figure.update_layout(template="plotly_dark")` changes it, too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,21 @@ FILLS: Mapping[str, str] = MappingProxyType(
     }
 )
 EDGE = "#8f8f8f"
+QUIET = "#7d7d7d"
+"""Text that holds 4 : 1 on white and on JupyterLab's dark ground."""
+_LINE = "rgba(128,128,128,0.28)"
+_AXIS = {"gridcolor": _LINE, "zerolinecolor": _LINE, "linecolor": _LINE, "automargin": True}
+ANY_THEME: Mapping[str, Any] = MappingProxyType(
+    {
+        "layout": {
+            "paper_bgcolor": HOLLOW,
+            "plot_bgcolor": HOLLOW,
+            "font": {"color": QUIET, "size": 12},
+            "xaxis": _AXIS,
+            "yaxis": _AXIS,
+        }
+    }
+)
 UNKNOWN_STATUS = ""
 OUTLINED = frozenset({Status.AGGREGATING, Status.READY, Status.CANCELLED, UNKNOWN_STATUS})
 PATTERNS = ("", "/", "x", "-", "|", "+", ".", "\\")
@@ -43,8 +59,12 @@ ROW_PX, FRAME_PX, SHORTEST_PX, TALLEST_PX = 22, 130, 240, 1600
 
 def frame(height: int | None, title: str | None, rows: int = 10) -> dict[str, Any]:
     """The layout: `height` in pixels, None for as much as `rows` of them need."""
+    import plotly.io
+
+    chosen = plotly.io.templates.default
     needed = min(max(FRAME_PX + ROW_PX * rows, SHORTEST_PX), TALLEST_PX)
     return {
+        "template": dict(ANY_THEME) if chosen in (None, "plotly") else chosen,
         "height": needed if height is None else height,
         "title": {"text": title} if title is not None else {},
         "margin": {"l": 60, "r": 30, "t": 50 if title is None else 90, "b": 60},

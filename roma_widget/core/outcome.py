@@ -41,7 +41,9 @@ def judge(tasks: Mapping[str, Task], project: Project | None, quiet_s: float) ->
     said_ended = project is not None and project.status in _ENDED_STATUSES
     roots_final = all(task.status in FINAL for task in roots)
     silent_server = project is None or project.status is None
-    if said_ended or (roots_final and (silent_server or quiet_s >= ROOT_GRACE_S)):
+    # the project's end and its tasks' may be told in two messages, in either order
+    is_settled = quiet_s >= ROOT_GRACE_S
+    if (said_ended and (roots_final or is_settled)) or (roots_final and (silent_server or is_settled)):
         outcome, reason = _ended(tasks, roots, project)
         return Verdict(outcome, reason, started, _end(tasks, roots))
     reason = _blocked(tasks) if quiet_s >= BLOCKED_AFTER_S else None

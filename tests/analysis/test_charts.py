@@ -11,6 +11,7 @@ import plotly.io
 import pytest
 from analysis.snapshots import END, START, of, report, stage, task, trace, traces, tree, usage
 
+from roma_widget.analysis.drawing import HOLLOW, QUIET
 from roma_widget.analysis.figures import Figures
 from roma_widget.analysis.over_time import MOST_MOMENTS
 from roma_widget.analysis.timeline import MOST_STAGES
@@ -178,6 +179,14 @@ def test_height_title_and_the_template_of_the_notebook(name: str, monkeypatch: p
         assert made.layout.template == plotly.io.templates["plotly_dark"]
         assert made.layout.paper_bgcolor is None
         assert figure().layout.title.text is None
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_unless_somebody_chose_a_template_it_stands_on_any_ground(name: str) -> None:
+    for shown in (report(), Snapshot()):
+        figure = getattr(Figures(lambda shown=shown: shown, lambda _: (tried_twice(), None)), name)
+        look = figure().layout.template.layout
+        assert (look.paper_bgcolor, look.plot_bgcolor, look.font.color) == (HOLLOW, HOLLOW, QUIET)
 
 
 def hostile() -> tuple[Snapshot, dict[str, Trace]]:

@@ -89,6 +89,20 @@ def test_a_run_followed_by_changes_is_the_run_that_the_server_has(connect: Conne
         assert m.task("root.7").raw["execution_details"] is not None
 
 
+def test_a_run_has_ended_when_its_tasks_have_and_not_when_the_list_says_so(
+    m: roma.Monitor, server: WireServer
+) -> None:
+    server.send(*delta(1, 2, leaf=lean(status="FAILED", parent_node_id="root")))
+    m.wait(lambda s: len(s.tasks) == 2, timeout=5)
+    ended = {"id": "p1", "goal": "p1", "status": "completed"}
+    server.emit("projects_list", {"projects": [ended], "current_project_id": "p1"})
+    eventually(lambda: m.projects[0]["status"] == "completed")
+    assert m.progress["outcome"] == "running"
+    server.send(*delta(2, 3, root={"status": "DONE"}))
+    assert m.wait("done", timeout=5) == "with_failures"
+    assert m.task("root").status == "DONE"
+
+
 def test_a_server_that_does_not_say_it_is_ours_is_not_asked_for_the_extension(
     connect: Connect, wire: Wire
 ) -> None:

@@ -31,8 +31,9 @@ RUNNING, COMPLETED, FAILED = (Project("p", status=status) for status in ("runnin
         (run(root=S.DONE, a=S.DONE), COMPLETED, 0, "succeeded"),
         (run(root=S.DONE, a=S.FAILED), COMPLETED, 0, "with_failures"),
         (run(root=S.FAILED, a=S.DONE), COMPLETED, 0, "failed"),
-        (run(root=S.PLAN_DONE, a=S.DONE), FAILED, 0, "failed"),
-        (run(root=S.PLAN_DONE, a=S.DONE), COMPLETED, 0, "unknown"),
+        (run(root=S.PLAN_DONE, a=S.DONE), FAILED, 3, "failed"),
+        (run(root=S.PLAN_DONE, a=S.DONE), COMPLETED, 3, "unknown"),
+        (run(root=S.PLAN_DONE, a=S.FAILED), COMPLETED, 2, "running"),  # the list came before the last frame
         (run(root=S.CANCELLED, a=S.CANCELLED), None, 0, "failed"),
         (run(root=S.DONE, a=S.DONE), RUNNING, 0.5, "running"),
         (run(root=S.DONE, a=S.DONE), RUNNING, 4, "succeeded"),
