@@ -199,7 +199,13 @@ def _stage_trace(name: str, rank: int, strips: Sequence[_Strip]) -> dict[str, An
         marker = {"color": HOLLOW, "line": {"width": 1, "color": EDGE}}
     else:
         rank = rank % len(PATTERNS)
-        pattern = {"shape": PATTERNS[rank], "size": 5, "solidity": 0.4, "fgcolor": "#333333"}
+        pattern = {
+            "shape": PATTERNS[rank],
+            "size": 5,
+            "solidity": 0.4,
+            "fgcolor": "#333333",
+            "fillmode": "overlay",
+        }
         marker = {"color": GREYS[rank], "line": {"width": 0}, "pattern": pattern}
     return {
         "name": name,
