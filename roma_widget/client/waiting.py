@@ -11,8 +11,6 @@ from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
 from ..errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
 from .feed import Feed
 
-ONE_LOOK_S = 0.1
-"""What looking once may take, a person's predicate included."""
 _AWAITED = {"connected": "a connection", "done": "the run to end"}
 _background: set[asyncio.Task[None]] = set()
 
@@ -45,7 +43,9 @@ class Awaited:
         """
         here = here or (lambda: self)
         what = "the condition to hold" if callable(until) else _AWAITED[until]
-        limit = asyncio.timeout(None if timeout is None else max(timeout, ONE_LOOK_S))
+        if timeout == 0 and (value := await _is_so(here(), until)):
+            return value
+        limit = asyncio.timeout(timeout)
         try:
             async with limit:
                 return await _wait(here, until, stall_timeout)
@@ -112,15 +112,8 @@ async def _wait(here: Callable[[], Awaited], until: Until, stall_timeout: float 
         if session is not before:
             before, stalled_since = session, None
         heard = session.wakes
-        if callable(until):
-            # a person's code: off the loop, which must never be held up
-            value = await asyncio.to_thread(until, session.snapshot)
-            if value:
-                return value
-        elif until == "connected" and session.connection.state in ("live", "polling"):
-            return True
-        elif until == "done" and session.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
-            return session.snapshot.outcome
+        if value := await _is_so(session, until):
+            return value
         if here() is not session:  # it moved while the predicate ran
             continue
         session.raise_if_hopeless()
@@ -133,3 +126,14 @@ async def _wait(here: Callable[[], Awaited], until: Until, stall_timeout: float 
                     f"The run has stalled: {session.snapshot.reason or 'nothing moves'} ({session.describe()})"
                 )
         await session.news_since(heard)
+
+
+async def _is_so(session: Awaited, until: Until) -> Any:
+    """What the wait gives if it is over now, else something false."""
+    if callable(until):
+        # a person's code: off the loop, which must never be held up
+        return await asyncio.to_thread(until, session.snapshot)
+    if until == "connected":
+        return session.connection.state in ("live", "polling")
+    outcome = session.snapshot.outcome
+    return outcome if outcome in OUTCOMES_OF_AN_ENDED_RUN else None
