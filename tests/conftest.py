@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import tempfile
 import threading
 import urllib.request
@@ -15,6 +16,12 @@ import pytest
 
 from roma_widget.server.embedded import Server
 from roma_widget.server.scenarios import goal_of, scenario
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell gives this to what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 HERE = Path(__file__).resolve().parent
 OWN_FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")

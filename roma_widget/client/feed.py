@@ -163,14 +163,16 @@ class Feed:
                 )
             )
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-            await looks.end()
-            if self._link is not None:
-                await self._link.close()
-            self.left_out.close()
-            await http.close()
+            try:
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+                await looks.end()
+                if self._link is not None:
+                    await self._link.close()
+            finally:  # also when a slow end is cancelled again
+                self.left_out.close()
+                await http.close()
 
     async def _keep_heard(self, looks: Looks) -> None:
         unanswered = 0

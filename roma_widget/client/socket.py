@@ -90,6 +90,7 @@ class Link:
         self._listening: tuple[asyncio.Task[None], ...] = ()
         self._http: aiohttp.ClientSession | None = None
         self._client: Client | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._refused: str | None = None
         self._responses: deque[aiohttp.ClientResponse] = deque(maxlen=LAST_RESPONSES)
 
@@ -185,18 +186,23 @@ class Link:
             asking.cancel()
 
     async def close(self) -> None:
-        """Close the socket and everything under it; safe to call twice."""
+        """Close the socket and everything under it; safe to call twice, and goes on where the caller is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         client, self._client = self._client, None
         http, self._http = self._http, None
-        listening, self._listening = self._listening, ()
-        for task in listening:
-            task.cancel()
+        for listening in self._listening:
+            listening.cancel()
+        self._listening = ()
         try:
             if client is not None and not self._is_silent:
                 await self._say_goodbye(client)
-        finally:  # also when this is cancelled
             if client is not None:
                 await self._let_go(client)
+        finally:
             if http is not None:
                 await http.close()
             self._end("closed by us")
