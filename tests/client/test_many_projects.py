@@ -135,6 +135,6 @@ def test_projects_without_end_with_large_runs_do_not_fill_the_memory(
     first = invent(0, 60)
     again = invent(60, 120)
     assert again - first < 60e6, "120 runs of a megabyte each would be 120 MB"
-    assert len(session._heard) < 4 * state_module.MOST_RUNS
+    assert len(session._times._heard) < 4 * state_module.MOST_RUNS
     held = sum(known.size for known in session._state.projects.values())
     assert held < 13e6
