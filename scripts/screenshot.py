@@ -68,9 +68,6 @@ def take(server: LabServer, browser: Browser, image: Path, selected: str | None)
             lab.command("application:toggle-side-tabbar", side=side)
         lab.start_cell(WATCH_CELL)
         lab.finish()
-        lab.page.locator(f'.jp-Notebook [data-windowed-list-index="{WATCH_CELL}"]').evaluate(
-            "(cell) => cell.scrollIntoView({block: 'start'})"
-        )
         lab.until(MOSTLY_DONE, DONE_SHARE, timeout_s=60)
         if selected is not None:
             lab.card(selected).click()
@@ -80,6 +77,10 @@ def take(server: LabServer, browser: Browser, image: Path, selected: str | None)
             )
         lab.root.get_by_role("button", name="Fit the whole run").click()
         lab.page.mouse.move(0, 0)
+        # last, because each click brings its place into view
+        lab.page.locator(f'.jp-Notebook [data-windowed-list-index="{WATCH_CELL}"]').evaluate(
+            "(cell) => cell.scrollIntoView({block: 'start'})"
+        )
         lab.page.wait_for_timeout(FLIGHT_MS)
         lab.page.screenshot(path=image)
         server.end_kernels()

@@ -84,7 +84,7 @@ def task_details(task: Task, raw: Mapping[str, Any]) -> Record:
         "result": None if text is None else clean(text),
         "result_kind": kind,
         "objective": _whole_text(raw, "overall_objective", task.overall_objective),
-        "input": clean(summary) if isinstance(summary, str) else None,
+        "input": (clean(summary) or None) if isinstance(summary, str) else None,
     }
 
 
