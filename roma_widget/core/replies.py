@@ -48,16 +48,8 @@ def read_hitl_request(name: str, payload: Payload) -> HitlRequested | Unreadable
     )
 
 
-def _hitl_closed(name: str, payload: Payload) -> Event:
+def _hitl_closed(fields: Fields, request_id: str, problems: Problems) -> Event:
     """`hitl_answered` and `hitl_closed`."""
-    problems = Problems()
-    top = _top(name, payload, problems)
-    if isinstance(top, Unreadable):
-        return top
-    fields, _ = top
-    request_id = fields.identifier("request_id")
-    if not request_id:
-        return Unreadable(name, (*problems.sentences(), f"{name}: names no question"))
     return HitlClosed(request_id, fields.text("action"), fields.text("answered_by"), problems.sentences())
 
 
@@ -96,15 +88,21 @@ def _status(fields: Fields, project_id: str, problems: Problems) -> Event:
 
 
 def _of_a_project(read: Callable[[Fields, str, Problems], Event]) -> Reader:
+    return _that_names("project_id", "names no project", read)
+
+
+def _that_names(key: str, without: str, read: Callable[[Fields, str, Problems], Event]) -> Reader:
+    """Reads an event that is nothing without the id under `key`."""
+
     def read_one(name: str, payload: Payload) -> Event:
         problems = Problems()
         top = _top(name, payload, problems)
         if isinstance(top, Unreadable):
             return top
-        project_id = top[0].identifier("project_id")
-        if not project_id:
-            return Unreadable(name, (*problems.sentences(), f"{name}: names no project"))
-        return read(top[0], project_id, problems)
+        identifier = top[0].identifier(key)
+        if not identifier:
+            return Unreadable(name, (*problems.sentences(), f"{name}: {without}"))
+        return read(top[0], identifier, problems)
 
     return read_one
 
@@ -142,8 +140,8 @@ SMALL_EVENTS: Mapping[str, Reader] = {
     "simple_execution_started": _simple,
     "simple_execution_update": _simple,
     "hitl_request": read_hitl_request,
-    "hitl_answered": _hitl_closed,
-    "hitl_closed": _hitl_closed,
+    "hitl_answered": _that_names("request_id", "names no question", _hitl_closed),
+    "hitl_closed": _that_names("request_id", "names no question", _hitl_closed),
     "extension": _extension,
 }
 """Name of an event -> its reader."""
