@@ -200,7 +200,7 @@ def test_a_frame_costs_hardly_more_among_ten_thousand_projects() -> None:
         mirror = Mirror()
         entries = [{"id": f"p{number}", "goal": "g"} for number in range(projects)]
         mirror.hear("projects_list", {"projects": entries, "current_project_id": "p0"})
-        task_ids = [f"root.{number}" for number in range(15)]
+        task_ids = [f"root.{number}" for number in range(100)]
         payloads = [of("p0", *task_ids, agent_name=f"agent {number}") for number in range(40)]
         frames = [wire.read_event("task_graph_update", wire.Payload(json.dumps(one))) for one in payloads]
         took_s = []

@@ -161,7 +161,7 @@ class Project(BothWays):
             raise NotLive("This process is a fork of the one with the server: report from that one.")
         with self.state.lock:
             if not self.server.is_running or self.server.state is not self.state:
-                raise NotLive("The server of this project was stopped: nothing can be reported to it.")
+                raise NotLive("The server was stopped: nothing can be reported to this project any more.")
             if self.is_stopped:
                 raise RunStopped(f"The run {self.goal[:60]!r} was stopped by request.")
             if not self.record.alive:
