@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.model import Project, Snapshot, Stage, StageStatus, Status, Task, Trace
     from .errors import (
+        ArchiveError,
         ConnectError,
         NotLive,
         RomaError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .widget.monitor import Monitor
 
 __all__ = [
+    "ArchiveError",
     "ConnectError",
     "Monitor",
     "NotLive",

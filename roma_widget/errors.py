@@ -56,3 +56,7 @@ class UnknownProject(RomaError, KeyError):
 
 class UnknownTime(RomaError, ValueError):
     """Nothing is known of a run at this time; the message says what the nearest is."""
+
+
+class ArchiveError(RomaError):
+    """A saved run cannot be read or written; the message names the file and says what is wrong with it."""
