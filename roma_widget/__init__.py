@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnknownTime,
         WaitTimeout,
     )
+    from .loading import load
     from .opening import connect, demo
     from .server.embedded import Server
     from .widget.monitor import Monitor
@@ -55,11 +56,13 @@ __all__ = [
     "WaitTimeout",
     "connect",
     "demo",
+    "load",
 ]
 
 _HOMES = {
     "connect": "opening",
     "demo": "opening",
+    "load": "loading",
     "Monitor": "widget.monitor",
     "Server": "server.embedded",
     "Project": "core.model",

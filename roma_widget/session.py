@@ -18,17 +18,16 @@ from typing import Any, Protocol
 
 from .client.actions import Actions
 from .client.feed import Feed
-from .client.remembered import Remembers
 from .client.run_times import RunTimes
 from .client.trace_refresh import TraceRefresh
 from .client.waiting import Awaited
 from .core import wire
 from .core.clock import ServerClock
 from .core.model import Connection, Snapshot, Trace
-from .core.outcome import Verdict, judge, progress
-from .core.project_list import LONGEST_TEXT, Entries, project_list, touches_the_list
-from .core.reading import cut
+from .core.outcome import Verdict, judge
+from .core.project_list import Entries, facts_of, project_list, touches_the_list
 from .core.state import ProjectState, State, apply
+from .keeping import Keeping
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
@@ -54,7 +53,7 @@ class Viewer(Protocol):
     ) -> None: ...
 
 
-class Session(Remembers, Awaited):
+class Session(Keeping, Awaited):
     """See the module. `on_empty` is called when the last owner has left.
 
     `like` is an open session of the same feed, which has heard more than the feed remembers: what it knows, the
@@ -70,11 +69,11 @@ class Session(Remembers, Awaited):
         *,
         keeps_history: bool = True,
     ) -> None:
-        Remembers.__init__(self, feed, keeps_history=keeps_history)
+        Keeping.__init__(self, feed, keeps_history=keeps_history)
         Awaited.__init__(self)
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
-        self.facts: dict[str, Any] = _facts([], None, self.snapshot, Verdict("unknown"))
+        self.facts: dict[str, Any] = facts_of([], None, self.snapshot.tasks, Verdict("unknown"))
         self.connection = self._told = feed.connection
         self.actions = Actions(feed, self)
         self._feed = feed
@@ -160,6 +159,7 @@ class Session(Remembers, Awaited):
         self._closed = True
         self._ticker.cancel()
         self._traces.close()
+        self._end_recordings()
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
         self._let_go()
         await self._on_empty()
@@ -248,6 +248,7 @@ class Session(Remembers, Awaited):
         shown = self._shown()
         self._event_log.note(event, changes, before.projects, shown, now_s)
         self._remember(shown, changes, now_s)
+        self._record(shown, changes, now_s)
 
     def _without_a_step_of_ours(self, state: State) -> State:
         """The computer slept or its clock was set: the server's clock only seems to have jumped then."""
@@ -318,7 +319,7 @@ class Session(Remembers, Awaited):
         if self._is_list_due or self._listed_for != self._shown_id:
             projects = project_list(self._state, self._shown_id, projects)
             self._is_list_due, self._listed_for = False, self._shown_id
-        facts = _facts(projects, shown, after, verdict)
+        facts = facts_of(projects, shown.project if shown else None, after.tasks, verdict)
         if after.tasks == self.snapshot.tasks and facts == self.facts:
             return
         self._verdict = verdict
@@ -404,22 +405,3 @@ class Session(Remembers, Awaited):
         age_ms = None if age_s is None else age_s * 1000
         round_trip_ms = None if numbers.round_trip_s is None else numbers.round_trip_s * 1000
         self._each(lambda viewer: viewer.beat(age_ms, self._server_now_ms(), round_trip_ms))
-
-
-def _facts(
-    projects: Entries, shown: ProjectState | None, snapshot: Snapshot, verdict: Verdict
-) -> dict[str, Any]:
-    """The small traits: everything about the run that is not a task."""
-    project = shown.project if shown else None
-    return {
-        "projects": projects,
-        "project": {}
-        if project is None
-        else {
-            "id": project.project_id,
-            "title": cut(project.title, LONGEST_TEXT),
-            "goal": cut(project.goal, LONGEST_TEXT),
-            "status": cut(project.status, LONGEST_TEXT),
-        },
-        "progress": progress(snapshot.tasks, verdict),
-    }

@@ -26,13 +26,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": frozenset({"errors", "core", "archive"}),
     "widget": frozenset({"errors", "core", "analysis", "archive"}),
     # The places where parts are put together.
-    "session": PARTS,
+    "keeping": PARTS,
+    "session": PARTS | {"keeping"},
+    "loading": PARTS,
     "opening": PARTS | {"session"},
     "relay": PARTS - {"widget"},
     # The doors.
-    "cli": PARTS | {"opening", "relay", "session", "__init__"},
+    "cli": PARTS | {"loading", "opening", "relay", "session", "__init__"},
     "__main__": frozenset({"cli"}),
-    "__init__": PARTS | {"opening", "relay", "session"},
+    "__init__": PARTS | {"loading", "opening", "relay", "session"},
 }
 
 # The same inside server/. Its modules that are no part (embedded, serve) put the parts together; none imports them.

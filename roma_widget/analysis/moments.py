@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..core.history import Recalled
 from ..core.model import Snapshot, Task
 from ..core.outcome import progress
+from ..core.recall import Recalled
 from .run_data import RunData
 
 if TYPE_CHECKING:

@@ -44,7 +44,9 @@ class LeftOut:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._pid = os.getpid()
-        self._kept: OrderedDict[_Key, tuple[int, TaskRest]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[str, TaskRest]] = OrderedDict()
+        """With the JSON that described the task when it was fetched."""
+        self._keeping = threading.Lock()
         self._characters = 0
         self._now: OrderedDict[str, Mapping[str, Node]] = OrderedDict()
         self._wanted: OrderedDict[_Key, None] = OrderedDict()
@@ -53,6 +55,11 @@ class LeftOut:
     def rest_of(self, project_id: str) -> Rest:
         """What reads the whole of this project's tasks; for `LeanMirror`."""
         return _RestOf(self, project_id)
+
+    def kept_of(self, project_id: str) -> list[tuple[str, TaskRest]]:
+        """What was fetched of a project's tasks, each with the JSON that described the task then. From any thread."""
+        with self._keeping:
+            return [kept for (of_project, _), kept in self._kept.items() if of_project == project_id]
 
     def close(self) -> None:
         """What is kept can be read on; nothing more is asked for."""
@@ -108,7 +115,7 @@ class LeftOut:
                     f"The result of {shorten(task_id, 60)!r} was not fetched before the connection was closed."
                 )
             kept = await self._ask(project_id, task_id, timeout_s)
-            self._keep((project_id, task_id), hash(newest), kept)
+            self._keep((project_id, task_id), newest, kept)
         return kept
 
     def note(self, frame: GraphUpdate) -> None:
@@ -147,18 +154,20 @@ class LeftOut:
 
     def _known(self, project_id: str, task_id: str, lean_json: str) -> TaskRest | None:
         kept = self._kept.get((project_id, task_id))
-        return kept[1] if kept is not None and kept[0] == hash(lean_json) else None
+        return kept[1] if kept is not None and kept[0] == lean_json else None
 
-    def _keep(self, key: _Key, lean_print: int, rest: TaskRest) -> None:
+    def _keep(self, key: _Key, lean_json: str, rest: TaskRest) -> None:
         """What was fetched longest ago makes room."""
         self._drop(key)
-        self._kept[key] = (lean_print, rest)
+        with self._keeping:
+            self._kept[key] = (lean_json, rest)
         self._characters += rest.size
         while self._characters > self._most_characters and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: _Key) -> None:
-        kept = self._kept.pop(key, None)
+        with self._keeping:
+            kept = self._kept.pop(key, None)
         if kept is not None:
             self._characters -= kept[1].size
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable
 
 from ..core.annotations import Annotation
-from ..core.history import History, Recalled
+from ..core.history import History
 from ..core.log import EventLog, Excerpt
 from ..core.model import Snapshot
+from ..core.recall import Recalled
 from ..core.state import Change, ProjectState
 from ..core.when import When
 from ..errors import RomaError

@@ -54,6 +54,11 @@ class ServerClock:
     suspect_s: float = 0.0
     suspected: int = 0
 
+    @classmethod
+    def of(cls, offset_s: float | None) -> ServerClock:
+        """One whose zone is known to be ahead of UTC by so many seconds, or is not known."""
+        return cls() if offset_s is None else cls(candidate_s=round(offset_s), sightings=SIGHTINGS)
+
     @property
     def offset(self) -> timedelta | None:
         if self.candidate_s is None or self.sightings < SIGHTINGS or self.misses >= MISSES:

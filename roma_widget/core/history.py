@@ -20,32 +20,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from types import MappingProxyType
 
-from ..errors import UnknownTime
-from .model import Project, Snapshot, Task
-from .outcome import ROOT_GRACE_S, Verdict, judge
+from .model import Project, Task
+from .recall import Recall, in_plan_order
 from .state import Change, ProjectChanged, ProjectState, TaskAdded, TaskChanged, TaskRemoved
-from .steps import Step, Steps, as_time, as_us
-from .when import When, read_when
+from .steps import Step, Steps
 
 BUDGET_BYTES = 64_000_000
 VERSION_BYTES = 600
 """Of a version without its texts, and of what leads to it; measured."""
 STEP_BYTES = 300
 _links = attrgetter("parent_id", "depth", "plan_index", "child_ids", "depends_on", "context_ids")
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """The run at one moment. `is_exact` says that nothing that was known then has been thinned."""
-
-    snapshot: Snapshot
-    verdict: Verdict
-    is_exact: bool
 
 
 @dataclass(slots=True)
@@ -63,7 +50,7 @@ class _Life:
         del self.seqs[place], self.versions[place]
 
 
-class History:
+class History(Recall):
     """See the module. Not safe to read while another thread writes: whoever shares one holds a lock."""
 
     def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
@@ -85,10 +72,6 @@ class History:
         """An estimate of what only the history keeps alive."""
         return self._bytes
 
-    def times_us(self) -> list[int]:
-        """The moments at which something changed, as microseconds since 1970, growing."""
-        return self._steps.times_us()
-
     def note(
         self, shown: ProjectState | None, changes: Iterable[Change], now_s: float, steady_s: float
     ) -> None:
@@ -104,7 +87,7 @@ class History:
             project: Project | None = shown.project
             versions: dict[str, Task | None] = dict(shown.tasks)
         else:
-            project, versions = _changed(changes, project_id)
+            project, versions = changed_versions(changes, project_id)
         self._steps.hear(shown.time, shown.offset, steady_s)
         last = self._steps[-1].project if self._steps else None
         if project is None or project == last:
@@ -118,65 +101,39 @@ class History:
             self._add_version(step.seq, task_id, version)
         self._thin()
 
-    def recall(self, when: When) -> Recalled:
-        """The run as it was at `when`: see `read_when`. After the last moment it is as at the last.
-
-        It is judged without regard to how long nothing had moved, so it never counts as stalled: it is not kept
-        whether somebody was listening. Raises UnknownTime before the first moment, ValueError for what is no time.
-        """
-        time_us = self._read(when)
-        step = self._steps.at(time_us)
-        if step is None:
-            raise UnknownTime(self._too_early(as_time(time_us)))
-        tasks = self._tasks_at(step.seq)
-        verdict = judge(tasks, step.project, ROOT_GRACE_S)
-        snapshot = Snapshot(
-            tasks=tasks,
-            project=step.project,
-            time=as_time(min(time_us, self._steps.newest_us)),
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-        )
-        return Recalled(snapshot, verdict, step.seq >= self._exact_from)
-
-    def heard_between(self, begin: When, end: When) -> tuple[float, float]:
-        """When we heard what happened between two moments, both included, in epoch seconds as in the log.
-
-        Raises ValueError for what is no time, and when `end` is before `begin`.
-        """
-        begin_us, end_us = self._read(begin), self._read(end)
-        if end_us < begin_us:
-            raise ValueError(
-                f"The end, {as_time(end_us).isoformat()}, is before the beginning, {as_time(begin_us).isoformat()}."
+    def each(self) -> list[tuple[Step, Mapping[str, Task | None], bool]]:
+        """Every step, what became of tasks at it (at the first one: all), and whether all is known of it."""
+        kept: list[tuple[Step, Mapping[str, Task | None], bool]] = []
+        for place in range(len(self._steps)):
+            step = self._steps[place]
+            tasks: Mapping[str, Task | None] = (
+                {task_id: self._lives[task_id].at(step.seq) for task_id in step.task_ids}
+                if place
+                else dict(self._tasks_at(step.seq))
             )
-        return self._steps.heard_s(begin_us), self._steps.heard_s(end_us)
+            kept.append((replace(step), tasks, self._is_exact(step.seq)))
+        return kept
 
-    def _read(self, when: When) -> int:
-        if not self._steps:
-            raise UnknownTime(
-                'Nothing is known of a run yet, so it has no moments; m.wait("connected") waits for the server.'
-            )
-        first, last = as_time(self._steps[0].time_us), as_time(self._steps[-1].time_us)
-        return as_us(read_when(when, first, last, self._start() or first))
+    @property
+    def until_us(self) -> int | None:
+        """Until when it is known how the run was."""
+        return self._steps.newest_us if self._steps else None
 
-    def _start(self) -> datetime | None:
+    @property
+    def has_forgotten(self) -> bool:
+        """Did its beginning go?"""
+        return self._has_forgotten
+
+    def _newest(self) -> Iterable[Task]:
         newest = (life.versions[-1] for life in self._lives.values())
-        created = (task.created for task in newest if task is not None and task.parent_id is None)
-        return min((time for time in created if time is not None), default=None)
+        return (task for task in newest if task is not None)
 
-    def _too_early(self, when: datetime) -> str:
-        first = as_time(self._steps[0].time_us)
-        start = self._start()
-        since = f", {(first - start).total_seconds():.3f} s after the run's start" if start else ""
-        why = " What was before went, to bound the memory." if self._has_forgotten else ""
-        return (
-            f"Nothing is known of {when.isoformat()}: the history begins at {first.isoformat()}{since}.{why} "
-            "m.times has all its moments."
-        )
+    def _is_exact(self, seq: int) -> bool:
+        return seq >= self._exact_from
 
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
         found = ((task_id, life.at(seq)) for task_id, life in self._lives.items())
-        return _in_plan_order({task_id: task for task_id, task in found if task is not None})
+        return in_plan_order({task_id: task for task_id, task in found if task is not None})
 
     def _add_version(self, seq: int, task_id: str, version: Task | None) -> None:
         life = self._lives.get(task_id)
@@ -250,7 +207,9 @@ def _last_of_a_status(before: Task, version: Task, _after: Task) -> bool:
 _ROUNDS: tuple[_IsSpare, ...] = (_within_a_status, _last_of_a_status)
 
 
-def _changed(changes: Iterable[Change], project_id: str) -> tuple[Project | None, dict[str, Task | None]]:
+def changed_versions(
+    changes: Iterable[Change], project_id: str
+) -> tuple[Project | None, dict[str, Task | None]]:
     """What `changes` made of that project, where they did, and of its tasks, None: gone."""
     project: Project | None = None
     versions: dict[str, Task | None] = {}
@@ -265,17 +224,6 @@ def _changed(changes: Iterable[Change], project_id: str) -> tuple[Project | None
             case _:
                 pass
     return project, versions
-
-
-def _in_plan_order(tasks: Mapping[str, Task]) -> Mapping[str, Task]:
-    ordered: dict[str, Task] = {}
-    roots = (task for task in tasks.values() if task.parent_id is None)
-    stack = sorted(roots, key=attrgetter("plan_index"), reverse=True)
-    while stack:
-        task = stack.pop()
-        ordered[task.task_id] = task
-        stack += [tasks[child_id] for child_id in reversed(task.child_ids)]
-    return MappingProxyType(ordered)
 
 
 def _version_bytes(version: Task | None) -> int:

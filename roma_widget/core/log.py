@@ -77,6 +77,11 @@ class EventLog:
         rows = sorted((row for row in kept if row.project_id in (None, shown_id)), key=attrgetter("seq"))
         return Excerpt(tuple(rows), max(0, seq - len(kept)))
 
+    def since(self, seq: int) -> list[Row]:
+        """All rows behind that one, of whatever project, that are still kept."""
+        kept = (*tuple(self._changes), *tuple(self._errors), *tuple(self._unknown))
+        return sorted((row for row in kept if row.seq > seq), key=attrgetter("seq"))
+
     def note_connection(self, before: ConnectionState, after: ConnectionState, now_s: float) -> None:
         """The state of the connection is another one."""
         self._change(now_s, None, "connection", before=before, after=after)

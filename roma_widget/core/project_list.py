@@ -1,14 +1,14 @@
-"""The `projects` trait: of all projects the newest, and always the two that matter."""
+"""The small traits: what a run is; and of all projects the newest, with always the two that matter."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .model import Project
-from .outcome import iso
+from .model import Project, Task
+from .outcome import Verdict, iso, progress
 from .reading import cut
 from .state import Change, CurrentChanged, ProjectChanged, ProjectRemoved, ProjectState, State
 
@@ -36,8 +36,23 @@ def project_list(state: State, shown_id: str | None, last: Entries) -> Entries:
     others = [entry for entry in newest if entry.project.project_id not in matter]
     chosen = [*shown_and_current, *others[: MOST_LISTED - len(shown_and_current)]]
     chosen.sort(key=_created, reverse=True)
-    entries = [_entry(each.project, each.project.project_id == state.current_id) for each in chosen]
+    entries = [entry_of(each.project, each.project.project_id == state.current_id) for each in chosen]
     return last if _but_for_updated(entries) == _but_for_updated(last) else entries
+
+
+def facts_of(
+    projects: Entries, project: Project | None, tasks: Mapping[str, Task], verdict: Verdict
+) -> dict[str, Any]:
+    """The small traits: everything about a run that is not a task."""
+    shown = {}
+    if project is not None:
+        shown = {
+            "id": project.project_id,
+            "title": cut(project.title, LONGEST_TEXT),
+            "goal": cut(project.goal, LONGEST_TEXT),
+            "status": cut(project.status, LONGEST_TEXT),
+        }
+    return {"projects": projects, "project": shown, "progress": progress(tasks, verdict)}
 
 
 def _created(entry: ProjectState) -> tuple[timedelta, str]:
@@ -49,7 +64,7 @@ def _but_for_updated(entries: Entries) -> Entries:
     return [{**entry, "updated": None} for entry in entries]
 
 
-def _entry(project: Project, is_current: bool) -> dict[str, Any]:
+def entry_of(project: Project, is_current: bool) -> dict[str, Any]:
     return {
         "id": project.project_id,
         "title": cut(project.title, LONGEST_TEXT),

@@ -63,6 +63,16 @@ class Steps:
         self._anchor: tuple[int, float] | None = None
         """A time and when that was, by our steady clock: from there it goes on."""
 
+    @classmethod
+    def of(cls, kept: list[Step], known_until_us: int | None) -> Steps:
+        """Steps that were kept, in the order of their times; it is known how it was until `known_until_us`."""
+        steps = cls()
+        steps._steps = kept
+        steps._next_seq = kept[-1].seq + 1 if kept else 0
+        if known_until_us is not None and kept:
+            steps._anchor = known_until_us, kept[-1].steady_s
+        return steps
+
     def __len__(self) -> int:
         return len(self._steps)
 

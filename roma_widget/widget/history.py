@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..analysis import frames, moments
 from ..analysis.moments import Moment
-from ..core.history import Recalled
 from ..core.log import Excerpt
+from ..core.recall import Recalled
 from ..core.when import When
 
 if TYPE_CHECKING:

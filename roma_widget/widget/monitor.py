@@ -34,6 +34,7 @@ from .fallback import static_html
 from .history import Memory, Remembering
 from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
+from .saving import Saveable, Saving
 
 if TYPE_CHECKING:
     import pandas
@@ -47,7 +48,7 @@ _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
 
-class Session(Memory, Noted, Protocol):
+class Session(Memory, Noted, Saveable, Protocol):
     """What a monitor needs of its session."""
 
     @property
@@ -84,7 +85,7 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, Remembering, Noting, RunData, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,

@@ -1,0 +1,105 @@
+"""The moments of a saved run, put together from its file when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ..core.lean import same_result, whole_of
+from ..core.model import NO_TASKS, Task
+from ..core.reading import shorten
+from ..core.recall import Recall, in_plan_order
+from ..core.steps import Step, Steps
+from ..errors import NotLive
+from .reading import ArchiveReader, Kept, KeptResult, State
+from .versions import task_of
+
+
+class Past(Recall):
+    """Goes on from the moment it was asked for last, where that is nearer than the keyframe before: a slider's steps
+    are small. Not safe to use from two threads at a time.
+    """
+
+    def __init__(self, reader: ArchiveReader, kept: Kept, *, has_forgotten: bool, exact_from: int) -> None:
+        self._reader = reader
+        self._project_id = kept.project_id
+        self._steps = Steps.of(reader.steps(kept.project_id), kept.known_until_us)
+        self._has_forgotten = has_forgotten
+        self._exact_from = exact_from
+        self.results = reader.results(kept.project_id)
+        self._rest = _Rest(self.results)
+        self._last: tuple[int, State] | None = None
+        self._made: dict[str, tuple[Any, Task]] = {}
+        self._last_tasks = self._tasks_at(self._steps[-1].seq) if self._steps else NO_TASKS
+
+    def each(self) -> Iterator[tuple[Step, Mapping[str, Task], bool]]:
+        """Every step with the tasks as they were from then on, unchanged ones being the same objects."""
+        for place in range(len(self._steps)):
+            step = self._steps[place]
+            yield step, self._tasks_at(step.seq), self._is_exact(step.seq)
+
+    def _tasks_at(self, seq: int) -> Mapping[str, Task]:
+        records = self._reader.state(self._project_id, seq, self._last)
+        self._last = seq, records
+        with self._reader.guarded():
+            made = {task_id: self._task(record) for task_id, record in records.items()}
+            check_links(made)
+            return in_plan_order(made)
+
+    def _task(self, record: Any) -> Task:
+        """The same object for the same version, so that unchanged tasks are told by identity."""
+        known = self._made.get(record[0])
+        if known is not None and known[0] is record:
+            return known[1]
+        task = task_of(record, self._rest)
+        self._made[record[0]] = record, task
+        return task
+
+    def _newest(self) -> Iterable[Task]:
+        return self._last_tasks.values()
+
+    def _is_exact(self, seq: int) -> bool:
+        return seq >= self._exact_from
+
+
+class _Rest:
+    """Reads what a server had left out of tasks, where it was fetched before the run was saved."""
+
+    def __init__(self, results: Mapping[str, KeptResult]) -> None:
+        self._results = results
+
+    def __call__(self, task: Task) -> Mapping[str, Any]:
+        kept = self._results.get(task.task_id)
+        if kept is None or not same_result(task.raw_json, kept.lean_json):
+            raise NotLive(
+                f"The result of {shorten(task.task_id, 60)!r} at this moment was left on its server: it was not "
+                "fetched before the run was saved."
+            )
+        return whole_of(task.task_id, task.raw_json, kept.rest)
+
+    def whole(self, task: Task, _timeout_s: float) -> Awaitable[Mapping[str, Any]]:
+        async def read() -> Mapping[str, Any]:
+            return self(task)
+
+        return read()
+
+
+def check_links(tasks: Mapping[str, Task]) -> None:
+    """Raises ValueError unless parents and children agree, form a forest, and every link leads to a task."""
+    seen = 0
+    stack = [(task, 0) for task in tasks.values() if task.parent_id is None]
+    while stack:
+        task, depth = stack.pop()
+        seen += 1
+        if seen > len(tasks) or task.depth != depth or len(set(task.child_ids)) != len(task.child_ids):
+            raise ValueError("its tasks are no tree")
+        for child_id in task.child_ids:
+            child = tasks.get(child_id)
+            if child is None or child.parent_id != task.task_id:
+                raise ValueError("its tasks are no tree")
+            stack.append((child, depth + 1))
+    if seen != len(tasks):
+        raise ValueError("its tasks are no tree")
+    for task in tasks.values():
+        if any(each not in tasks for each in (*task.depends_on, *task.context_ids)):
+            raise ValueError("a task needs one that there is not")

@@ -1,0 +1,334 @@
+"""Reads an archive, which may be a stranger's: every value is checked, every size bounded, and nothing in it acts.
+
+Whatever is wrong with a file is an ArchiveError. A file that is still being written is read as it was when it was
+opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+
+from ..core.annotations import Annotation
+from ..core.events import NodeTrace, Payload, TaskRest
+from ..core.log import Row
+from ..core.model import Project, Trace
+from ..core.steps import Step, as_time
+from ..core.traces import read_node_trace
+from ..errors import ArchiveError
+from .format import HEADER_BYTES, LARGEST_BODY, foreign, has_our_tables, unpack
+from .versions import Record, applied
+
+LARGEST_STATE = 256 * 2**20
+"""Characters of all tasks of one moment."""
+LARGEST_TRACES = 512 * 2**20
+"""Bytes of all traces of a project, and as many of all results."""
+MOST_STEPS = 2_000_000
+MOST_TRACES = 100_000
+MOST_ROWS = 200_000
+LONGEST_READ_S = 60.0
+"""No question to the file takes as long, however it was made."""
+BUSY_S = 10.0
+_LOOK_EVERY = 100_000  # of SQLite's own instructions
+
+_decode_keyframe = msgspec.msgpack.Decoder(list[Record]).decode
+_decode_changes = msgspec.msgpack.Decoder(list[tuple[int, list[list[Any]]]]).decode
+_decode_result = msgspec.msgpack.Decoder(tuple[str, str, str, str, dict[str, str]]).decode
+State = dict[str, Record]
+_DAMAGE = (
+    sqlite3.Error,
+    msgspec.MsgspecError,
+    zlib.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A project of the file. `shown` is greatest for the one that was looked at last."""
+
+    project_id: str
+    offset_s: float | None
+    known_until_us: int | None
+    shown: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptResult:
+    """What a server had left out of a task, as it was described by `lean_json`."""
+
+    lean_json: str
+    rest: TaskRest
+
+
+class ArchiveReader:
+    """See the module. May be used from any thread, one at a time; raises ArchiveError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._deadline_s = 0.0
+        with self.guarded():
+            with path.open("rb") as file:
+                why = foreign(file.read(HEADER_BYTES))
+            if why is not None:
+                raise ArchiveError(f"{path} cannot be loaded: {why}.")
+            self._db = self._opened()
+        try:
+            if not self._ask_all(has_our_tables):
+                raise ArchiveError(f"{path} cannot be loaded: its tables are not those of a saved run.")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """The file can be read no more."""
+        with self._lock:
+            self._db.close()
+            if self._copy is not None:
+                self._copy.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def meta(self) -> dict[str, Any]:
+        """What is said of the whole file."""
+        with self.guarded():
+            rows = self._rows("SELECT key, value FROM meta", (), tuple[str, str], 1_000)
+            return {key: json.loads(value) for key, value in rows}
+
+    def projects(self) -> list[Kept]:
+        """The one that was looked at last comes first."""
+        sql = "SELECT project_id, server_offset_s, known_until_us, shown FROM projects ORDER BY shown DESC"
+        kind = tuple[str, float | None, int | None, int]
+        return [Kept(*row) for row in self._rows(sql, (), kind, 10_000)]
+
+    def project(self, project_id: str) -> Project:
+        """As it was last."""
+        sql = (
+            "SELECT project FROM steps WHERE project_id = ? AND project IS NOT NULL ORDER BY seq DESC LIMIT 1"
+        )
+        with self.guarded():
+            rows = self._rows(sql, (project_id,), tuple[str], 1)
+            return _project(project_id, rows[0][0]) if rows else Project(project_id)
+
+    def steps(self, project_id: str) -> list[Step]:
+        sql = "SELECT seq, time_us, heard_s, project FROM steps WHERE project_id = ? ORDER BY seq"
+        kind = tuple[int, int, float, str | None]
+        steps: list[Step] = []
+        project: Project | None = None
+        with self.guarded():
+            for seq, time_us, heard_s, told in self._rows(sql, (project_id,), kind, MOST_STEPS):
+                if told is not None:
+                    project = _project(project_id, told)
+                if project is None or (steps and time_us <= steps[-1].time_us):
+                    raise ValueError("its steps do not follow each other")
+                steps.append(Step(seq, time_us, heard_s, heard_s, project, []))
+        return steps
+
+    def state(self, project_id: str, seq: int, known: tuple[int, State] | None = None) -> State:
+        """The tasks as they were from step `seq` on. `known` is an earlier state that may be gone on from."""
+        keyframe = (
+            "SELECT max(first_seq) FROM blocks WHERE project_id = ? AND is_keyframe = 1 AND first_seq <= ?"
+        )
+        with self.guarded():
+            ((begin,),) = self._rows(keyframe, (project_id, seq), tuple[int | None], 1)
+            if known is not None and (begin is None or known[0] >= begin) and known[0] <= seq:
+                begin, records = known[0], dict(known[1])
+            elif begin is None:
+                raise ValueError("a moment has no tasks")
+            else:
+                ((body,),) = self._rows(
+                    "SELECT body FROM blocks WHERE project_id = ? AND is_keyframe = 1 AND first_seq = ?",
+                    (project_id, begin),
+                    tuple[bytes],
+                    1,
+                )
+                records = {record[0]: record for record in _decode_keyframe(unpack(body))}
+            self._go_on(records, project_id, begin, seq)
+            if sum(len(record[21]) for record in records.values()) > LARGEST_STATE:
+                raise ValueError("a moment is too large")
+        return records
+
+    def traces(self, project_id: str) -> dict[str, Trace]:
+        """By task id, times as they were stamped."""
+        sql = "SELECT task_id, body FROM traces WHERE project_id = ?"
+        found: dict[str, Trace] = {}
+        left = LARGEST_TRACES
+        with self.guarded():
+            for _, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES):
+                text = unpack(body, left).decode()
+                left -= len(text)
+                event = read_node_trace("trace", Payload(text))
+                if isinstance(event, NodeTrace):
+                    found[event.task_id] = event.trace
+        return found
+
+    def results(self, project_id: str) -> dict[str, KeptResult]:
+        """What was left out of tasks, by their ids."""
+        sql = "SELECT task_id, body FROM results WHERE project_id = ?"
+        found: dict[str, KeptResult] = {}
+        left = LARGEST_TRACES
+        with self.guarded():
+            for task_id, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES):
+                unpacked = unpack(body, left)
+                left -= len(unpacked)
+                lean_json, result, details, aux, texts = _decode_result(unpacked)
+                rest = TaskRest(project_id, task_id, result, details, aux, texts)
+                found[task_id] = KeptResult(lean_json, rest)
+        return found
+
+    def rows(self, project_id: str) -> list[Row]:
+        """The log of a project, and what names none."""
+        sql = (
+            'SELECT seq, time_s, project_id, event, task_id, field, "before", "after" FROM events '
+            "WHERE project_id = ? OR project_id IS NULL ORDER BY seq DESC"
+        )
+        text = str | None
+        kind = tuple[int, float, text, str, text, text, text, text]
+        return [Row(*row) for row in self._rows(sql, (project_id,), kind, MOST_ROWS)][::-1]
+
+    def annotations(self, project_id: str) -> list[Annotation]:
+        sql = "SELECT time_s, project_id, task_id, text, tags FROM annotations WHERE project_id = ? ORDER BY seq"
+        rows = self._rows(sql, (project_id,), tuple[float, str, str, str, str], MOST_ROWS)
+        with self.guarded():
+            return [
+                Annotation(time_s, of, task_id, text, msgspec.json.decode(tags, type=tuple[str, ...]))
+                for time_s, of, task_id, text, tags in rows
+            ]
+
+    # -- insides
+
+    def _go_on(self, records: State, project_id: str, begin: int, end: int) -> None:
+        sql = (
+            "SELECT body FROM blocks WHERE project_id = ? AND is_keyframe = 0 AND last_seq > ? AND first_seq <= ? "
+            "ORDER BY first_seq"
+        )
+        size = 0
+        for (body,) in self._rows(sql, (project_id, begin, end), tuple[bytes], MOST_STEPS):
+            for seq, changes in _decode_changes(unpack(body)):
+                if not begin < seq <= end:
+                    continue
+                for change in changes:
+                    task_id: str = msgspec.convert(change[0], str)
+                    if len(change) == 1:
+                        records.pop(task_id, None)
+                        continue
+                    part = change[1]
+                    record: Record = (
+                        applied(records[task_id], part)
+                        if isinstance(part, dict)
+                        else msgspec.convert(part, Record)
+                    )
+                    if record[0] != task_id:
+                        raise ValueError("a change is of another task than it says")
+                    records[task_id] = record
+                    size += len(record[21])
+                    if size > 16 * LARGEST_STATE:
+                        raise ValueError("its changes are too large")
+
+    def _opened(self) -> sqlite3.Connection:
+        """A recording that was killed has a journal, which has to be played back before the file can be read."""
+        db = self._connected(self.path, "ro")
+        try:
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return db
+        except sqlite3.OperationalError:
+            db.close()
+        if not self.path.with_name(self.path.name + "-journal").exists():
+            raise ValueError("it cannot be opened")
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            db = self._connected(self.path, "rw")
+        else:
+            self._copy = tempfile.TemporaryDirectory(prefix="roma-")
+            copied = Path(self._copy.name) / "copy.roma"
+            shutil.copyfile(self.path, copied)
+            shutil.copyfile(f"{self.path}-journal", f"{copied}-journal")
+            db = self._connected(copied, "rw")
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return db
+
+    def _connected(self, path: Path, mode: str) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "query_only = ON"):
+            db.execute(f"PRAGMA {pragma}")
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_BODY)
+        db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        db.set_progress_handler(lambda: time.monotonic() > self._deadline_s, _LOOK_EVERY)
+        self._deadline_s = time.monotonic() + LONGEST_READ_S
+        return db
+
+    def _rows(self, sql: str, values: tuple[Any, ...], kind: Any, most: int) -> list[Any]:
+        def ask(db: sqlite3.Connection) -> list[Any]:
+            return db.execute(sql, values).fetchmany(most + 1)
+
+        with self.guarded():
+            found = self._ask_all(ask)
+            if len(found) > most:
+                raise ValueError(f"it has more than {most:,} of a kind")
+            return [msgspec.convert(row, kind) for row in found]
+
+    def _ask_all(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
+        with self.guarded(), self._lock:
+            self._deadline_s = time.monotonic() + LONGEST_READ_S
+            return ask(self._db)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Whatever a file does to who reads it becomes an ArchiveError."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise ArchiveError(f"There is no file {self.path}.") from None
+        except OSError as error:
+            raise ArchiveError(f"{self.path} cannot be read: {error.strerror or error}.") from None
+        except sqlite3.ProgrammingError:
+            raise ArchiveError(f"{self.path} was closed.") from None
+        except _DAMAGE as error:
+            raise ArchiveError(f"{self.path} is damaged: {_words(error)}.") from error
+
+
+def _project(project_id: str, told: str) -> Project:
+    kind = tuple[str | None, str | None, str | None, int | None, int | None]
+    title, goal, status, created, updated = msgspec.json.decode(told, type=kind)
+    return Project(project_id, title, goal, status, _time(created), _time(updated))
+
+
+def _time(time_us: int | None) -> datetime | None:
+    return None if time_us is None else as_time(time_us)
+
+
+def _words(error: Exception) -> str:
+    words = str(error).strip().rstrip(".")
+    return words[:200] or type(error).__name__

@@ -1,0 +1,95 @@
+"""Saves one run as an archive: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from ..errors import ArchiveError
+from .format import HEADER_BYTES, foreign, named
+from .source import Source
+from .writing import ArchiveWriter, Redacts
+
+COMMIT_EVERY = 2_000
+"""Steps that are kept in memory meanwhile."""
+
+
+def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
+    """Writes `source` to `path`, in the place of an archive of that name. Gives the path.
+
+    Whatever goes wrong, nothing half-written is left, and what was there stays. Raises ArchiveError, also where the
+    name is that of something else than an archive.
+    """
+    path = checked_path(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write(part, source, redaction)
+        os.replace(part, path)
+    except ArchiveError as error:
+        raise ArchiveError(str(error).replace(str(part), str(path))) from error
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        for left in (part, part.with_name(f"{part.name}-journal")):
+            with suppress(OSError):
+                left.unlink()
+    return path
+
+
+def checked_path(path: str | Path) -> Path:
+    """Where an archive may be written. Raises ArchiveError for what is no place for it, ValueError for no path."""
+    path = named(path).absolute()
+    try:
+        if path.is_dir():
+            raise ArchiveError(f"{path} is a folder: give the name of a file in it.")
+        if not path.parent.is_dir():
+            raise ArchiveError(f"There is no folder {path.parent} to write {path.name} to.")
+        header = b""
+        if path.exists():
+            with path.open("rb") as file:
+                header = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
+    if header and foreign(header) is not None:
+        raise ArchiveError(f"{path} is there already, and {foreign(header)}: it is not overwritten.")
+    return path
+
+
+def about(**more: object) -> dict[str, object]:
+    """What every archive says of itself."""
+    return {"made_by": f"roma-widget {version('roma-widget')}", **more}
+
+
+def _write(path: Path, source: Source, redaction: Redacts) -> None:
+    writer = ArchiveWriter(path, redaction, about=about(**source.about))
+    try:
+        project_id, exact_from = None, 0
+        for place, step in enumerate(source.steps):
+            project_id = step.project.project_id
+            seq = writer.step(step.project, step.versions, step.time_us, step.heard_s, is_whole=place == 0)
+            exact_from = exact_from if step.is_exact else seq + 1
+            if place % COMMIT_EVERY == COMMIT_EVERY - 1:
+                writer.commit()
+        if project_id is None:
+            raise ArchiveError(f"There is no run to save to {path}: nothing of one is known yet.")
+        writer.known(project_id, offset_s=source.offset_s, until_us=source.known_until_us)
+        writer.show(project_id)
+        for trace in source.traces.values():
+            writer.trace(project_id, trace)
+        for lean_json, rest in source.results:
+            writer.result(project_id, lean_json, rest)
+        writer.rows(source.rows)
+        writer.annotations(source.annotations)
+        writer.note(
+            exact_from={project_id: exact_from},
+            has_forgotten=source.has_forgotten,
+            rows_dropped=source.rows_dropped,
+            missing=source.missing,
+            ended=True,
+        )
+        writer.commit()
+    finally:
+        writer.close()

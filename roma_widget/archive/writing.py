@@ -1,0 +1,345 @@
+"""Writes an archive, step by step. Whoever calls it decides when what was written is committed.
+
+A run is kept as keyframes (all tasks at one step) and changes (the differences to the step before). A keyframe
+follows whenever as many versions have been written as are quick to go through again (`KEYFRAME_AFTER`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ..core.annotations import Annotation
+from ..core.events import TaskRest
+from ..core.log import Row
+from ..core.model import Project, Task, Trace
+from ..core.outcome import iso
+from ..core.reading import clean
+from ..errors import ArchiveError
+from .format import APPLICATION_ID, HEADER_BYTES, TABLES, VERSION, foreign, has_our_tables, pack
+from .rows import annotation_row, project_json, stage_row, task_row, trace_json
+from .versions import Record, difference, record_of
+
+KEYFRAME_AFTER = 1_000
+"""Versions of tasks, or as many as the run has tasks twice over, where that is more."""
+BUSY_S = 10.0
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Redacts(Protocol):
+    """What takes out of a run what is not to be kept. Each gives the same object where it changes nothing."""
+
+    def project(self, project: Project) -> Project: ...
+
+    def task(self, task: Task) -> Task: ...
+
+    def rest(self, rest: TaskRest) -> TaskRest: ...
+
+    def trace(self, trace: Trace) -> Trace: ...
+
+    def row(self, row: Row) -> Row: ...
+
+    def annotation(self, annotation: Annotation) -> Annotation: ...
+
+    def report(self) -> dict[str, Any]: ...
+
+
+class TakenOver(ArchiveError):
+    """Somebody else writes this file now."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One project, as far as it is written."""
+
+    next_seq: int
+    floor_us: int | None = None
+    """The last step's time: moments only grow."""
+    begun_us: int | None = None
+    """That of the last step which somebody else wrote."""
+    project: Project | None = None
+    records: dict[str, Record] = field(default_factory=dict)
+    changes: list[tuple[int, list[Any]]] = field(default_factory=list)
+    """Steps that are in no block yet."""
+    changed: dict[str, None] = field(default_factory=dict)
+    """Ids of tasks whose rows are old."""
+    versions: int = 0
+    """Since the last keyframe."""
+    shown: int = 0
+    offset_s: float | None = None
+    known_until_us: int | None = None
+    is_told: bool = True
+    """Is its row as it is?"""
+
+
+class ArchiveWriter:
+    """Writes to `path`, which is made, or with `append` gone on with. One thread at a time; raises ArchiveError.
+
+    `about` says where the runs come from: JSON values under names of your own. What is written is kept in memory
+    until `commit`, which is one transaction, so that whoever reads the file meanwhile waits for no longer than
+    that.
+    """
+
+    def __init__(
+        self, path: Path, redaction: Redacts, *, about: Mapping[str, Any], append: bool = False
+    ) -> None:
+        self.path = path
+        self._redaction = redaction
+        self._runs: dict[str, _Run] = {}
+        self._token = secrets.token_hex(8)
+        self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
+        with self._guarded():
+            exists = path.exists() and path.stat().st_size > 0
+            header = path.open("rb").read(HEADER_BYTES) if exists else b""
+        if exists and not append:
+            raise ArchiveError(f"{path} exists already.")
+        why = foreign(header) if exists else None
+        if why is not None:
+            raise ArchiveError(f"{path} cannot be gone on with: {why}. Give another name.")
+        with self._guarded():
+            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            with self._guarded():
+                self._begin(about, is_new=not exists)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def step(
+        self,
+        project: Project,
+        versions: Mapping[str, Task | None],
+        time_us: int,
+        heard_s: float,
+        *,
+        is_whole: bool = False,
+    ) -> int:
+        """At that moment, of which we heard at `heard_s`, these tasks became so (None: gone). Returns its number.
+
+        With `is_whole` they are all there are; a project's first step is.
+        """
+        project_id = clean(project.project_id)
+        run = self._run(project_id)
+        seq, run.next_seq = run.next_seq, run.next_seq + 1
+        told = None
+        if is_whole or project != run.project:
+            run.project, run.is_told = project, False
+            told = project_json(self._redaction.project(project))
+        run.floor_us = time_us if run.floor_us is None else max(time_us, run.floor_us + 1)
+        self._write(_PUT_STEP, [(project_id, seq, run.floor_us, heard_s, told)])
+        records = {
+            clean(task_id): None if task is None else record_of(self._redaction.task(task))
+            for task_id, task in versions.items()
+        }
+        run.changed.update(dict.fromkeys(records))
+        if is_whole:
+            run.changed.update(dict.fromkeys(run.records))
+            self._put_changes(project_id, run)
+            run.records = {task_id: record for task_id, record in records.items() if record is not None}
+            self._put_keyframe(project_id, run, seq)
+            return seq
+        run.changes.append(
+            (seq, [_change(run.records, task_id, record) for task_id, record in records.items()])
+        )
+        run.versions += len(records)
+        if run.versions >= max(KEYFRAME_AFTER, 2 * len(run.records)):
+            self._put_changes(project_id, run)
+            self._put_keyframe(project_id, run, seq)
+        return seq
+
+    def known(self, project_id: str, *, offset_s: float | None, until_us: int | None) -> None:
+        """The zone of the project's server, and until when it is known how the run was."""
+        run = self._run(clean(project_id))
+        if (offset_s, until_us) != (run.offset_s, run.known_until_us):
+            run.offset_s, run.known_until_us, run.is_told = offset_s, until_us, False
+
+    def show(self, project_id: str) -> None:
+        """This is the project that is looked at from now on."""
+        run = self._run(clean(project_id))
+        if not run.shown or run.shown != self._shown:
+            self._shown += 1
+            run.shown, run.is_told = self._shown, False
+
+    def retime(self, project_id: str, times_us: Mapping[int, int]) -> None:
+        """Steps that were written before, by their numbers, have other times than was thought."""
+        project_id = clean(project_id)
+        run = self._run(project_id)
+        least_us = run.begun_us if run.begun_us is not None else min(times_us.values(), default=0) - 1
+        rows = [
+            (max(time_us, least_us + place), project_id, seq)
+            for place, (seq, time_us) in enumerate(times_us.items(), start=1)
+        ]
+        self._write(_RETIME, rows)
+        run.floor_us = max((time_us for time_us, *_ in rows), default=run.floor_us)
+
+    def trace(self, project_id: str, trace: Trace) -> None:
+        """The stages of a task, in the place of those that were written before."""
+        trace = self._redaction.trace(trace)
+        project_id, task_id = clean(project_id), clean(trace.task_id)
+        self._write(_PUT_TRACE, [(project_id, task_id, pack(trace_json(trace).encode()))])
+        self._write(_DROP_STAGES, [(project_id, task_id)])
+        stages = [
+            (project_id, task_id, *stage_row(stage, self._run(project_id).offset_s)) for stage in trace.stages
+        ]
+        self._write(_put("stages", 17), stages)
+
+    def result(self, project_id: str, lean_json: str, rest: TaskRest) -> None:
+        """What the server had left out of a task, as it was described by `lean_json`."""
+        rest = self._redaction.rest(rest)
+        lean_json = self._redaction.task(Task(rest.task_id, "", "", raw_json=lean_json)).raw_json
+        body = _encode(
+            [clean(lean_json), rest.result_json, rest.details_json, rest.aux_json, dict(rest.texts)]
+        )
+        self._write(_put("results", 3), [(clean(project_id), clean(rest.task_id), pack(body))])
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        """Of the log, in their order."""
+        for row in rows:
+            seq = self._first_row + row.seq
+            self._next_row = max(self._next_row, seq + 1)
+            told = self._redaction.row(row)
+            self._write(_put("events", 8), [(seq, told.time_s, *map(_text, told[2:]))])
+
+    def begin_log(self) -> None:
+        """The rows that come now are of another log, which counts anew."""
+        self._first_row = self._next_row
+
+    def annotations(self, annotations: Iterable[Annotation]) -> None:
+        """What people wrote beside tasks."""
+        told = map(self._redaction.annotation, annotations)
+        self._write(_ADD_ANNOTATION, [annotation_row(each) for each in told])
+
+    def note(self, **values: Any) -> None:
+        """Of the whole file, JSON values by name."""
+        rows = [(name, clean(json.dumps(value, ensure_ascii=False))) for name, value in values.items()]
+        self._write(_put("meta", 2), rows)
+
+    def commit(self) -> None:
+        """What was written until now is safe. Raises TakenOver when another writer has begun on the same file."""
+        for project_id, run in self._runs.items():
+            self._put_changes(project_id, run)
+            self._put_rows(project_id, run)
+        self.note(redaction=self._redaction.report(), written=datetime.now(UTC).isoformat())
+        waiting, self._waiting = self._waiting, []
+        with self._guarded():
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                (writer,) = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
+                if json.loads(writer) != self._token:
+                    raise TakenOver(f"{self.path} is written by another recording now; this one has ended.")
+                for sql, rows in waiting:
+                    self._db.executemany(sql, rows)
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._waiting = waiting + self._waiting
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """What is not committed is lost."""
+        self._db.close()
+
+    # -- insides
+
+    def _begin(self, about: Mapping[str, Any], *, is_new: bool) -> None:
+        if is_new:
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._db.execute("PRAGMA trusted_schema = OFF")
+        self._db.execute("BEGIN IMMEDIATE")
+        if is_new:
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            for statement in TABLES.values():
+                self._db.execute(statement)
+        elif not has_our_tables(self._db):
+            raise ArchiveError(f"{self.path} cannot be gone on with: it has other tables than a saved run.")
+        (self._next_row,) = self._db.execute("SELECT coalesce(max(seq), -1) + 1 FROM events").fetchone()
+        self._first_row = self._next_row
+        (self._shown,) = self._db.execute("SELECT coalesce(max(shown), 0) FROM projects").fetchone()
+        self.note(**about, writer=self._token)
+        for sql, rows in self._waiting:
+            self._db.executemany(sql, rows)
+        self._waiting = []
+        self._db.execute("COMMIT")
+
+    def _run(self, project_id: str) -> _Run:
+        run = self._runs.get(project_id)
+        if run is None:
+            last = "SELECT coalesce(max(seq), -1) + 1, max(time_us) FROM steps WHERE project_id = ?"
+            with self._guarded():
+                next_seq, last_us = self._db.execute(last, (project_id,)).fetchone()
+            run = self._runs[project_id] = _Run(next_seq, floor_us=last_us, begun_us=last_us)
+        return run
+
+    def _put_changes(self, project_id: str, run: _Run) -> None:
+        if run.changes:
+            first_seq, last_seq = run.changes[0][0], run.changes[-1][0]
+            body = pack(_encode(run.changes))
+            self._write(_put("blocks", 5), [(project_id, first_seq, last_seq, 0, body)])
+            run.changes = []
+
+    def _put_keyframe(self, project_id: str, run: _Run, seq: int) -> None:
+        body = pack(_encode(list(run.records.values())))
+        self._write(_put("blocks", 5), [(project_id, seq, seq, 1, body)])
+        run.versions = 0
+
+    def _put_rows(self, project_id: str, run: _Run) -> None:
+        """The flat rows of what has changed."""
+        gone = [(project_id, task_id) for task_id in run.changed if task_id not in run.records]
+        self._write("DELETE FROM tasks WHERE project_id = ? AND task_id = ?", gone)
+        there = [run.records[task_id] for task_id in run.changed if task_id in run.records]
+        self._write(_put("tasks", 19), [(project_id, *task_row(record)) for record in there])
+        run.changed = {}
+        if not run.is_told and run.project is not None:
+            project = self._redaction.project(run.project)
+            row = (
+                project_id,
+                *map(_text, (project.title, project.goal, project.status, iso(project.created))),
+            )
+            self._write(_put("projects", 8), [(*row, run.offset_s, run.known_until_us, run.shown)])
+            run.is_told = True
+
+    def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            self._waiting.append((sql, rows))
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
+            raise ArchiveError(f"{self.path} cannot be written: {error}.") from error
+
+
+def _change(records: dict[str, Record], task_id: str, record: Record | None) -> list[Any]:
+    """One task's change: its id alone where it is gone, with what differs, or with all of it."""
+    before = records.get(task_id)
+    if record is None:
+        records.pop(task_id, None)
+        return [task_id]
+    records[task_id] = record
+    return [task_id, record] if before is None else [task_id, difference(before, record)]
+
+
+def _put(table: str, columns: int) -> str:
+    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else clean(value)
+
+
+_PUT_STEP = _put("steps", 5)
+_PUT_TRACE = _put("traces", 3)
+_RETIME = "UPDATE steps SET time_us = ? WHERE project_id = ? AND seq = ?"
+_DROP_STAGES = "DELETE FROM stages WHERE project_id = ? AND task_id = ?"
+_ADD_ANNOTATION = "INSERT INTO annotations (time_s, project_id, task_id, text, tags) VALUES (?, ?, ?, ?, ?)"
