@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from roma_widget.server.recorded.capture import compact_json, read_capture
+from roma_widget.archive.capture import compact_json, read_capture
 
 CAPTURES = Path(__file__).resolve().parent.parent / "tests" / "captures"
 _BEGAN = datetime(2025, 1, 1, 12, 0, 0)  # naive, as the server writes it

@@ -14,7 +14,7 @@ from typing import Any
 import socketio
 from aiohttp import web
 
-from roma_widget.server.recorded.capture import FRAME
+from roma_widget.archive.capture import FRAME
 
 from .generate import Source
 

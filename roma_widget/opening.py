@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
+from .archive.recorder import Recorder
+from .archive.redaction import redaction
+from .archive.saving import about, checked_path
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
 from .core.address import host_and_port, server_url
@@ -34,6 +38,7 @@ def connect(
     headers: Mapping[str, str] | None = None,
     transports: Iterable[str] = TRANSPORTS,
     timeout: float = 20.0,
+    record: str | Path | None = None,
     history: bool = True,
 ) -> Monitor:
     """Watch a ROMA server. Returns at once; `m.wait("connected")` waits.
@@ -45,9 +50,14 @@ def connect(
     request. `transports` are tried in order. `timeout` bounds each try, in seconds. With `history` every change of
     the shown run is kept for `m.at`, in up to 64 MB beside the run itself; False keeps none.
 
+    With `record` what the monitor shows is written to that file while it happens, in an archive that `roma.load`
+    reads also while it grows: all states, the log, annotations, results, and the traces of tasks that have ended,
+    which are fetched for it. At most the last second is lost when the kernel dies; an archive that is there is gone
+    on with.
+
     Monitors of one server and token share one connection, and those of one project its state and history. Raises
-    ConnectError when the address makes no sense, ValueError for an unknown option. Example:
-    `m = connect("http://127.0.0.1:5000")`
+    ConnectError when the address makes no sense, ArchiveError when `record` cannot be written, ValueError for an
+    unknown option. Example: `m = connect("http://127.0.0.1:5000")`
     """
     chosen = (transports,) if isinstance(transports, str) else tuple(transports)
     if not chosen or any(transport not in TRANSPORTS for transport in chosen):
@@ -72,7 +82,19 @@ def connect(
     )
     if project is not None and not isinstance(project, str):
         raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
-    return _open(options, project, options.root, keeps_history=history)
+    recorder = None if record is None else recorder_for(record, options)
+    try:
+        return _open(options, project, options.root, keeps_history=history, recorder=recorder)
+    except BaseException:
+        if recorder is not None:
+            recorder.close()
+        raise
+
+
+def recorder_for(path: str | Path, options: FeedOptions, redact: Any = None) -> Recorder:
+    """Writes what is heard of that server to `path`. Raises ArchiveError, ValueError."""
+    wanted = redaction(redact, options.secrets())
+    return Recorder(checked_path(path), wanted, about=about(address=host_and_port(options.root)))
 
 
 def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: bool = True) -> Monitor:
@@ -121,6 +143,7 @@ class _Registry:
         self._where: WeakKeyDictionary[Monitor, Session] = WeakKeyDictionary()
         self._moving: WeakKeyDictionary[Monitor, asyncio.Lock] = WeakKeyDictionary()
         self._showing: WeakKeyDictionary[Monitor, asyncio.Task[None]] = WeakKeyDictionary()
+        self._recorders: WeakKeyDictionary[Monitor, Recorder] = WeakKeyDictionary()
         self._retired: WeakSet[Monitor] = WeakSet()
         self._left: WeakSet[Monitor] = WeakSet()
 
@@ -165,12 +188,21 @@ class _Registry:
         return next((session for key, session in self._sessions.items() if key.options == options), None)
 
     async def attach(
-        self, monitor: Monitor, session: Session, reservation: object, kind: str, cell: Cell | None
+        self,
+        monitor: Monitor,
+        session: Session,
+        reservation: object,
+        kind: str,
+        cell: Cell | None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Add a monitor to its session. Those that an earlier run of the same cell made for the same kind of thing no
         longer keep theirs open: running a cell again is how notebooks are used, and ipywidgets never lets go."""
         session.attach(monitor, reservation)
         self._where[monitor] = session
+        if recorder is not None:
+            self._recorders[monitor] = recorder
+            session.record_with(recorder)
         if cell is None:
             return
         made = self._made_by.setdefault((kind, cell.cell_id), [])
@@ -180,6 +212,7 @@ class _Registry:
             old.retire()
             self._retired.add(old)
             of_old = self._where[old]
+            await self._end_recording(old)
             await of_old.disown(old)
             if of_old.is_closed:
                 of_old.forget_history()
@@ -218,6 +251,10 @@ class _Registry:
                     )
                 before.release(monitor)
                 self._where[monitor] = session
+                recorder = self._recorders.get(monitor)
+                if recorder is not None:
+                    before.stop_recording(recorder)
+                    session.record_with(recorder)
                 monitor.move_to(session, key.project)
                 session.attach(monitor, reservation, owns=owns)
                 await before.disown(monitor)
@@ -225,7 +262,9 @@ class _Registry:
             await session.disown(reservation)
 
     async def _known(self, monitor: Monitor, session: Session, timeout_s: float) -> None:
-        """Returns when the state of what `session` shows is known. Raises NotLive when the monitor leaves meanwhile."""
+        """Returns when the state of what `session` shows is known. Raises NotLive when the monitor leaves
+        meanwhile.
+        """
         showing = asyncio.ensure_future(session.actions.show(timeout_s))
         self._showing[monitor] = showing
         try:
@@ -246,9 +285,17 @@ class _Registry:
         self._left.add(monitor)
         if monitor in self._showing:
             self._showing[monitor].cancel()
+        await self._end_recording(monitor)
         session = self._where.get(monitor)
         if session is not None:
             await session.detach(monitor)
+
+    async def _end_recording(self, monitor: Monitor) -> None:
+        """What was heard is written; the file is whole behind it."""
+        recorder = self._recorders.pop(monitor, None)
+        if recorder is not None:
+            self._where[monitor].stop_recording(recorder)
+            await asyncio.to_thread(recorder.close)
 
 
 _registry: _Registry | None = None
@@ -261,6 +308,7 @@ def _open(
     on_end: Callable[[], None] | None = None,
     *,
     keeps_history: bool = True,
+    recorder: Recorder | None = None,
 ) -> Monitor:
     """`kind` is what a cell that runs again replaces: the monitors of the same server, or a demo."""
     global _registry
@@ -282,7 +330,7 @@ def _open(
             ),
             on_close=registry.leave,
         )
-        io.result(registry.attach(monitor, session, reservation, kind, current_cell()))
+        io.result(registry.attach(monitor, session, reservation, kind, current_cell(), recorder))
     except BaseException:
         io.submit(session.disown(reservation))
         raise

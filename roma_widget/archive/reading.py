@@ -83,15 +83,21 @@ class KeptResult:
 
 
 class ArchiveReader:
-    """See the module. May be used from any thread, one at a time; raises ArchiveError."""
+    """See the module. May be used from any thread, one at a time; raises ArchiveError.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `said` is the file that it was made of, and `scratch` the folder that it is in and that goes with it.
+    """
+
+    def __init__(
+        self, path: Path, *, said: Path | None = None, scratch: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
+        self.path = path if said is None else said
+        self._file = path
         self._lock = threading.Lock()
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch = scratch
         self._deadline_s = 0.0
         with self.guarded():
-            with path.open("rb") as file:
+            with self._file.open("rb") as file:
                 why = foreign(file.read(HEADER_BYTES))
             if why is not None:
                 raise ArchiveError(f"{path} cannot be loaded: {why}.")
@@ -107,8 +113,8 @@ class ArchiveReader:
         """The file can be read no more."""
         with self._lock:
             self._db.close()
-            if self._copy is not None:
-                self._copy.cleanup()
+            if self._scratch is not None:
+                self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -254,21 +260,21 @@ class ArchiveReader:
 
     def _opened(self) -> sqlite3.Connection:
         """A recording that was killed has a journal, which has to be played back before the file can be read."""
-        db = self._connected(self.path, "ro")
+        db = self._connected(self._file, "ro")
         try:
             db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             return db
         except sqlite3.OperationalError:
             db.close()
-        if not self.path.with_name(self.path.name + "-journal").exists():
+        if not self._file.with_name(self._file.name + "-journal").exists():
             raise ValueError("it cannot be opened")
-        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
-            db = self._connected(self.path, "rw")
+        if os.access(self._file, os.W_OK) and os.access(self._file.parent, os.W_OK):
+            db = self._connected(self._file, "rw")
         else:
-            self._copy = tempfile.TemporaryDirectory(prefix="roma-")
-            copied = Path(self._copy.name) / "copy.roma"
-            shutil.copyfile(self.path, copied)
-            shutil.copyfile(f"{self.path}-journal", f"{copied}-journal")
+            self._scratch = tempfile.TemporaryDirectory(prefix="roma-")
+            copied = Path(self._scratch.name) / "copy.roma"
+            shutil.copyfile(self._file, copied)
+            shutil.copyfile(f"{self._file}-journal", f"{copied}-journal")
             db = self._connected(copied, "rw")
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         return db

@@ -22,6 +22,7 @@ from ..core.steps import as_time
 from ..core.traces import in_utc
 from ..core.when import When
 from ..errors import ArchiveError, RomaError, UnknownProject
+from .captured import read_captured
 from .format import named
 from .past import Past
 from .reading import ArchiveReader, Kept
@@ -30,7 +31,7 @@ from .source import Source, SourceStep
 if TYPE_CHECKING:
     import pandas
 
-READS_BY_ITSELF = (".jsonl", ".jsonl.xz")
+RAW = (".jsonl", ".jsonl.xz")
 
 
 def open_run(path: str | Path, project: str | None = None) -> SavedRun:
@@ -39,7 +40,9 @@ def open_run(path: str | Path, project: str | None = None) -> SavedRun:
     A file of several runs opens at the one that was looked at last, or at `project`. Example:
     `with open_run("run.roma") as run: print(run.tasks())`
     """
-    return SavedRun(ArchiveReader(named(path)), project)
+    file = named(path)
+    reader = read_captured(file) if file.name.endswith(RAW) else ArchiveReader(file)
+    return SavedRun(reader, project)
 
 
 class SavedRun(RunData):
@@ -79,7 +82,10 @@ class SavedRun(RunData):
     @property
     def name(self) -> str:
         """The file's name without its ending."""
-        return self.path.name.removesuffix(".roma")
+        name = self.path.name
+        for ending in (".roma", *RAW[::-1]):
+            name = name.removesuffix(ending)
+        return name
 
     @property
     def project_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,7 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     path = checked_path(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        _write(part, source, redaction)
+        write(part, [source], redaction)
         os.replace(part, path)
     except ArchiveError as error:
         raise ArchiveError(str(error).replace(str(part), str(path))) from error
@@ -63,33 +64,44 @@ def about(**more: object) -> dict[str, object]:
     return {"made_by": f"roma-widget {version('roma-widget')}", **more}
 
 
-def _write(path: Path, source: Source, redaction: Redacts) -> None:
-    writer = ArchiveWriter(path, redaction, about=about(**source.about))
+def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
+    """Writes an archive that is not there yet; the last of the runs is the one that is looked at."""
+    writer = ArchiveWriter(path, redaction, about=about(**(sources[-1].about if sources else {})))
     try:
-        project_id, exact_from = None, 0
-        for place, step in enumerate(source.steps):
-            project_id = step.project.project_id
-            seq = writer.step(step.project, step.versions, step.time_us, step.heard_s, is_whole=place == 0)
-            exact_from = exact_from if step.is_exact else seq + 1
-            if place % COMMIT_EVERY == COMMIT_EVERY - 1:
-                writer.commit()
-        if project_id is None:
-            raise ArchiveError(f"There is no run to save to {path}: nothing of one is known yet.")
-        writer.known(project_id, offset_s=source.offset_s, until_us=source.known_until_us)
-        writer.show(project_id)
-        for trace in source.traces.values():
-            writer.trace(project_id, trace)
-        for lean_json, rest in source.results:
-            writer.result(project_id, lean_json, rest)
-        writer.rows(source.rows)
-        writer.annotations(source.annotations)
+        exact_from = {}
+        for source in sources:
+            project_id, exact_from_seq = _write_run(writer, source)
+            exact_from[project_id] = exact_from_seq
+        if not exact_from:
+            raise ArchiveError(f"There is no run to write to {path}: nothing of one is known.")
         writer.note(
-            exact_from={project_id: exact_from},
-            has_forgotten=source.has_forgotten,
-            rows_dropped=source.rows_dropped,
-            missing=source.missing,
+            exact_from=exact_from,
+            has_forgotten=any(source.has_forgotten for source in sources),
+            rows_dropped=sum(source.rows_dropped for source in sources),
+            missing=[each for source in sources for each in source.missing],
             ended=True,
         )
         writer.commit()
     finally:
         writer.close()
+
+
+def _write_run(writer: ArchiveWriter, source: Source) -> tuple[str, int]:
+    """The project's id, and from which step on everything is known."""
+    project_id, exact_from = "", 0
+    for place, step in enumerate(source.steps):
+        project_id = step.project.project_id
+        seq = writer.step(step.project, step.versions, step.time_us, step.heard_s, is_whole=place == 0)
+        exact_from = exact_from if step.is_exact else seq + 1
+        if place % COMMIT_EVERY == COMMIT_EVERY - 1:
+            writer.commit()
+    writer.known(project_id, offset_s=source.offset_s, until_us=source.known_until_us)
+    writer.show(project_id)
+    for trace in source.traces.values():
+        writer.trace(project_id, trace)
+    for lean_json, rest in source.results:
+        writer.result(project_id, lean_json, rest)
+    writer.begin_log()
+    writer.rows(source.rows)
+    writer.annotations(source.annotations)
+    return project_id, exact_from

@@ -32,6 +32,8 @@ from .versions import Record, difference, record_of
 KEYFRAME_AFTER = 1_000
 """Versions of tasks, or as many as the run has tasks twice over, where that is more."""
 BUSY_S = 10.0
+PAGE_BYTES = 1024
+"""Most rows are bodies of a few kilobytes, each of which begins a page."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -96,6 +98,7 @@ class ArchiveWriter:
         self._redaction = redaction
         self._runs: dict[str, _Run] = {}
         self._token = secrets.token_hex(8)
+        self._first_row = self._next_row = self._shown = 0
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         with self._guarded():
             exists = path.exists() and path.stat().st_size > 0
@@ -253,6 +256,7 @@ class ArchiveWriter:
 
     def _begin(self, about: Mapping[str, Any], *, is_new: bool) -> None:
         if is_new:
+            self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._db.execute("PRAGMA trusted_schema = OFF")
         self._db.execute("BEGIN IMMEDIATE")
@@ -262,8 +266,8 @@ class ArchiveWriter:
                 self._db.execute(statement)
         elif not has_our_tables(self._db):
             raise ArchiveError(f"{self.path} cannot be gone on with: it has other tables than a saved run.")
-        (self._next_row,) = self._db.execute("SELECT coalesce(max(seq), -1) + 1 FROM events").fetchone()
-        self._first_row = self._next_row
+        (last_row,) = self._db.execute("SELECT coalesce(max(seq), -1) FROM events").fetchone()
+        self._first_row = self._next_row = int(last_row) + 1
         (self._shown,) = self._db.execute("SELECT coalesce(max(shown), 0) FROM projects").fetchone()
         self.note(**about, writer=self._token)
         for sql, rows in self._waiting:

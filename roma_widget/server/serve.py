@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from roma_widget.archive.capture import read_capture
 from roma_widget.server.embedded import Server
 from roma_widget.server.parent_watch import watch_parent
-from roma_widget.server.recorded.capture import read_capture
 from roma_widget.server.recorded.replay import ReplayServer
 from roma_widget.server.scenarios import goal_of, scenario
 

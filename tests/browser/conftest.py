@@ -12,7 +12,7 @@ import pytest
 from browser.lab import LabServer, OpenInLab, OpenNotebook, chromium_browser, lab_server, opened
 from playwright.sync_api import Browser
 
-from roma_widget.server.recorded.capture import read_capture
+from roma_widget.archive.capture import read_capture
 
 FAILED = pytest.StashKey[bool]()
 

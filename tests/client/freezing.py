@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import WSMessage
 from client.servers import ROMA_V1, ServerThread, WireServer, _Line, frame, node, packet
 
-from roma_widget.server.recorded.capture import FRAME
+from roma_widget.archive.capture import FRAME
 
 CHILDREN = 6
 TORN_ONE_IN = 100

@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from roma_widget.archive.capture import FRAME, Broadcast, Capture, ProjectStarted
 from roma_widget.client.loop import io_thread
-from roma_widget.server.recorded.capture import FRAME, Broadcast, Capture, ProjectStarted
 from roma_widget.server.recorded.replay import ReplayServer
 
 OPEN = '0{"sid":"e1","upgrades":[],"pingTimeout":20000,"pingInterval":25000,"maxPayload":1000000}'

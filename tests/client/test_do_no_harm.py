@@ -22,8 +22,8 @@ from client.servers import (
 )
 
 import roma_widget as roma
+from roma_widget.archive.capture import read_capture
 from roma_widget.client.rest import RUN_IN_PROGRESS
-from roma_widget.server.recorded.capture import read_capture
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -14,7 +14,7 @@ from client.servers import SAFE, Replay, WireServer, eventually, frame, node, pa
 
 import roma_widget as roma
 from roma_widget import opening
-from roma_widget.server.recorded.capture import read_capture
+from roma_widget.archive.capture import read_capture
 from roma_widget.widget.cells import Cell
 
 pytestmark = pytest.mark.usefixtures("quick")

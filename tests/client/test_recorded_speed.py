@@ -13,7 +13,7 @@ import pytest
 from client.servers import Replay, ServerThread, eventually
 
 import roma_widget as roma
-from roma_widget.server.recorded.capture import Capture, read_capture
+from roma_widget.archive.capture import Capture, read_capture
 
 CAPTURES = (
     "a_complete",

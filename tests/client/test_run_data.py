@@ -10,9 +10,9 @@ import pytest
 from client.servers import Replay
 
 import roma_widget as roma
+from roma_widget.archive.capture import read_capture
 from roma_widget.client.trace_cache import TraceCache
 from roma_widget.core.model import Task, Trace
-from roma_widget.server.recorded.capture import read_capture
 
 pytestmark = pytest.mark.usefixtures("quick")
 Connect = Callable[..., roma.Monitor]

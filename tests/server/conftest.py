@@ -15,9 +15,9 @@ import pytest
 import socketio
 from server.live_server import Gate
 
+from roma_widget.archive.capture import Capture, read_capture
 from roma_widget.server.embedded import Server
 from roma_widget.server.network.app import Limits
-from roma_widget.server.recorded.capture import Capture, read_capture
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 DEADLINE_S = 10.0

@@ -230,7 +230,7 @@ def test_a_question_goes_on_when_its_asker_comes_back(tmp_path: Path) -> None:
         asking = pool.submit(ask, root)
         before = until(opened)
         server.stop()
-        with pytest.raises(roma.NotLive, match="(?i)the server was stopped"):
+        with pytest.raises(roma.NotLive, match=r"(?i)the server was stopped"):
             asking.result(TIMEOUT_S)
         server.start()
         assert opened() is None  # nobody waits for it yet

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roma_widget.server.recorded.capture import FRAME, Capture
+from roma_widget.archive.capture import FRAME, Capture
 from roma_widget.server.recorded.standing import Standing
 from roma_widget.server.wire.json_parts import join_object, split_object
 from roma_widget.server.wire.records import compact_json, empty_frame

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable
 from typing import Self
 
+from roma_widget.archive.capture import Capture
 from roma_widget.server.network.app import ServeError, Shell
-from roma_widget.server.recorded.capture import Capture
 from roma_widget.server.recorded.pacer import Pacer
 from roma_widget.server.recorded.replay_backend import ReplayBackend
 

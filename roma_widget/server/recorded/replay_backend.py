@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
+from roma_widget.archive.capture import FRAME, Broadcast, Capture, Moment
 from roma_widget.server.network.client import Client
 from roma_widget.server.network.subscriber import Backlog, Message
 from roma_widget.server.recorded.answers import HANDLED_EVENTS, Asked, answer
-from roma_widget.server.recorded.capture import FRAME, Broadcast, Capture, Moment
 from roma_widget.server.recorded.replay_http import routes
 from roma_widget.server.recorded.standing import Standing
 from roma_widget.server.wire.records import compact_json, empty_frame

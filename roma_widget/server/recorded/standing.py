@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from roma_widget.server.recorded.capture import (
+from roma_widget.archive.capture import (
     FRAME,
     Broadcast,
     Capture,

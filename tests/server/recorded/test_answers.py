@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from roma_widget.archive.capture import FRAME, Capture
 from roma_widget.server.recorded.answers import HANDLED_EVENTS, NO_RUNS, Asked, Reply, answer
-from roma_widget.server.recorded.capture import FRAME, Capture
 from roma_widget.server.recorded.replay import ReplayServer
 from roma_widget.server.recorded.standing import Standing
 

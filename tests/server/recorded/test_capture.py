@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from roma_widget.errors import RomaError
-from roma_widget.server.recorded.capture import (
+from roma_widget.archive.capture import (
     FRAME,
     LEAD_S,
     Broadcast,
@@ -19,6 +18,7 @@ from roma_widget.server.recorded.capture import (
     CaptureError,
     read_capture,
 )
+from roma_widget.errors import RomaError
 
 Read = Callable[[str], Capture]
 

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from roma_widget.archive.capture import FRAME, Broadcast, Capture, ProjectStarted
 from roma_widget.server.network.app import ServeError
-from roma_widget.server.recorded.capture import FRAME, Broadcast, Capture, ProjectStarted
 from roma_widget.server.recorded.replay import ReplayServer
 from roma_widget.server.recorded.standing import Standing
 

@@ -20,8 +20,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from roma_widget.errors import RomaError
-from roma_widget.server.wire.records import compact_json
+from ..errors import ArchiveError
 
 FRAME = "task_graph_update"
 BROADCASTS = frozenset(
@@ -29,11 +28,14 @@ BROADCASTS = frozenset(
 )
 LEAD_S = 0.3
 """When the run's first frame comes: what the recording waited before is nobody's interest."""
+LARGEST_CAPTURE = 512 * 2**20
+"""Bytes of all lines together: a small compressed file can claim to be of any size."""
+LARGEST_LINE = 128 * 2**20
 STARTED_S = 0.1
 """The earliest moment: a client that joins at once still sees the server without a project."""
 
 
-class CaptureError(RomaError):
+class CaptureError(ArchiveError):
     """A recording cannot be found or read; the message names the file and, where there is one, the line."""
 
 
@@ -221,7 +223,15 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         with _opened(path) as stream:
-            for number, line in enumerate(stream, start=1):
+            left = LARGEST_CAPTURE
+            while line := stream.readline(min(left, LARGEST_LINE) + 1):
+                number += 1
+                left -= len(line)
+                if left < 0 or len(line) > LARGEST_LINE:
+                    raise CaptureError(
+                        f"{path} is too large: a recording has up to {LARGEST_CAPTURE // 2**20} MiB, and lines of up "
+                        f"to {LARGEST_LINE // 2**20}."
+                    )
                 if line.strip():
                     yield number, line
     except FileNotFoundError:
@@ -236,6 +246,11 @@ def _opened(path: Path) -> lzma.LZMAFile | BinaryIO:
     if path.suffix == ".xz":
         return lzma.open(path, "rb")
     return path.open("rb")
+
+
+def compact_json(value: object) -> bytes:
+    """`value` as ROMA writes it: no blanks, and NaN as it is."""
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _decode_line(text: bytes, name: str, number: int) -> _Line:
