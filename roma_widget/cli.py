@@ -1,4 +1,4 @@
-"""The command line: `roma-widget serve`, `roma-widget replay CAPTURE`.
+"""The command line: `roma-widget serve`, `roma-widget replay CAPTURE`, `roma-widget record URL OUT.roma`.
 
 Imports happen in the commands, so that each starts quickly.
 Exit codes: 0 done (also when ended by Ctrl+C), 2 something that the user can mend, said in one sentence.
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_serve(commands)
     _add_replay(commands)
+    _add_record(commands)
     return parser
 
 
@@ -76,6 +77,29 @@ def _add_replay(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _add_common(replay, "an address of this machine only")
     replay.set_defaults(run=_replay)
+
+
+def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
+    record = commands.add_parser("record", help="write a run to a file while it happens, until Ctrl+C")
+    record.add_argument("url", metavar="URL", help="the server's address")
+    record.add_argument(
+        "out", metavar="OUT.roma", help="what roma.load reads; one that is there is gone on with"
+    )
+    record.add_argument("--project", help="the id of a project (default: the server's current one)")
+    record.add_argument("--until-done", action="store_true", help="end when the run has ended")
+    record.add_argument(
+        "--join", choices=("safe", "always"), default="safe", help="always: can freeze a run in progress"
+    )
+    record.add_argument(
+        "--redact",
+        action="append",
+        default=[],
+        help="leave out prompts, responses, results or secrets; repeatable",
+    )
+    record.add_argument(
+        "--token-file", help=f"a file with the token that the server needs (or the variable {TOKEN_VARIABLE})"
+    )
+    record.set_defaults(run=_record)
 
 
 def _add_common(parser: _Parser, host: str) -> None:
@@ -118,6 +142,31 @@ def _serve(arguments: argparse.Namespace) -> int:
             start=arguments.start,
             parent_pid=arguments.parent_pid,
             announce=arguments.announce,
+        )
+    except (RomaError, ValueError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from roma_widget.errors import RomaError
+
+    try:
+        token = _token(arguments.token_file)
+    except (OSError, ValueError) as error:
+        return _fail(f"the token file {arguments.token_file} cannot be read: {error}.")
+    try:
+        from roma_widget.client.feed import FeedOptions
+        from roma_widget.core.address import server_url
+        from roma_widget.recording import record
+
+        options = FeedOptions(server_url(arguments.url), token=token, always_join=arguments.join == "always")
+        record(
+            options,
+            arguments.out,
+            arguments.project,
+            redact=arguments.redact or None,
+            until_done=arguments.until_done,
         )
     except (RomaError, ValueError) as error:
         return _fail(str(error))

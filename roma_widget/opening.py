@@ -97,6 +97,15 @@ def recorder_for(path: str | Path, options: FeedOptions, redact: Any = None) -> 
     return Recorder(checked_path(path), wanted, about=about(address=host_and_port(options.root)))
 
 
+async def open_session(
+    options: FeedOptions, project: str | None, owner: object, recorder: Recorder
+) -> Session:
+    """A session that is recorded and that nobody shows, open until `owner` leaves it. On the loop."""
+    session = await _registry_of(io_thread()).session(_Key(options, project, keeps_history=False), owner)
+    session.record_with(recorder)
+    return session
+
+
 def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: bool = True) -> Monitor:
     """Watch a staged run on an embedded server, in a child process that ends with the monitor.
 
@@ -301,6 +310,13 @@ class _Registry:
 _registry: _Registry | None = None
 
 
+def _registry_of(io: IoThread) -> _Registry:
+    global _registry
+    if _registry is None or _registry.io is not io:
+        _registry = _Registry(io)
+    return _registry
+
+
 def _open(
     options: FeedOptions,
     project: str | None,
@@ -311,11 +327,8 @@ def _open(
     recorder: Recorder | None = None,
 ) -> Monitor:
     """`kind` is what a cell that runs again replaces: the monitors of the same server, or a demo."""
-    global _registry
     io = io_thread()
-    if _registry is None or _registry.io is not io:
-        _registry = _Registry(io)
-    registry = _registry
+    registry = _registry_of(io)
     reservation = object()
     key = _Key(options, project, keeps_history)
     session = io.result(registry.session(key, reservation, on_end))

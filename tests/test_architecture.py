@@ -30,9 +30,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "session": PARTS | {"keeping"},
     "loading": PARTS,
     "opening": PARTS | {"session"},
+    "recording": PARTS | {"opening", "session"},
     "relay": PARTS - {"widget"},
     # The doors.
-    "cli": PARTS | {"loading", "opening", "relay", "session", "__init__"},
+    "cli": PARTS | {"loading", "opening", "recording", "relay", "session", "__init__"},
     "__main__": frozenset({"cli"}),
     "__init__": PARTS | {"loading", "opening", "relay", "session"},
 }

@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -287,10 +288,11 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
             return
         self._is_detached = True
         self._watches.end()
-        if self._io.is_current():  # from a trait observer: nobody may wait there
-            self._io.submit(self._leave())
-        else:
-            self._io.result(self._leave(), timeout_s=10)
+        with suppress(NotLive):  # as Python ends, or in a fork: nobody listens any more
+            if self._io.is_current():  # from a trait observer: nobody may wait there
+                self._io.submit(self._leave())
+            else:
+                self._io.result(self._leave(), timeout_s=10)
 
     def close(self) -> None:
         """Disconnect and remove the view."""
