@@ -79,12 +79,9 @@ class Recorder:
     `hear` and `attach` are for the loop of `roma-io`; `close` for whoever made it.
     """
 
-    def __init__(
-        self, path: Path, redaction: Redacts, *, about: Mapping[str, Any], every_s: float = EVERY_S
-    ) -> None:
+    def __init__(self, path: Path, redaction: Redacts, *, about: Mapping[str, Any]) -> None:
         self.path = path
         self.failure: str | None = None
-        self._every_s = every_s
         self._writer = ArchiveWriter(path, redaction, about={**about, "ended": False}, append=True)
         self._heard: deque[_Heard] = deque()
         self._source: Recorded | None = None
@@ -164,7 +161,7 @@ class Recorder:
             if is_last:
                 self._writer.close()
                 return
-            self._wake.wait(self._every_s)
+            self._wake.wait(EVERY_S)
 
     def _write(self, *, is_last: bool) -> None:
         if self.failure is not None:

@@ -101,18 +101,17 @@ class ArchiveWriter:
         self._first_row = self._next_row = self._shown = 0
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         with self._guarded():
-            exists = path.exists() and path.stat().st_size > 0
-            header = path.open("rb").read(HEADER_BYTES) if exists else b""
-        if exists and not append:
+            header = _header(path)
+        if header and not append:
             raise ArchiveError(f"{path} exists already.")
-        why = foreign(header) if exists else None
+        why = foreign(header) if header else None
         if why is not None:
             raise ArchiveError(f"{path} cannot be gone on with: {why}. Give another name.")
         with self._guarded():
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             with self._guarded():
-                self._begin(about, is_new=not exists)
+                self._begin(about, is_new=not header)
         except BaseException:
             self._db.close()
             raise
@@ -322,6 +321,15 @@ class ArchiveWriter:
             yield
         except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             raise ArchiveError(f"{self.path} cannot be written: {error}.") from error
+
+
+def _header(path: Path) -> bytes:
+    """The beginning of the file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEADER_BYTES)
+    except FileNotFoundError:
+        return b""
 
 
 def _change(records: dict[str, Record], task_id: str, record: Record | None) -> list[Any]:
