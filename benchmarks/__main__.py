@@ -15,6 +15,7 @@ MODULES = {
     "to_browser": "to_browser",
     "receive": "receive",
     "memory": "memory",
+    "archive": "archive",
     "pixels": "pixels",
     "wire": "wire",
 }

@@ -2,21 +2,26 @@
 
 `python -m benchmarks.client VARIANT URL`. The variants are what the project is compared with, and itself:
 `bare` drops every frame undecoded, `naive` mirrors whole frames in one trait, `roma` is a monitor that nobody looks
-at, `roma_view` one with an open view, `roma_bytes` the same with its messages counted.
+at, `roma_record` one that records, `roma_view` one with an open view, `roma_bytes` the same with its messages counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import psutil
+
+from .generate import text
 
 
 class Client(Protocol):
@@ -118,10 +123,12 @@ def naive(url: str) -> Plain:
 class Roma:
     """A real monitor, as `connect` gives it."""
 
-    def __init__(self, url: str, *, view: bool = False, count: bool = False) -> None:
+    def __init__(self, url: str, *, view: bool = False, count: bool = False, record: bool = False) -> None:
         import roma_widget
 
-        self.monitor = roma_widget.connect(url)
+        self._folder = TemporaryDirectory()
+        self.recorded = Path(self._folder.name) / "recorded.roma"
+        self.monitor = roma_widget.connect(url, record=self.recorded if record else None)
         self.updates: list[list[float]] = []
         if count:
             self.monitor.observe(self._new_update, "snapshot")
@@ -135,6 +142,7 @@ class Roma:
         link = self.monitor.link()
         return {
             "frames": link["frames"] + link["skipped_frames"],
+            "io_cpu_s": _thread_cpu_s(self.monitor._io.thread),
             "skipped": link["skipped_frames"],
             "revision": self.monitor.revision,
             "updates": self.updates,
@@ -162,6 +170,33 @@ class Roma:
             "children": median_s(lambda: monitor.graph("child")),
         }
 
+    def archive(self) -> dict[str, Any]:
+        """Seconds and bytes of a saved run, with a trace of 10 kB for each task."""
+        import roma_widget
+
+        monitor, traced = self.monitor, 0
+        snapshot = monitor.snapshot
+        for task in snapshot.tasks.values():
+            trace = _made_up_trace(task.task_id)
+            traced += trace.size
+            monitor._session._feed.traces.put(snapshot.project.project_id, task, trace)
+        path = Path(self._folder.name) / "run.roma"
+        save_s = _taken_s(lambda: monitor.save(path))
+        loaded: list[Any] = []
+        load_s = _taken_s(lambda: loaded.append(roma_widget.load(path)))
+        times = list(loaded[0].times)
+        random.Random(0).shuffle(times)
+        moments_s = [_taken_s(lambda time=time: loaded[0].at(time)) for time in times]
+        loaded[0].close()
+        return {
+            "save_s": save_s,
+            "load_s": load_s,
+            "moment_s": statistics.median(moments_s),
+            "bytes": path.stat().st_size,
+            "recorded": self.recorded.stat().st_size,
+            "received": monitor.link()["bytes_received"] + traced,
+        }
+
     def _new_update(self, change: Any) -> None:
         self.updates.append([0, changed_bytes(change["old"].tasks, change["new"].tasks)])
 
@@ -169,6 +204,38 @@ class Roma:
         if self.updates:
             content = json.dumps({"comm_id": "c" * 32, "data": data}, separators=(",", ":"))
             self.updates[-1][0] += len(content) + sum(map(len, buffers or ()))
+
+
+def _taken_s(work: Callable[[], object]) -> float:
+    began_s = time.perf_counter()
+    work()
+    return time.perf_counter() - began_s
+
+
+def _thread_cpu_s(thread: threading.Thread) -> float:
+    assert thread.ident is not None
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+
+
+def _made_up_trace(task_id: str) -> Any:
+    from roma_widget.core.events import NodeTrace, Payload
+    from roma_widget.core.traces import read_node_trace
+
+    rng = random.Random(task_id)
+    stages = [
+        {
+            "stage_name": name,
+            "status": "completed",
+            "system_prompt": text(2500, rng),
+            "llm_response": text(2500, rng),
+        }
+        for name in ("planning", "execution")
+    ]
+    event = read_node_trace(
+        "node_trace_data", Payload(json.dumps({"node_id": task_id, "trace": {"stages": stages}}))
+    )
+    assert isinstance(event, NodeTrace)
+    return event.trace
 
 
 def changed_bytes(before: Any, after: Any) -> int:
@@ -189,6 +256,7 @@ VARIANTS: dict[str, Callable[[str], Client]] = {
     "naive": naive,
     "roma": Roma,
     "roma_view": lambda url: Roma(url, view=True),
+    "roma_record": lambda url: Roma(url, record=True),
     "roma_bytes": lambda url: Roma(url, view=True, count=True),
 }
 
@@ -198,8 +266,11 @@ def main() -> None:
     process = psutil.Process()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        if json.loads(line).get("what") == "tables" and isinstance(client, Roma):
+        what = json.loads(line).get("what")
+        if what == "tables" and isinstance(client, Roma):
             answer = client.tables()
+        elif what == "archive" and isinstance(client, Roma):
+            answer = client.archive()
         else:
             answer = {
                 "cpu_s": time.process_time(),

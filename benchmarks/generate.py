@@ -120,7 +120,7 @@ def _node(
 ) -> dict[str, Any]:
     node: dict[str, Any] = {
         "task_id": task_id,
-        "goal": f"{task_id}: {_text(80, rng)}",
+        "goal": f"{task_id}: {text(80, rng)}",
         "task_type": rng.choice(("SEARCH", "WRITE", "THINK")),
         "node_type": "PLAN" if planned else "EXECUTE",
         "agent_name": "BasicReportWriter",
@@ -142,8 +142,8 @@ def _node(
         "aux_data": {},
     }
     rest = max(0, size - len(_member(task_id, node)) - 60)
-    node["execution_details"] = {"system_prompt": _text(rest * 2 // 3, rng)}
-    node["aux_data"] = {"final_llm_input": _text(rest // 3, rng)}
+    node["execution_details"] = {"system_prompt": text(rest * 2 // 3, rng)}
+    node["aux_data"] = {"final_llm_input": text(rest // 3, rng)}
     return node
 
 
@@ -154,12 +154,12 @@ def _step(node: dict[str, Any], stamp: str, rng: random.Random) -> None:
         "status": status,
         "timestamp_updated": stamp,
         "timestamp_completed": stamp if done else None,
-        "output_summary": f"Completed with {_text(60, rng)}" if done else None,
-        "full_result": {"output_text": _text(400, rng)} if done else None,
+        "output_summary": f"Completed with {text(60, rng)}" if done else None,
+        "full_result": {"output_text": text(400, rng)} if done else None,
     }
 
 
-def _text(size: int, rng: random.Random) -> str:
+def text(size: int, rng: random.Random) -> str:
     """About `size` bytes of JSON text."""
     return " ".join(rng.choices(_WORDS, k=size // 9 + 1)).replace("\\n", "\n")[:size]
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+import roma_widget as roma
 from roma_widget import cli
+from roma_widget.archive.saved import open_run
 
 RUN = str(Path(__file__).parents[1] / "captures" / "g_kill_restart.jsonl.xz")
 
@@ -134,3 +136,55 @@ def test_serves_until_ctrl_c(arguments: list[str], number: signal.Signals) -> No
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+class TestRecord:
+    def test_a_run_is_recorded_until_it_has_ended(self, tmp_path: Path) -> None:
+        out = tmp_path / "run.roma"
+        with roma.Server() as server:
+            with server.project("Count to 42") as project, project.task("Count to 42") as root:
+                root.finish(result="42")
+            done = _run("record", server.url, str(out), "--until-done", "--project", project.id)
+        assert (done.returncode, done.stdout) == (0, f"{out}: 1 of 1 task done, 0 failed, succeeded\n")
+        with open_run(out) as run:
+            assert run.result("root") == "42"
+
+    def test_ctrl_c_ends_it_well(self, tmp_path: Path) -> None:
+        out = tmp_path / "run.roma"
+        command = [sys.executable, "-X", "dev", "-m", "roma_widget", "record"]
+        with roma.Server() as server, server.project("Survey of X") as project:
+            recording = subprocess.Popen(
+                [*command, server.url, str(out)],
+                env=_environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            with recording, project.task("Survey of X"):
+                assert recording.stderr is not None
+                assert "live" in recording.stderr.readline()
+                recording.send_signal(signal.SIGINT)
+                said, _ = recording.communicate(timeout=30)
+        assert (recording.returncode, "running" in said) == (0, True)
+        with open_run(out) as run:
+            assert run.meta["ended"] is True
+            assert run.snapshot.outcome == "running"
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["nonsense", "x.roma"], "has no scheme"),
+            (["http://127.0.0.1:9", "no/such/folder/x.roma"], "There is no folder"),
+            (["http://127.0.0.1:9", "x.roma", "--redact", "everything"], "everything"),
+            (["http://127.0.0.1:9"], "required: OUT.roma"),
+        ],
+    )
+    def test_what_cannot_be_recorded_is_one_sentence(
+        self, arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        done = _run("record", *arguments)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert _is_one_sentence(done.stderr)
+        assert not list(tmp_path.iterdir())
