@@ -204,6 +204,7 @@ class Runs:
             for name, of_run in self._read(read, progress):
                 place.write(name, of_run)
                 written += 1
+                del of_run
         self._warn(3)
         return written
 
@@ -235,6 +236,7 @@ class Runs:
                 result = self._try(file, partial(read, name))
                 if result is not None:
                     yield result
+                del result  # before the next run is read
             line.draw(len(self))
 
     def _try(self, file: Path, read: Callable[[Any], T]) -> T | None:

@@ -12,11 +12,15 @@ import pytest
 from analysis.snapshots import of, task
 from archive.saved_runs import Given, Shelf, with_traces
 
+import roma_widget as roma
 from roma_widget.archive import many
 from roma_widget.archive.many import Runs, found
 from roma_widget.archive.naming import as_folder, run_names
 from roma_widget.archive.parquet import Folder
+from roma_widget.archive.redaction import redaction
 from roma_widget.archive.run_frames import KINDS, empty_frames
+from roma_widget.archive.saved import open_run
+from roma_widget.archive.saving import save
 from roma_widget.core.model import Snapshot
 from roma_widget.errors import ArchiveError
 
@@ -214,6 +218,20 @@ def test_progress_is_shown_when_it_takes_long_and_ends_its_line(
     with pytest.warns(UserWarning, match=LEFT_OUT):
         runs.summary(progress=False)
     assert capsys.readouterr().out == ""
+
+
+def test_files_of_both_kinds_and_broken_ones(captures: Path, tmp_path: Path) -> None:
+    with open_run(captures / "d_failed.jsonl.xz") as run:
+        save(tmp_path / "kept.roma", run.source(), redaction(None))
+    (tmp_path / "broken.roma").write_bytes(b"SQLite format 3")
+    runs = roma.runs([captures / "a_complete.jsonl.xz", tmp_path])
+    with pytest.warns(UserWarning, match=r"1 of 3 files .*broken\.roma"):
+        rows = runs.summary().set_index("run")
+    assert rows.loc[["a_complete", "kept"], "outcome"].to_list() == ["succeeded", "with_failures"]
+    assert rows.loc[["a_complete", "kept"], "n_tasks"].to_list() == [15, 9]
+    with runs["kept"] as kept:
+        assert kept.name == "kept"
+        assert kept.tasks().index.is_unique
 
 
 # -- as Parquet
