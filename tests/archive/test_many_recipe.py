@@ -15,16 +15,22 @@ from archive.saved_runs import N_KINDS, Given, Shelf, generated, with_traces
 from roma_widget.archive.many import Runs
 
 N_RUNS = 200
-AWKWARD = ("2026-11-22", "a=b", "ä ö", "7")
+AWKWARD = (("2026-11-22", "a=b", "ä ö", "%41"), ("07", "8"), ("2026-11-22", "2026-11-23"))
+"""Names that readers like to take for something else, the more so where all are alike."""
+
+
+@pytest.fixture(scope="module", params=AWKWARD, ids=" ".join)
+def names(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    found: tuple[str, ...] = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few runs, with names that readers like to take for something else."""
+def data(names: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pyarrow")
     folder = tmp_path_factory.mktemp("data")
-    shelf = Shelf({f"{name}.roma": with_traces for name in AWKWARD})
-    assert Runs(sorted(shelf.runs), shelf).to_parquet(folder) == len(AWKWARD)
+    shelf = Shelf({f"{name}.roma": with_traces for name in names})
+    assert Runs(sorted(shelf.runs), shelf).to_parquet(folder) == len(names)
     return folder
 
 
@@ -38,19 +44,19 @@ def recipe(engine: str) -> str:
 @pytest.mark.parametrize("engine", ["dask", "duckdb", "polars"])
 @pytest.mark.filterwarnings("default")  # other people's
 def test_the_recipe_works_and_keeps_the_names(
-    engine: str, data: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, names: tuple[str, ...], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("dask.dataframe" if engine == "dask" else engine)
     monkeypatch.chdir(data.parent)
-    names: dict[str, object] = {}
-    exec(recipe(engine).replace('"data', f'"{data.name}').replace("'data", f"'{data.name}"), names)
-    found = names["seconds"]
+    made: dict[str, object] = {}
+    exec(recipe(engine).replace('"data', f'"{data.name}').replace("'data", f"'{data.name}"), made)
+    found = made["seconds"]
     frame = (
         found.df() if engine == "duckdb" else found.to_pandas() if engine == "polars" else found.reset_index()
     )
     assert isinstance(frame, pd.DataFrame)
-    assert sorted(frame["run"].astype(str)) == sorted(AWKWARD)
-    assert frame["duration_s"].to_list() == pytest.approx([7.2] * len(AWKWARD))
+    assert sorted(frame["run"].astype(str)) == sorted(names)
+    assert frame["duration_s"].to_list() == pytest.approx([7.2] * len(names))
 
 
 AGGREGATION = """
