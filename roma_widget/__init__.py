@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .archive.many import runs
     from .core.model import Project, Snapshot, Stage, StageStatus, Status, Task, Trace
     from .errors import (
         ArchiveError,
@@ -57,12 +58,14 @@ __all__ = [
     "connect",
     "demo",
     "load",
+    "runs",
 ]
 
 _HOMES = {
     "connect": "opening",
     "demo": "opening",
     "load": "loading",
+    "runs": "archive.many",
     "Monitor": "widget.monitor",
     "Server": "server.embedded",
     "Project": "core.model",

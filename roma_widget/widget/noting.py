@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..analysis import notes
 from ..core.annotations import Annotation, checked_annotation
+from ..core.expression import condition
 from ..core.model import Snapshot
 from ..core.reading import shorten
 from .acting import detached
@@ -78,24 +79,30 @@ class Noting:
     _watches: Watches
 
     def watch_for(
-        self, name: str, predicate: Predicate, action: Callable[[Snapshot], object] | None = None
+        self, name: str, predicate: Predicate | str, action: Callable[[Snapshot], object] | None = None
     ) -> Callable[[], None]:
         """Note when something becomes so: a row "watch" in `m.events()`, its `field` being `name`.
 
-        `predicate` is a function of a `Snapshot`. Each time that it becomes true, also when it is so already,
+        `predicate` is a function of a `Snapshot`, or a condition as text, in which a comparison with what is missing
+        is false (docs/watching.md has its language). Each time that it becomes true, also when it is so already,
         `action(snapshot)` is called once; then it has to become false first, or another run be shown. It is asked of
         what is published (at most ten times a second: what was so for less may be missed), in a thread of its own, as
         the action is; what these raise is an "error" in `m.events()`, and the watch goes on. Gives what ends it. It
         ends also with the monitor, and when another is begun under its name. Raises NotLive when the monitor is
-        disconnected, ValueError. Example:
-        `m.watch_for("failures", lambda s: any(t.status == "FAILED" for t in s.tasks.values()), print)`
+        disconnected, ValueError, also at once for a text that is no condition. Examples:
+        `m.watch_for("failures", "failed >= 3")`,
+        `m.watch_for("long goals", lambda s: any(len(t.goal) > 999 for t in s.tasks.values()), print)`
         """
         if not isinstance(name, str):
             raise ValueError(f"name takes a string, not {type(name).__name__}.")
         if not 0 < len(name) <= LONGEST_NAME:
             raise ValueError(f"name takes 1 to {LONGEST_NAME} characters, not {len(name):,}.")
+        if isinstance(predicate, str):
+            predicate = condition(predicate)
         if not callable(predicate):
-            raise ValueError(f"predicate takes a function of a Snapshot, not {shorten(repr(predicate), 60)}.")
+            raise ValueError(
+                f"predicate takes a function of a Snapshot or a text, not {shorten(repr(predicate), 60)}."
+            )
         if action is not None and not callable(action):
             raise ValueError(f"action takes a function of a Snapshot, not {shorten(repr(action), 60)}.")
         if self._watches.is_over:

@@ -134,11 +134,19 @@ def test_what_is_begun_anew_or_ended_is_asked_no_more(m: roma.Monitor, server: W
 
 
 @pytest.mark.parametrize(
-    "arguments", [("", failed), (7, failed), ("n" * 101, failed), ("a", "s.tasks"), ("a", failed, 1)]
+    "arguments", [("", failed), (7, failed), ("n" * 101, failed), ("a", 7), ("a", ""), ("a", failed, 1)]
 )
 def test_what_cannot_be_watched_for_is_refused(m: roma.Monitor, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match="takes"):
         m.watch_for(*arguments)
+
+
+def test_a_condition_as_text_is_watched_for(m: roma.Monitor, server: WireServer) -> None:
+    with pytest.raises(ValueError, match="Did you mean 'failed'"):
+        m.watch_for("a failure", "failled >= 1")
+    m.watch_for("a failure", "any(t.status == 'FAILED' for t in tasks) and outcome != 'succeeded'")
+    tell(server, m, "FAILED")
+    eventually(lambda: [name for name, _ in rows(m, "watch")] == ["a failure"])
 
 
 def test_after_the_end_nothing_is_watched(m: roma.Monitor) -> None:

@@ -1,0 +1,108 @@
+"""Frames of runs -> a folder of Parquet files, one a run and kind: a partitioned data set, as Hive lays it out.
+
+A run is there as a whole or not at all: its files are written beside the data sets and then moved to their places.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..core.reading import shorten
+from ..errors import ArchiveError
+from .naming import as_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "part.parquet"
+
+
+class Folder:
+    """Open while runs are written; what it made and did not fill is gone behind it.
+
+    `empty` has of each kind a frame without rows, whose schema every file of that kind gets: what is missing in a whole
+    run keeps its type. Raises ArchiveError where nothing can be written, and without pyarrow.
+    """
+
+    def __init__(self, folder: Path, empty: Mapping[str, pd.DataFrame]) -> None:
+        try:
+            import pyarrow
+        except ImportError:
+            raise ArchiveError(
+                "Parquet files are written by pyarrow, which is not installed: pip install 'roma-widget[parquet]'."
+            ) from None
+        self._folder = folder.expanduser()
+        self._schemas: dict[str, Any] = {
+            kind: pyarrow.Schema.from_pandas(frame, preserve_index=False) for kind, frame in empty.items()
+        }
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._make(self._folder)
+            self._draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=self._folder))
+        except OSError as error:
+            self._leave()
+            raise self._cannot(error) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def write(self, name: str, frames: Mapping[str, pd.DataFrame]) -> None:
+        """The frames of one run."""
+        import pyarrow
+        from pyarrow import parquet
+
+        places = {kind: self._folder / kind / as_folder(name) for kind in frames}
+        try:
+            for kind, frame in frames.items():
+                table = pyarrow.Table.from_pandas(frame, schema=self._schemas[kind], preserve_index=False)
+                parquet.write_table(
+                    table.replace_schema_metadata(self._schemas[kind].metadata), self._draft / kind
+                )
+            for place in places.values():
+                self._make(place)
+            self._move({self._draft / kind: place / FILE for kind, place in places.items()})
+        except OSError as error:
+            raise self._cannot(error) from None
+
+    def _move(self, targets: Mapping[Path, Path]) -> None:
+        """All of them, or none is there."""
+        moved: list[Path] = []
+        try:
+            for source, target in targets.items():
+                os.replace(source, target)
+                moved.append(target)
+        except BaseException:
+            for target in moved:
+                target.unlink(missing_ok=True)
+            raise
+
+    def _make(self, folder: Path) -> None:
+        """It and those above it, of which is remembered which were not there."""
+        new = [each for each in (folder, *folder.parents) if not each.exists()]
+        self._made += reversed(new)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _leave(self) -> None:
+        if hasattr(self, "_draft"):
+            shutil.rmtree(self._draft, ignore_errors=True)
+        for folder in reversed(self._made):
+            with suppress(OSError):
+                folder.rmdir()  # only if it is empty
+
+    def _cannot(self, error: OSError) -> ArchiveError:
+        return ArchiveError(
+            f"{shorten(str(self._folder), 200)} cannot be written: {error.strerror or error}. "
+            "Name a folder that is yours to write."
+        )
