@@ -122,7 +122,7 @@ class Compared:
         said = [f"{rules[rule]:,} by {words}" for rule, words in _RULES if rules[rule]]
         found = [f"{count_text(n_both, 'task')} in both runs" + (f" ({', '.join(said)})" if said else "")]
         alone = Counter(pair.match for pair in pairs)
-        found += [f"{alone[side]:,} only in {side}" for side in ("a", "b")]
+        found += [f"{alone[side]:,} only in {side}" for side in ("a", "b") if alone[side]]
         return f"{', '.join(found)}. {self._what_changed()}".strip()
 
     def view(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Compared:
         took = ""
         if a_s is not None and b_s is not None:
             took = f" a took {duration_text(a_s)}, b {duration_text(b_s)}."
-        return (f"Of those in both: {', '.join(said)}." if said else "Nothing else is different.") + took
+        return (f"Of those in both: {', '.join(said)}." if said else "Nothing has changed in those.") + took
 
     def _pair(self, task_id: str, run: str | None) -> Pair:
         if run not in (None, "a", "b"):

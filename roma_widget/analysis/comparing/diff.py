@@ -22,6 +22,8 @@ MOST_WORDS = 400
 """Of a line that is compared word by word."""
 MOST_WORD_COMPARISONS = 1_000_000
 """Words times words, of all the lines that are shown."""
+WORTH_MARKING = 0.5
+"""Of two lines with less in common, marks on all that is different are no help."""
 CONTEXT = 3
 SHOWN_LINES, SHOWN_CHARACTERS, SHOWN_HTML = 400, 2_000, 300_000
 """In HTML: lines, characters of one, characters of all."""
@@ -184,8 +186,11 @@ def _range(start: int, to: int) -> str:
 
 
 def _with_words_marked(words: Sequence[str], others: Sequence[str]) -> str:
+    matcher = SequenceMatcher(None, words, others, autojunk=False)
+    if matcher.ratio() < WORTH_MARKING:
+        return _shown("".join(words), SHOWN_CHARACTERS)
     found = []
-    for tag, start, to, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
+    for tag, start, to, _, _ in matcher.get_opcodes():
         text = _shown("".join(words[start:to]), SHOWN_CHARACTERS)
         found.append(text if tag == "equal" or not text else f"<strong><u>{text}</u></strong>")
     return "".join(found)
