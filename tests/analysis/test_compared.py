@@ -153,6 +153,16 @@ def test_a_response_that_one_side_does_not_say_is_not_known_to_differ() -> None:
     assert row[["prompt_changed", "response_changed"]].isna().all()
 
 
+def test_a_prompt_may_be_messages() -> None:
+    def run(said: str) -> dict[str, Trace]:
+        messages = [{"role": "user", "content": said}, "odd"]
+        return traces(trace("root", stage(system_prompt=None, user_input=None, llm_input_messages=messages)))
+
+    c = compared(report(), report(), run("How?"), run("Why?"))
+    assert c.stages["prompt_changed"].to_list() == [True]
+    assert "-user: How?\n+user: Why?\n" in c.text_diff("root", "prompts").unified()
+
+
 def test_results_are_compared_as_values() -> None:
     def run(**results: Any) -> Snapshot:
         return of(*(task(name, raw_json=result(value)) for name, value in results.items()))

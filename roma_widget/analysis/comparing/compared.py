@@ -10,7 +10,6 @@ from ...core.model import OUTCOMES_OF_AN_ENDED_RUN, Snapshot, Stage, Status, Tas
 from ...core.nearest import did_you_mean
 from ...core.text import ELLIPSIS, count_text, duration_text, one_line
 from ...errors import UnknownTask
-from ..json_text import text_or_json
 from ..run import Run
 from ..run_data import RunData
 from . import frames
@@ -19,6 +18,7 @@ from .diff import TextDiff
 from .differences import Sides
 from .figure import figure
 from .picture import picture
+from .stage_texts import texts_of
 
 if TYPE_CHECKING:
     import pandas
@@ -229,11 +229,10 @@ def _of_stages(stages: tuple[Stage, ...], what: str) -> str | None:
     """What was said in each stage, under its name; None where nothing was."""
     found = []
     for stage in stages:
-        texts = (stage.system_prompt, stage.user_input) if what == "prompts" else (stage.llm_response,)
-        said = [text for each in texts if (text := text_or_json(each)) is not None]
-        if said:
+        text = texts_of(stage)[0 if what == "prompts" else 1]
+        if text is not None:
             attempt = f", attempt {stage.attempt}" if stage.attempt > 1 else ""
-            found.append("\n\n".join([f"=== {one_line(stage.stage, 80)}{attempt} ===", *said]))
+            found.append(f"=== {one_line(stage.stage, 80)}{attempt} ===\n\n{text}")
     return "\n\n".join(found) or None
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...core.model import Stage, Task
 from .. import columns
 from ..run import Totals
-from ..trace_frames import long_fields
 from .differences import Sides, change, change_of_count, differ
+from .stage_texts import texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,13 +118,8 @@ def _texts_changed(a: Stage | None, b: Stage | None) -> tuple[bool | None, bool 
     """Prompt, response, output."""
     if a is None or b is None:
         return None, None, None
-    system_a, user_a, response_a, output_a = long_fields(a)
-    system_b, user_b, response_b, output_b = long_fields(b)
-    is_prompted = [
-        any(text is not None for text in each) for each in ((system_a, user_a), (system_b, user_b))
-    ]
-    prompt = (system_a, user_a) != (system_b, user_b) if all(is_prompted) else None
-    return prompt, differ(response_a, response_b), differ(output_a, output_b)
+    prompts, responses, outputs = zip(texts_of(a), texts_of(b), strict=True)
+    return differ(*prompts), differ(*responses), differ(*outputs)
 
 
 def _of(each: Iterable[_Thing | None], read: Callable[[_Thing], _Value | None]) -> list[_Value | None]:

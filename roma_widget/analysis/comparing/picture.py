@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from ...core.model import Status, Task
-from ...core.text import UNKNOWN, count_text, duration_text, one_line, status_glyph, status_word
+from ...core.text import count_text, duration_text, one_line, status_glyph, status_word
 from .alignment import Pair
 from .differences import Sides
 
@@ -75,11 +75,14 @@ def _row(pair: Pair, changed: list[str]) -> str:
     level = min(pair.depth, DEEPEST_INDENT)
     cells = [
         (_LEFT, f'<b title="{_SAYS[pair.match]}">{_SIGNS[pair.match]}</b>'),
-        (f"{_LEFT};overflow-wrap:anywhere", _INDENT * level + _isolated(pair.shown.goal, LONGEST_GOAL)),
+        (
+            f"{_LEFT};padding-left:{level + 0.8:.1f}em;text-indent:-{level}em;overflow-wrap:anywhere",
+            _INDENT * level + _isolated(pair.shown.goal, LONGEST_GOAL),
+        ),
         (f"{_LEFT};font:11px monospace;{_QUIET}", _both(pair, _id)),
-        (_LEFT, _both(pair, _status)),
-        (_RIGHT, _both(pair, _took)),
-        (_LEFT, ", ".join(changed) or UNKNOWN),
+        (f"{_LEFT};white-space:nowrap", _both(pair, _status)),
+        (f"{_RIGHT};white-space:nowrap", _both(pair, _took)),
+        (_LEFT, ", ".join(changed)),
         (f"{_LEFT};{_QUIET}", escape(pair.why)),
     ]
     return (
