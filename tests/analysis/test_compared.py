@@ -184,6 +184,7 @@ def test_results_that_cannot_be_read_are_unknown(error: RomaError, asked: int) -
     assert "3 with a result that could not be read" in c.summary()
     assert c.text_diff("root").is_changed is None
     assert c.text_diff("root").notes == (f"monday: {error}",)
+    assert away.asked == asked + 2  # who wants this one asks again
 
 
 def test_a_result_that_is_no_json_for_us_is_unknown() -> None:

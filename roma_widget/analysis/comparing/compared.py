@@ -18,6 +18,7 @@ from .diff import TextDiff
 from .differences import Sides
 from .figure import figure
 from .picture import picture
+from .results import Unread
 from .stage_texts import texts_of
 
 if TYPE_CHECKING:
@@ -209,8 +210,10 @@ class Compared:
             (self._sides.a, self._sides.results_a) if side == "a" else (self._sides.b, self._sides.results_b)
         )
         if what == "result":
-            unread = results.why_unread(task)
-            return results.text(task), unread and f"{name}: {unread}"
+            try:
+                return results.text(task), None
+            except Unread as error:
+                return None, f"{name}: {error}"
         trace = run.traces_shown().get(task.task_id)
         if trace is None:
             return None, f"{name}: the trace of this task was not fetched."

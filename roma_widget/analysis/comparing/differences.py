@@ -81,10 +81,7 @@ class Sides:
     def _result_changed(self, pair: Pair) -> bool | None:
         if pair.a is None or pair.b is None:
             return None
-        text_a, text_b = self.results_a.text(pair.a), self.results_b.text(pair.b)
-        if self.results_a.why_unread(pair.a) or self.results_b.why_unread(pair.b):
-            return None
-        return text_a != text_b
+        return differ(self.results_a.digest(pair.a), self.results_b.digest(pair.b))
 
 
 def differ(a: object, b: object) -> bool | None:

@@ -1,9 +1,10 @@
-"""What the tasks came to, as text that can be compared: read when it is asked for, and unknown where it cannot be."""
+"""What the tasks came to: read when it is asked for, compared by digest, and unknown where it cannot be read."""
 
 from __future__ import annotations
 
 import json
 import re
+from hashlib import blake2b
 from typing import Any
 
 from ...core.model import Task
@@ -12,45 +13,69 @@ from ...errors import ConnectError, RomaError, WaitTimeout
 _NEW_LINE = re.compile(r"(?<!\\)((?:\\\\)*)\\n")
 
 
+class Unread(Exception):
+    """A result could not be read; the message is a sentence for the person."""
+
+
 class Results:
-    """The results of one run's tasks, each read once.
+    """The results of one run's tasks.
 
     Servers of ours leave large ones out until somebody asks. A server that gives no answer is not asked again: a
-    thousand tasks would wait a thousand times.
+    thousand tasks would wait a thousand times. What is remembered is a digest: all results together may be large.
     """
 
     def __init__(self) -> None:
-        self._texts: dict[str, str | None] = {}
-        self._why_unread: dict[str, str] = {}
+        self._digests: dict[str, bytes] = {}
+        self._unread: set[str] = set()
         self._is_silent = False
-
-    def text(self, task: Task) -> str | None:
-        """Text as it is, other JSON in lines with its keys in order; None where there is none, or it is unread."""
-        task_id = task.task_id
-        if task_id not in self._texts and task_id not in self._why_unread:
-            self._read(task)
-        return self._texts.get(task_id)
-
-    def why_unread(self, task: Task) -> str | None:
-        """A sentence where the result could not be read; None where it could."""
-        self.text(task)
-        return self._why_unread.get(task.task_id)
 
     @property
     def n_unread(self) -> int:
-        return len(self._why_unread)
+        """Of how many tasks no digest could be made."""
+        return len(self._unread)
 
-    def _read(self, task: Task) -> None:
-        if self._is_silent and task.n_left_out:
-            self._why_unread[task.task_id] = "The server gave no answer before."
-            return
+    def digest(self, task: Task) -> bytes | None:
+        """The same for the same value, whatever the order of its keys; None where it could not be read."""
+        task_id = task.task_id
+        if task_id not in self._digests and task_id not in self._unread:
+            try:
+                self._digests[task_id] = self._new_digest(task)
+            except Unread:
+                self._unread.add(task_id)
+        return self._digests.get(task_id)
+
+    def text(self, task: Task) -> str | None:
+        """As `readable` has it; None where there is no result. Asks also a server that gave no answer before.
+
+        Raises Unread.
+        """
+        value = self._read(task)
         try:
-            self._texts[task.task_id] = readable(task.result)
+            return readable(value)
+        except (ValueError, RecursionError):
+            raise Unread(_UNREADABLE) from None
+
+    def _new_digest(self, task: Task) -> bytes:
+        if self._is_silent and task.n_left_out:
+            raise Unread("The server gave no answer before.")
+        value = self._read(task)
+        try:
+            canonical = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        except (ValueError, RecursionError):
+            raise Unread(_UNREADABLE) from None
+        return blake2b(canonical.encode(errors="surrogatepass"), digest_size=16).digest()
+
+    def _read(self, task: Task) -> Any:
+        try:
+            return task.result
         except RomaError as error:
             self._is_silent = isinstance(error, ConnectError | WaitTimeout)
-            self._why_unread[task.task_id] = str(error)
+            raise Unread(str(error)) from error
         except (ValueError, RecursionError):
-            self._why_unread[task.task_id] = "What the server sent of this task cannot be read."
+            raise Unread(_UNREADABLE) from None
+
+
+_UNREADABLE = "What the server sent of this task cannot be read."
 
 
 def readable(value: Any) -> str | None:
