@@ -45,7 +45,7 @@ def stages(
     completed = columns.times((stage.completed for stage in rows), run.server_offset_s)
     duration_s = columns.numbers(stage.duration_s for stage in rows)
     between_s = (completed - started).total_seconds().to_numpy()
-    long = [_long_fields(stage) for stage in rows]
+    long = [long_fields(stage) for stage in rows]
     frame = pd.DataFrame(
         {
             "task_id": columns.texts(stage.task_id for stage in rows),
@@ -183,7 +183,7 @@ class _LongFields(msgspec.Struct):
 _long_decoder = msgspec.json.Decoder(_LongFields)
 
 
-def _long_fields(stage: Stage) -> tuple[str | None, str | None, str | None, str | None]:
+def long_fields(stage: Stage) -> tuple[str | None, str | None, str | None, str | None]:
     """system_prompt, user_input, llm_response, output."""
     try:
         found = _long_decoder.decode(stage.raw_json)

@@ -20,7 +20,7 @@ MONTHS = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip  # strftime("%B") follows the locale of the machine
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # Characters of common fonts that no system turns into emoji; U+FE0E asks for text where one might.
 _GLYPHS: Mapping[str, str] = MappingProxyType(
@@ -97,7 +97,7 @@ def one_line(text: str, limit: int) -> str:
     can carry safely, become U+FFFD. Example: `one_line("a\\n  b", 80) == "a b"`
     """
     start = text[: limit * 4 + 64]  # a megabyte of text costs no more than what is shown of it
-    line = _UNPRINTABLE.sub("\ufffd", " ".join(start.split()))
+    line = UNPRINTABLE.sub("\ufffd", " ".join(start.split()))
     if len(line) <= limit and len(start) == len(text):
         return line
     return line[: limit - 1].rstrip() + ELLIPSIS
