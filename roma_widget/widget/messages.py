@@ -49,6 +49,7 @@ class Ask(msgspec.Struct, tag_field="type", tag="ask"):
     rid: str
     what: str
     task: str = ""
+    at: float | None = None
 
 
 FromBrowser = Hello | Here | Bye | Do | Ask
@@ -89,6 +90,10 @@ class Person(Protocol):
     def task_details(self, task_id: str) -> Awaitable[Any]: ...
 
     def link_quality(self) -> Any: ...
+
+    def known_times(self) -> Any: ...
+
+    def run_at(self, epoch_ms: float) -> Awaitable[Any]: ...
 
 
 class Channel:
@@ -204,6 +209,11 @@ class Channel:
                 self._answer_with(message.rid, lambda: person.task_details(message.task))
             case "link":
                 self._answer_with(message.rid, person.link_quality)
+            case "times":
+                self._answer_with(message.rid, person.known_times)
+            case "moment" if message.at is not None:
+                at_ms = message.at
+                self._answer_with(message.rid, lambda: person.run_at(at_ms))
             case unknown:
                 self._reply(message.rid, f"This version cannot be asked for {unknown[:40]!r}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from client.servers import SAFE, Replay, WireServer, eventually, frame, node, pa
 import roma_widget as roma
 from roma_widget import opening
 from roma_widget.archive.capture import read_capture
+from roma_widget.errors import RomaError, UnknownTime
 from roma_widget.widget.cells import Cell
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -198,3 +200,29 @@ def test_a_replayed_run_is_told_as_it_was_recorded(
     for moment in in_frames:
         shown = {task_id: str(task.status) for task_id, task in m.at(moment).snapshot.tasks.items()}
         assert shown == {task_id: task["status"] for task_id, task in said[moment].items()}
+
+
+def test_the_browser_sees_the_run_as_it_stood(m: roma.Monitor, server: WireServer) -> None:
+    tell(server, m, 0, root())
+    tell(server, m, 1, root("FAILED"), node("root.1", "DONE", parent_node_id="root"))
+    begin, end = (time.timestamp() * 1000 for time in m.times[-2:])
+    assert m.known_times()["times"][-2:] == [begin, end]
+
+    then, now = asked(m, begin + 999), asked(m, end + 3_600_000)
+    assert [(task["id"], task["status"]) for task in then["tasks"]] == [("root", "RUNNING")]
+    assert (then["time"], then["exact"], then["progress"]["total"]) == (begin + 999, True, 1)
+    assert (now["time"], now["progress"]["failed"], len(now["tasks"])) == (end, 1, 2)
+    for at in (0.0, -1e300, float("nan")):
+        with pytest.raises((UnknownTime, ValueError)):
+            asked(m, at)
+
+
+def asked(m: roma.Monitor, epoch_ms: float) -> Any:
+    return json.loads(bytes(asyncio.run(m.run_at(epoch_ms))))
+
+
+def test_without_a_history_the_browser_is_told_of_no_moments(connect: Connect, server: WireServer) -> None:
+    m = live(connect, server, history=False)
+    assert m.known_times() == {"times": [], "n": 0}
+    with pytest.raises(RomaError, match="keeps no history"):
+        asked(m, 0)

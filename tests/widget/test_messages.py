@@ -12,6 +12,7 @@ import pytest
 from roma_widget.core import view
 from roma_widget.core.model import Snapshot, Status, Task
 from roma_widget.errors import NotLive
+from roma_widget.widget.history import spread
 from roma_widget.widget.messages import SILENCE_S, Channel, publication
 
 
@@ -62,6 +63,12 @@ class Kernel:
 
     def link_quality(self) -> Any:
         return {"round_trip_s": 0.01}
+
+    def known_times(self) -> Any:
+        return {"times": [1000.0], "n": 1}
+
+    async def run_at(self, epoch_ms: float) -> Any:
+        return {"time": epoch_ms}
 
     def publish(self, *tasks: Task) -> None:
         after = Snapshot(tasks={task.task_id: task for task in tasks}, revision=self.snapshot.revision + 1)
@@ -228,6 +235,23 @@ def test_the_link_can_be_asked_for() -> None:
     assert kernel.body() == {"round_trip_s": 0.01}
 
 
+def test_the_past_can_be_asked_for() -> None:
+    kernel = Kernel()
+    kernel.channel.receive({"type": "ask", "rid": "1", "what": "times"})
+    assert kernel.body() == {"times": [1000.0], "n": 1}
+    kernel.ask({"type": "ask", "rid": "2", "what": "moment", "at": 1000})
+    assert kernel.body() == {"time": 1000.0}
+
+
+@pytest.mark.parametrize(("n", "told"), [(0, 0), (1, 1), (5, 5), (6, 5), (7, 5), (1000, 5)])
+def test_of_many_moments_the_browser_is_told_some_with_the_first_and_the_last(n: int, told: int) -> None:
+    times = list(range(n))
+    some = spread(times, most=5)
+    assert (some[:1], some[-1:]) == (times[:1], times[-1:])
+    assert len(set(some)) == told
+    assert some == sorted(some)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -243,6 +267,8 @@ def test_the_link_can_be_asked_for() -> None:
         {"type": "do", "rid": 9, "action": "select"},
         {"type": "do", "rid": "9", "action": "switch"},
         {"type": "ask", "rid": "9", "what": "all", "task": "root"},
+        {"type": "ask", "rid": "9", "what": "moment"},
+        {"type": "ask", "rid": "9", "what": "moment", "at": "noon"},
     ],
 )
 def test_messages_that_make_no_sense_harm_nothing_and_are_answered_where_they_can_be(content: Any) -> None:
