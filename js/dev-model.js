@@ -505,6 +505,36 @@ const traits = {
   static_key: "dev",
 };
 
+// &past=0 keeps no history, &thinned=1 says that details went.
+const stamps = tasks.flatMap(({ created, started, completed }) => [created, started, completed]);
+const TIMES =
+  params.get("past") === "0"
+    ? []
+    : [...new Set(stamps.filter((time) => time !== null))].sort((a, b) => a - b);
+function runAt(at) {
+  const then = tasks
+    .filter(({ created }) => created <= at)
+    .map((known) => {
+      if (known.completed !== null && known.completed <= at) return known;
+      const begun = known.started !== null && known.started <= at;
+      const status = begun ? (known.node === "PLAN" ? "PLAN_DONE" : "RUNNING") : "PENDING";
+      return { ...known, status, started: begun ? known.started : null, completed: null, error: null };
+    });
+  const counts = {};
+  for (const { status } of then) counts[status] = (counts[status] ?? 0) + 1;
+  const progress = {
+    ...traits.progress,
+    total: then.length,
+    done: counts.DONE ?? 0,
+    failed: counts.FAILED ?? 0,
+    running: counts.RUNNING ?? 0,
+    by_status: counts,
+    outcome: "running",
+    ended: null,
+  };
+  return { time: at, exact: params.get("thinned") === null, tasks: then, progress };
+}
+
 const listeners = new Map();
 const emit = (event, ...args) => {
   for (const handler of [...(listeners.get(event) ?? [])]) handler(...args);
@@ -538,6 +568,11 @@ export const model = {
         () => emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, json(quality)),
         20,
       );
+    if (message.type === "ask" && (message.what === "times" || message.what === "moment"))
+      setTimeout(() => {
+        const body = message.what === "times" ? { times: TIMES, n: TIMES.length } : runAt(message.at);
+        emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, json(body));
+      }, 20);
     if (message.type === "ask" && message.what === "task") {
       const wanted = tasks.find(({ id }) => id === message.task);
       const done = wanted.status === "DONE";

@@ -1,6 +1,6 @@
 // Serves dev.html with the built bundle on the loopback: `npm run dev`, then open the address it prints.
 // The page takes ?n=15|1000|10000 &theme=light|dark &state=live|polling|… &outcome=stalled &gone=1 &select=<id>,
-// &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1.
+// &past=0 &thinned=1 &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 

@@ -9,13 +9,15 @@ import { Inspector } from "./panels/inspector";
 import { Notices } from "./panels/notices";
 import { NoTasks } from "./panels/pages";
 import { RunPanel } from "./panels/run";
+import { TimeStrip } from "./panels/strip";
 import { applyKey } from "./tree/keys";
 import { TreeGrid } from "./tree/treegrid";
 import type { View } from "./view";
 
 export function App({ view }: { view: View }) {
-  const { run, layout, selected, focused, second, shape } = view;
+  const { run, layout, selected, focused, second, shape, isPast } = view;
   const { traits, link } = view.kernel;
+  const { wish, times, error } = view.travel;
   const top = useMemo(
     () => (
       <>
@@ -30,17 +32,26 @@ export function App({ view }: { view: View }) {
     () => <TreeGrid view={view} visible={shape === "narrow"} />,
     [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive],
   );
+  const strip = useMemo(
+    () => <TimeStrip view={view} />,
+    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error],
+  );
+  const outline = run.tasks.size > 0 ? tree : <p class="rw-quiet rw-graph-empty">There were no tasks yet.</p>;
+  const hasTasks = view.kernel.run.tasks.size > 0 || isPast;
   const task = selected === null ? undefined : view.task(selected);
   return (
     <>
       {top}
-      {run.tasks.size === 0 ? (
-        <NoTasks view={view} />
+      {hasTasks ? (
+        <>
+          <div class="rw-body">
+            {shape === "narrow" ? outline : <GraphPane view={view}>{outline}</GraphPane>}
+            {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
+          </div>
+          {strip}
+        </>
       ) : (
-        <div class="rw-body">
-          {shape === "narrow" ? tree : <GraphPane view={view}>{tree}</GraphPane>}
-          {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
-        </div>
+        <NoTasks view={view} />
       )}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
@@ -51,8 +62,8 @@ export function App({ view }: { view: View }) {
 
 function MemoRun({ view }: { view: View }) {
   const { run, second } = view;
-  const { traits, link } = view.kernel;
-  return useMemo(() => <RunPanel view={view} />, [view, run, traits.progress, second, link.alive]);
+  const { link } = view.kernel;
+  return useMemo(() => <RunPanel view={view} />, [view, run, view.progress, second, link.alive]);
 }
 
 function GraphPane({ view, children }: { view: View; children: preact.ComponentChildren }) {

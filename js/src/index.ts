@@ -37,6 +37,7 @@ function render({ model, el }: RenderProps): () => void {
     const { connection, static_key } = view.kernel.traits;
     root.dataset.state = connection.state;
     root.dataset.shape = view.shape;
+    root.dataset.time = view.isPast ? "past" : "now";
     root.dataset.kernel = view.kernel.link.alive ? "alive" : "gone";
     picture.hide(static_key);
     renderPreact(h(App, { view }), root);

@@ -8,6 +8,7 @@ import type {
   KernelMessage,
   LinkQuality,
   ListedProject,
+  Moment,
   TaskDetail,
   Traits,
 } from "./messages";
@@ -16,11 +17,13 @@ import {
   readIds,
   readLinkQuality,
   readMessage,
+  readMoment,
   readProgress,
   readProject,
   readProjects,
   readTaskDetail,
   readText,
+  readTimes,
 } from "./read";
 import { applyDelta, applySnapshot, EMPTY, type RunState } from "./state";
 
@@ -134,6 +137,16 @@ export class Kernel {
   /** How good the line to the server is; throws an Error with one sentence. */
   async askLink(): Promise<LinkQuality> {
     return this.#answer((rid) => ({ type: "ask", rid, what: "link" }), readLinkQuality);
+  }
+
+  /** When the shown run changed, epoch ms, growing; throws an Error with one sentence. */
+  async askTimes(): Promise<readonly number[]> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "times" }), readTimes);
+  }
+
+  /** The run as it stood at `at`, epoch ms; throws an Error with one sentence. */
+  async askMoment(at: number): Promise<Moment> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "moment", at }), readMoment);
   }
 
   async #answer<T>(message: (rid: string) => BrowserMessage, read: (body: unknown) => T | null): Promise<T> {

@@ -150,7 +150,9 @@ export type BrowserMessage =
   | { readonly type: "bye"; readonly view: string }
   | ({ readonly type: "do"; readonly rid: string } & Action)
   | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string }
-  | { readonly type: "ask"; readonly rid: string; readonly what: "link" };
+  | { readonly type: "ask"; readonly rid: string; readonly what: "link" }
+  | { readonly type: "ask"; readonly rid: string; readonly what: "times" }
+  | { readonly type: "ask"; readonly rid: string; readonly what: "moment"; readonly at: number };
 
 /** The answer to `ask task`: the whole texts of one task. */
 export interface TaskDetail {
@@ -187,4 +189,13 @@ export interface LinkMoment {
   readonly ago_s: number;
   readonly round_trip_s: number | null;
   readonly state: string;
+}
+
+/** The answer to `ask moment`: the run as it stood then. Times are epoch milliseconds. */
+export interface Moment {
+  readonly time: number;
+  /** false: to bound the kernel's memory some details went. */
+  readonly exact: boolean;
+  readonly tasks: readonly Task[];
+  readonly progress: Progress;
 }

@@ -9,6 +9,7 @@ import type {
   LinkMoment,
   LinkQuality,
   ListedProject,
+  Moment,
   Outcome,
   Progress,
   Project,
@@ -46,6 +47,8 @@ const PROJECTS_AT_MOST = 5_000;
 const MOMENTS_READ = 2_000;
 const MOMENTS_AT_MOST = 120;
 export const HISTORY_S = 600;
+/** Of a run's moments; the kernel tells 2,000. */
+const TIMES_READ = 5_000;
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -312,4 +315,18 @@ function readHistory(value: unknown): readonly LinkMoment[] {
     moments.push({ ago_s, round_trip_s: amount(fields.round_trip_s), state: text(fields.state) ?? "" });
   }
   return moments.sort((a, b) => b.ago_s - a.ago_s).slice(-MOMENTS_AT_MOST);
+}
+
+/** The moments of a run, growing. */
+export function readTimes(value: unknown): readonly number[] | null {
+  if (!isFields(value) || !Array.isArray(value.times)) return null;
+  const times = value.times.slice(0, TIMES_READ).filter((time) => number(time) !== null) as number[];
+  return times.sort((a, b) => a - b);
+}
+
+export function readMoment(value: unknown): Moment | null {
+  const tasks = readTasks(value);
+  const time = isFields(value) ? number(value.time) : null;
+  if (!isFields(value) || tasks === null || time === null) return null;
+  return { time, exact: value.exact !== false, tasks, progress: readProgress(value.progress) };
 }

@@ -49,6 +49,29 @@ export function applyDelta(state: RunState, rev: number, delta: Delta): RunState
   return { rev, tasks, tree: sameTree ? state.tree : growTree(tasks) };
 }
 
+/** A moment of the past as a run. What is as it is in `shown` keeps its identity there: neighbours are much alike. */
+export function applyMoment(shown: RunState, tasks: readonly Task[]): RunState {
+  const byId = new Map<string, Task>();
+  let sameTree = tasks.length === shown.tasks.size;
+  for (const task of tasks) {
+    const known = shown.tasks.get(task.id);
+    if (known === undefined || known.parent !== task.parent || known.index !== task.index) sameTree = false;
+    byId.set(task.id, known !== undefined && isSame(known, task) ? known : task);
+  }
+  return { rev: null, tasks: byId, tree: sameTree ? shown.tree : growTree(byId) };
+}
+
+function isSame(a: Task, b: Task): boolean {
+  for (const name in a) {
+    const [one, other] = [a[name as keyof Task], b[name as keyof Task]];
+    if (one !== other && !isSameList(one, other)) return false;
+  }
+  return true;
+}
+
+const isSameList = (a: unknown, b: unknown): boolean =>
+  Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((id, i) => id === b[i]);
+
 function merge(task: Task, change: TaskChange): Task {
   return { ...task, ...change, id: task.id };
 }

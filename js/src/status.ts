@@ -1,6 +1,8 @@
 // The closed set of statuses as the widget draws them: word, glyph and place in every list. A word of the server
 // that is not in the set is UNKNOWN and shown as it is.
 
+import type { Outcome } from "./messages";
+
 export const STATUSES = [
   "DONE",
   "FAILED",
@@ -50,6 +52,10 @@ export const isOver = (word: string): boolean => {
   const status = statusOf(word);
   return status === "DONE" || status === "FAILED" || status === "CANCELLED";
 };
+
+/** An outcome after which nothing more happens to the run by itself. */
+export const isEnded = (outcome: Outcome): boolean =>
+  outcome === "succeeded" || outcome === "with_failures" || outcome === "failed";
 
 /** Dashed border and dotted bar: not begun, or never will be. */
 export const isHollow = (status: Status): boolean =>

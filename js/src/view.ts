@@ -6,10 +6,11 @@ import { epoch } from "./format";
 import type { Graph } from "./graph/graph";
 import { isFollowing, Kernel, type WidgetModel } from "./kernel";
 import type { Layout } from "./layout";
-import type { Task, TaskDetail } from "./messages";
+import type { Progress, Task, TaskDetail } from "./messages";
 import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
 import { type Tally, tallyUp } from "./tally";
+import { Travel } from "./time/travel";
 
 /** wide: inspector beside the graph; stacked: under it; narrow: the outline instead of the graph. */
 export type Shape = "wide" | "stacked" | "narrow";
@@ -24,6 +25,7 @@ export class View {
   readonly kernel: Kernel;
   readonly signal: AbortSignal;
   readonly folding = new Folding();
+  readonly travel: Travel;
   tally: Tally;
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
@@ -57,11 +59,17 @@ export class View {
     this.signal = signal;
     this.kernel = new Kernel(model, (part) => this.#kernelChanged(part), signal);
     this.#run = this.kernel.run;
+    this.travel = new Travel(
+      this.kernel,
+      () => this.#run,
+      () => this.#travelled(),
+      signal,
+    );
     this.tally = tallyUp(this.#run);
     this.layout = this.folding.layOut(this.#run.tree, this.tally);
     this.#takeSelection();
     const ticker = setInterval(() => {
-      if (!this.isRunning() && this.kernel.traits.connection.next_retry === null) return;
+      if (!this.#isFollowing() && this.kernel.traits.connection.next_retry === null) return;
       this.second++;
       this.schedule();
     }, 1000);
@@ -71,8 +79,17 @@ export class View {
     });
   }
 
+  /** The run as it is shown: the newest state, or a moment of the past. */
   get run(): RunState {
     return this.#run;
+  }
+
+  get isPast(): boolean {
+    return this.travel.past !== null;
+  }
+
+  get progress(): Progress {
+    return this.travel.past?.progress ?? this.kernel.traits.progress;
   }
 
   task(id: string): Task | undefined {
@@ -95,15 +112,31 @@ export class View {
 
   /** Whether times of what is active go on growing. */
   isRunning(): boolean {
+    return !this.isPast && this.#isFollowing();
+  }
+
+  #isFollowing(): boolean {
     const { link, traits } = this.kernel;
     return link.alive && isFollowing(traits.connection);
   }
 
-  /** The server's clock now, epoch ms, or null where it was never told. */
+  /** What gives in Python what is shown here. */
+  get expression(): string {
+    const { past } = this.travel;
+    // Rounded up: a moment's own beginning is in the middle of a millisecond.
+    return past === null ? "m" : `m.at("${new Date(Math.ceil(past.time)).toISOString()}")`;
+  }
+
+  /** The moment that is shown: the server's clock now, epoch ms, or the past one; null where it was never told. */
   now(): number | null {
+    return this.travel.past?.time ?? this.newest();
+  }
+
+  /** The server's clock now, whatever is shown. */
+  newest(): number | null {
     const clock = this.kernel.serverClock;
     if (clock === null) return null;
-    return this.isRunning() ? clock.server_now + (performance.now() - clock.at) : clock.server_now;
+    return this.#isFollowing() ? clock.server_now + (performance.now() - clock.at) : clock.server_now;
   }
 
   /** How long a task took, or has been taking. */
@@ -116,7 +149,7 @@ export class View {
   }
 
   elapsed(): number | null {
-    const { started, ended } = this.kernel.traits.progress;
+    const { started, ended } = this.progress;
     const from = epoch(started);
     const to = epoch(ended) ?? this.now();
     return from === null || to === null ? null : to - from;
@@ -199,8 +232,9 @@ export class View {
     return path.reverse();
   }
 
-  /** The whole texts of a task, asked for once per state of the task. */
-  detailOf(task: Task): DetailState {
+  /** The whole texts of a task as they are now, asked for once per state of the task. */
+  detailOf(shown: Task): DetailState {
+    const task = this.kernel.run.tasks.get(shown.id) ?? shown;
     const stamp = `${task.status} ${task.completed} ${task.error === null}`;
     const known = this.#details.get(task.id);
     if (known !== undefined && known.stamp === stamp) return known.state;
@@ -235,19 +269,28 @@ export class View {
   #kernelChanged(part: "run" | "traits" | "link"): void {
     // The kernel may speak while our constructor still runs.
     if (this.layout === undefined) return;
-    if (part === "run") this.#takeRun();
+    if (part === "run") {
+      if (this.kernel.run.tasks.size > 0) this.travel.refresh();
+      this.#announceFailures();
+      if (!this.isPast) this.#takeRun(this.kernel.run);
+    }
     if (part === "traits") this.#takeTraits();
     this.schedule();
   }
 
-  #takeRun(): void {
+  /** Goes to the past, within it, or back to the newest state. */
+  #travelled(): void {
+    const run = this.travel.past?.run ?? this.kernel.run;
+    if (run !== this.#run) this.#takeRun(run);
+    this.schedule();
+  }
+
+  #takeRun(run: RunState): void {
     const before = this.#run;
-    const run = this.kernel.run;
     this.#run = run;
     this.tally = tallyUp(run);
     if (run.tree !== before.tree || this.folding.isStale(this.layout, this.tally)) this.#layOut();
     if (this.focused !== null && !run.tasks.has(this.focused)) this.focused = null;
-    this.#announceFailures();
     // Python may have selected a task before its snapshot arrived.
     if (!sameIds(this.kernel.traits.selection, this.#traitSelection)) this.#takeSelection();
   }
@@ -259,6 +302,7 @@ export class View {
         this.folding.reset();
         this.#details.clear();
         this.#failed = null;
+        this.travel.reset();
         this.graph?.fitOnNextRun();
       }
       this.#projectId = projectId;
@@ -296,13 +340,14 @@ export class View {
 
   #announceFailures(): void {
     const failed = new Set<string>();
-    for (const task of this.#run.tasks.values()) if (task.status === "FAILED") failed.add(task.id);
+    const { tasks } = this.kernel.run;
+    for (const task of tasks.values()) if (task.status === "FAILED") failed.add(task.id);
     const before = this.#failed;
     this.#failed = failed;
     if (before === null) return;
     const fresh = [...failed].filter((id) => !before.has(id));
     if (fresh.length === 0) return;
-    const goal = this.task(fresh[0] as string)?.goal ?? "";
+    const goal = tasks.get(fresh[0] as string)?.goal ?? "";
     this.announcement =
       fresh.length === 1 ? `Failed: ${goal}` : `${fresh.length} tasks failed, first: ${goal}`;
   }

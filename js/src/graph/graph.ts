@@ -55,6 +55,10 @@ export class Graph {
   #layout: Layout | null = null;
   #lanes: { layout: Layout; tasks: unknown; lanes: Lane[] } | null = null;
   #context: { tasks: unknown; id: string; context: Context | null } | null = null;
+  /** How the graph stood when the person went to the past. */
+  #left: { readonly layout: Layout | null; readonly camera: Camera } | null = null;
+  /** Whether the camera went anywhere since, other than to keep something in its place. */
+  #moved = false;
   #fitNext = true;
   #hoverAt: { x: number; y: number } | null = null;
   readonly #flight = new Flight();
@@ -121,6 +125,7 @@ export class Graph {
 
   fitOnNextRun(): void {
     this.#fitNext = true;
+    this.#moved = true;
     this.following = true;
   }
 
@@ -130,6 +135,7 @@ export class Graph {
 
   zoomBy(factor: number, x = this.#w / 2, y = this.#h / 2): void {
     this.stopFollowing();
+    this.#moved = true;
     const zoom = Math.max(
       Math.min(this.#fitted().zoom, MIN_ZOOM),
       Math.min(MAX_ZOOM, this.camera.zoom * factor),
@@ -180,6 +186,7 @@ export class Graph {
     const { depth, row } = mapToLayout(this.#view.layout, x, y);
     const scale = scaleOf(this.camera.zoom);
     this.stopFollowing();
+    this.#moved = true;
     this.#flight.place(
       this.#clamped({
         zoom: this.camera.zoom,
@@ -394,8 +401,24 @@ export class Graph {
 
   // The camera
 
+  /** Who comes back from the past finds the graph as they left it, where they have not moved it meanwhile. */
+  #takeTravel(): void {
+    if (this.#view.isPast === (this.#left !== null)) return;
+    if (this.#left === null) {
+      this.#left = { layout: this.#layout, camera: this.#flight.target };
+      this.#moved = false;
+      return;
+    }
+    if (!this.#moved) {
+      this.#layout = this.#left.layout;
+      this.#flight.place(this.#left.camera);
+    }
+    this.#left = null;
+  }
+
   /** A new layout must not move what the person looks at: what is under the pointer, selected, or in the middle. */
   #takeLayout(layout: Layout): void {
+    this.#takeTravel();
     const before = this.#layout;
     if (before === layout) return;
     if (before !== null && before.count > 0 && layout.count > 0 && !this.#fitNext) {
@@ -415,7 +438,7 @@ export class Graph {
   /** While following: the newest running task stays in view. */
   #follow(): void {
     const { run, layout } = this.#view;
-    if (!this.following || this.#followed === run.tasks || layout.count === 0) return;
+    if (!this.following || this.#view.isPast || this.#followed === run.tasks || layout.count === 0) return;
     this.#followed = run.tasks;
     let newest: Task | null = null;
     for (const task of run.tasks.values()) {
@@ -442,11 +465,13 @@ export class Graph {
   #moveBy(dx: number, dy: number): void {
     this.stopFollowing();
     this.#hoverAt = null;
+    this.#moved = true;
     this.#flight.place(this.#clamped({ ...this.camera, x: this.camera.x + dx, y: this.camera.y + dy }));
     this.#view.schedule();
   }
 
   #moveTo(camera: Camera): void {
+    this.#moved = true;
     this.#flight.goTo(camera, this.#visible);
     this.#view.schedule();
   }

@@ -2,7 +2,19 @@
 
 import { STATUSES } from "../status";
 
-const NAMES = ["bg", "canvas", "fg", "fg2", "fg3", "hair", "hair2", "edge", "accent", "accent-ink"] as const;
+const NAMES = [
+  "bg",
+  "canvas",
+  "fg",
+  "fg2",
+  "fg3",
+  "hair",
+  "hair2",
+  "edge",
+  "accent",
+  "accent-ink",
+  "accent-tint",
+] as const;
 type Name = (typeof NAMES)[number];
 
 export interface Palette {

@@ -1,6 +1,6 @@
 // The header's one line (two when narrow): connection, project, numbers; and the progress bar under it.
 
-import { count, elapsed, firstText, UNKNOWN } from "../format";
+import { count, elapsed, firstText, timeOfDay, UNKNOWN } from "../format";
 import { isAside, nameOf } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
@@ -8,8 +8,9 @@ import { LinkState } from "./link";
 import { ProjectMenu } from "./projects";
 
 export function Header({ view }: { view: View }) {
-  const { connection, project, progress, address } = view.kernel.traits;
-  const hasTasks = view.run.tasks.size > 0;
+  const { connection, project, address } = view.kernel.traits;
+  const { progress } = view;
+  const hasTasks = view.kernel.run.tasks.size > 0 || view.isPast;
   const title = firstText(project?.goal, project?.title, firstGoal(view)) ?? (project && nameOf(project));
   const note = quietNote(view);
   const aside = isAside(view.kernel.traits);
@@ -30,7 +31,15 @@ export function Header({ view }: { view: View }) {
               <span class="rw-aside-verb">watching · </span>not current
             </span>
           )}
+          {connection.state === "archive" && hasTasks && address !== null && (
+            <bdi class="rw-quiet rw-file" title={address.slice(0, 300)}>
+              {address}
+            </bdi>
+          )}
           {hasTasks ? <ProgressText view={view} /> : note !== "" && <span class="rw-quiet">{note}</span>}
+          {hasTasks && view.travel.past !== null && (
+            <span class="rw-then">at {timeOfDay(view.travel.past.time)}</span>
+          )}
           {hasTasks && progress.started !== null && (
             <span class="rw-quiet rw-elapsed">{elapsed(view.elapsed())}</span>
           )}
@@ -52,7 +61,7 @@ function quietNote(view: View): string {
 }
 
 function progressParts(view: View): { done: string; failed: string | null; running: string | null } {
-  const { progress } = view.kernel.traits;
+  const { progress } = view;
   // The trait's own count adds the aggregating ones; here they would contradict the Run panel beside it.
   const working = shares(view)
     .filter(([code]) => code === CODE.RUNNING || code === CODE.AGGREGATING)
@@ -84,14 +93,14 @@ function ProgressText({ view }: { view: View }) {
 /** The shares of the statuses, from the server's own counts. */
 function shares(view: View): [code: number, tasks: number][] {
   const totals = new Array<number>(STATUSES.length).fill(0);
-  for (const [word, tasks] of view.kernel.traits.progress.by_status) {
+  for (const [word, tasks] of view.progress.by_status) {
     totals[codeOf(word)] = (totals[codeOf(word)] as number) + tasks;
   }
   return totals.map((tasks, code): [number, number] => [code, tasks]).filter(([, tasks]) => tasks > 0);
 }
 
 export function ProgressBar({ view }: { view: View }) {
-  const { progress } = view.kernel.traits;
+  const { progress } = view;
   const { done, failed, running } = progressParts(view);
   const words =
     progress.total === 0 ? UNKNOWN : [done, failed, running].filter((part) => part !== null).join(", ");

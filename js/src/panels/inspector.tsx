@@ -16,19 +16,24 @@ const LINKS = 8;
 export function Inspector({ view, task }: { view: View; task: Task }) {
   const state = view.detailOf(task);
   const detail = state.kind === "loaded" ? state.detail : null;
+  // The whole texts are those of now: what the record says of itself is the moment's.
+  const then = view.isPast ? null : detail;
   const children = view.childIds(task.id);
-  const error = detail?.error ?? task.error;
+  const error = then?.error ?? task.error;
   const status = statusOf(task.status);
   return (
     <section class="rw-inspector" aria-label="Task">
       <div class="rw-task-head">
         <div class="rw-crumbs-row">
           <Breadcrumb view={view} id={task.id} />
-          <CopyButton text={`m.task(${JSON.stringify(task.id)})`} label="Copy the task's Python expression" />
+          <CopyButton
+            text={`${view.expression}.task(${JSON.stringify(task.id)})`}
+            label="Copy the task's Python expression"
+          />
           <IconButton icon="close" label="Close" onClick={() => view.deselect()} />
         </div>
         <h3 class="rw-task-goal" dir="auto">
-          {detail?.goal ?? task.goal}
+          {then?.goal ?? task.goal}
         </h3>
         <div class="rw-task-status">
           <Glyph status={status} />
@@ -58,13 +63,16 @@ export function Inspector({ view, task }: { view: View; task: Task }) {
         <Links view={view} title="Sub-tasks" ids={children} />
         <Result view={view} task={task} />
         {detail?.objective != null && detail.objective !== detail.goal && (
-          <TextSection title="Objective" text={detail.objective} />
+          <TextSection title={asOfNow(view, "Objective")} text={detail.objective} />
         )}
-        {detail?.input != null && <TextSection title="Input" text={detail.input} />}
+        {detail?.input != null && <TextSection title={asOfNow(view, "Input")} text={detail.input} />}
       </div>
     </section>
   );
 }
+
+/** The title of a text that is not kept for each moment. */
+const asOfNow = (view: View, title: string): string => (view.isPast ? `${title}, as it is now` : title);
 
 function kindOf(task: Task, hasChildren: boolean): string {
   if (task.node === "PLAN" || hasChildren) return "plan";
@@ -157,16 +165,18 @@ function TextSection({ title, text }: { title: string; text: string }) {
 
 function Result({ view, task }: { view: View; task: Task }) {
   const state = view.detailOf(task);
+  const title = asOfNow(view, "Result");
+  const isOpen = (view.kernel.run.tasks.get(task.id) ?? task).completed === null;
   switch (state.kind) {
     case "loading":
       return (
-        <Section title="Result">
+        <Section title={title}>
           <div class="rw-loading">Asking the kernel…</div>
         </Section>
       );
     case "failed":
       return (
-        <Section title="Result">
+        <Section title={title}>
           <p class="rw-quiet rw-detail-failed">
             {state.why}{" "}
             <button
@@ -184,8 +194,8 @@ function Result({ view, task }: { view: View; task: Task }) {
       const { result, result_kind } = state.detail;
       if (result === null || result === "") {
         return (
-          <Section title="Result">
-            <p class="rw-quiet">{task.completed === null ? "None yet." : UNKNOWN}</p>
+          <Section title={title}>
+            <p class="rw-quiet">{isOpen ? "None yet." : UNKNOWN}</p>
           </Section>
         );
       }
@@ -197,7 +207,7 @@ function Result({ view, task }: { view: View; task: Task }) {
             lines={RESULT_LINES}
             mono={isJson}
             copyLabel="Copy the result"
-            title={<h3 class="rw-label">Result</h3>}
+            title={<h3 class="rw-label">{title}</h3>}
           />
         </section>
       );

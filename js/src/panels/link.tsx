@@ -27,7 +27,7 @@ function stateWord(connection: Connection): string {
     case "closed":
       return "Closed";
     case "archive":
-      return "Archive";
+      return "Saved run";
     default:
       return unreachable(connection.state);
   }
@@ -45,6 +45,16 @@ export function LinkState({ view }: { view: View }) {
     (connection.state === "live" || connection.state === "polling")
       ? `${Math.round(link.round_trip_ms)} ms`
       : null;
+  if (connection.state === "archive") {
+    return (
+      <div class="rw-state-box">
+        <span class="rw-state">
+          <span class="rw-dot rw-dot-archive" aria-hidden="true" />
+          <span class="rw-state-word">{word}</span>
+        </span>
+      </div>
+    );
+  }
   return (
     <div class="rw-state-box">
       <button

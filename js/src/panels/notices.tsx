@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { epoch, plural, timeOfDay } from "../format";
 import { unreachable } from "../kernel";
+import { isEnded } from "../status";
 import type { View } from "../view";
 import { ActionButton } from "./action";
 
@@ -59,7 +60,7 @@ export function Notices({ view }: { view: View }) {
   return (
     <>
       {notice}
-      {progress.outcome === "stalled" && (
+      {progress.outcome === "stalled" && !view.isPast && (
         <Notice kind="att" lead="Stalled.">
           <span dir="auto">{progress.reason ?? "Nothing runs, and the run is not finished."}</span>
         </Notice>
@@ -114,8 +115,6 @@ function connectionNotice(view: View) {
   }
 }
 
-const OVER: ReadonlySet<string> = new Set(["succeeded", "with_failures", "failed"]);
-
 /** Followed over HTTP: why, what waits for an answer meanwhile, and the button that may freeze a run. */
 function PollingNotice({ view }: { view: View }) {
   const { connection, progress } = view.kernel.traits;
@@ -126,9 +125,7 @@ function PollingNotice({ view }: { view: View }) {
       action={{ action: "connect_anyway" }}
       label="Connect anyway"
       confirm={
-        OVER.has(progress.outcome)
-          ? null
-          : { question: "This may freeze the run for good.", label: "Connect" }
+        isEnded(progress.outcome) ? null : { question: "This may freeze the run for good.", label: "Connect" }
       }
     />
   );

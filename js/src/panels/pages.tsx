@@ -77,7 +77,7 @@ export function NoTasks({ view }: { view: View }) {
     case "archive":
       return (
         <Page title="No tasks.">
-          <p class="rw-quiet">This archive holds no tasks.</p>
+          <p class="rw-quiet">The saved run holds none.</p>
         </Page>
       );
     default:

@@ -21,12 +21,12 @@ const NOW_LINES = 4;
 const FAILED_LINES = 3;
 const SLOWEST_LINES = 3;
 const BAR_PX = 110;
-const CODE_LINE = "m.tasks()";
 
 export function RunPanel({ view }: { view: View }) {
-  const { progress } = view.kernel.traits;
+  const { progress } = view;
   const { tree } = view.run;
   const { now, failed, slowest } = findTasks(view);
+  const code = `${view.expression}.tasks()`;
   const started = epoch(progress.started);
   const facts = [plural(tree.ids.length, "task"), plural(tree.levels, "level")].join(", ");
   return (
@@ -67,8 +67,8 @@ export function RunPanel({ view }: { view: View }) {
         )}
       </div>
       <div class="rw-inspector-foot">
-        <code>{CODE_LINE}</code>
-        <CopyButton text={CODE_LINE} label="Copy m.tasks()" />
+        <code>{code}</code>
+        <CopyButton text={code} label={`Copy ${code}`} />
       </div>
     </section>
   );
