@@ -64,7 +64,7 @@ def test_the_first_notebook_shows_the_run_from_its_beginning_to_its_end(
     assert lab.root.get_attribute("data-state") == "live"
     assert lab.root.evaluate("(root) => root.getBoundingClientRect().height") in (
         680,
-        860,
+        900,
     )  # its styles are there
     assert lab.root.get_by_role("progressbar").get_attribute("aria-valuenow") == str(len(demo_statuses))
     assert lab.page_errors == []
@@ -128,6 +128,76 @@ m
     deltas, lost = lab.value("[len(deltas), len(lost)]")
     print(f"{lost} of {deltas} deltas lost")
     assert lost >= 5
+    assert lab.page_errors == []
+
+
+# -- the past
+
+
+PLACES_OF_CARDS = """() => Object.fromEntries([...document.querySelectorAll('.rw-card[data-card]')].map(
+    (card) => [card.dataset.card, card.getBoundingClientRect().top]))"""
+SHOWS_TASKS_OF_THE_PAST = """() => document.querySelector('.roma-widget').dataset.time === 'past'
+    && document.querySelector('.roma-widget [role=row]') !== null"""
+# The expression that gives in Python what is shown, when it has been the same for a while.
+STILL_SHOWN = """() => {
+    const said = document.querySelector('.rw-inspector-foot code').textContent
+    const isSame = said.startsWith('m.at(') && said === window.romaTestSaid
+    window.romaTestSaid = said
+    return isSame && said.replace('.tasks()', '')
+}"""
+
+
+def test_a_person_goes_back_in_time_while_the_run_goes_on(
+    open_in_lab: OpenInLab, demo_statuses: dict[str, str]
+) -> None:
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=6, hitl=False)\nm"))
+    lab.run_cell(0)
+    lab.until("() => document.querySelectorAll('.roma-widget [role=row]').length > 8")
+    slider = lab.root.get_by_role("slider", name="Moment of the run")
+    slider.focus()
+    for _ in range(2):
+        lab.page.keyboard.press("PageDown")
+    banner = lab.root.get_by_text("You are looking at")
+    banner.wait_for()
+    lab.until(SHOWS_TASKS_OF_THE_PAST)
+    lab.page.wait_for_function(STILL_SHOWN, polling=300)
+    clock_time = slider.get_attribute("aria-valuetext")
+    assert clock_time is not None
+    assert clock_time.count(":") == 2
+    assert clock_time in banner.inner_text()
+    begin = lab.statuses()
+    assert 0 < len(begin) < len(demo_statuses)
+
+    # What arrives meanwhile is kept, and the past stays what it was.
+    lab.execute("m.wait(timeout=60)")
+    assert lab.root.get_attribute("data-time") == "past"
+    assert lab.statuses() == begin
+    lab.root.get_by_role("button", name="Back to").click()
+    banner.wait_for(state="detached")
+    lab.until_like_the_kernel()
+    assert lab.statuses() == demo_statuses
+
+    places = lab.page.evaluate(PLACES_OF_CARDS)
+
+    # The mouse leads to a moment, too, and what is shown is what Python says of it.
+    box = slider.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    lab.page.mouse.move(box["x"] + box["width"] - 60, middle)
+    lab.page.mouse.down()
+    lab.page.mouse.move(box["x"] + box["width"] * 0.5, middle, steps=10)
+    lab.page.mouse.up()
+    banner.wait_for()
+    moment = lab.page.wait_for_function(STILL_SHOWN, polling=300).json_value()
+    told = lab.value(f"{{t.task_id: str(t.status) for t in {moment}.snapshot.tasks.values()}}")
+    assert lab.statuses() == told
+    assert told != demo_statuses
+    then = lab.page.evaluate(PLACES_OF_CARDS)
+    assert any(then[task] == places.get(task) for task in then), "what was looked at has stayed where it was"
+    slider.press("Escape")
+    banner.wait_for(state="detached")
+    lab.until_like_the_kernel()
+    assert lab.page.evaluate(PLACES_OF_CARDS) == places
     assert lab.page_errors == []
 
 

@@ -17,6 +17,8 @@ const AXIS_PX = 14;
 const HEIGHT_PX = 63;
 /** What a time written beside the handle takes. */
 const TIME_PX = 66;
+/** What `+20 s` takes beside its line. */
+const TICK_PX = 44;
 /** In a short run many moments have the same second. */
 const TENTHS_UP_TO_MS = 120_000;
 
@@ -130,13 +132,16 @@ function Slider({ view, span, isLive, selected, slider }: SliderProps) {
       onPointerDown={onPointer}
       onPointerMove={onPointer}
       onKeyDown={onKey}
+      onFocus={() => travel.use(true)}
+      onBlur={() => travel.use(false)}
     >
       <div class="rw-strip-axis" aria-hidden="true">
         <canvas ref={canvas} />
-        <span style={{ left: `${LEFT_PX + 4}px` }}>{timeOfDay(span.from)}</span>
+        {at >= TIME_PX && <span style={{ left: `${LEFT_PX + 4}px` }}>{timeOfDay(span.from)}</span>}
         {marks.map(({ time, label }) => {
           const place = placeOf(time, span, line);
-          return place < TIME_PX || place > line - 44 ? null : (
+          const isHidden = wish !== null && place > at - TICK_PX && place < at + TIME_PX;
+          return isHidden || place < TIME_PX || place > line - TICK_PX ? null : (
             <span key={label} style={{ left: `${LEFT_PX + place + 4}px` }}>
               {label}
             </span>

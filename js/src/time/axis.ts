@@ -10,7 +10,7 @@ export interface Span {
 
 /** A place this near to the line's end means the end. */
 const END_PX = 4;
-const LABEL_PX = 96;
+const LABEL_PX = 120;
 const STEPS_S = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200,
 ] as const;

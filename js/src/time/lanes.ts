@@ -12,6 +12,7 @@ export const LANES_PX = 43;
 const OWN_LANES = 16;
 const PACKED_LANES = 14;
 const LANE_AT_MOST_PX = 5;
+const PITCH_AT_MOST_PX = 7;
 const DIMMED = 0.45;
 const WAITING = 0.6;
 
@@ -46,7 +47,8 @@ export function lanesOf(run: RunState): Lanes {
     bars.push({ id: task.id, lane: at, created: task.created, started, ended, isPlan, hasFailed });
   }
   if (!isPacked) return { bars, count: Math.max(1, tree.ids.length), isPacked };
-  return { bars: packed(bars), count: PACKED_LANES, isPacked };
+  const fitted = packed(bars);
+  return { bars: fitted, count: 1 + Math.max(0, ...new Set(fitted.map(({ lane }) => lane))), isPacked };
 }
 
 /** First fit; where all lanes are taken, the one that is free first. */
@@ -75,7 +77,7 @@ export interface Drawing {
 
 export function drawLanes(lanes: Lanes, drawing: Drawing): void {
   const { ctx, left, top, width, span, palette, selected } = drawing;
-  const pitch = LANES_PX / lanes.count;
+  const pitch = Math.min(PITCH_AT_MOST_PX, LANES_PX / lanes.count);
   const height = Math.min(LANE_AT_MOST_PX, Math.max(2, pitch - 1));
   const x = (time: number) => left + placeOf(time, span, width);
   const own = lanes.bars.find(({ id }) => id === selected);

@@ -8,6 +8,8 @@ import type { Span } from "./axis";
 import { Newest } from "./newest";
 
 const REFRESH_MS = 5_000;
+/** While somebody has the strip in hand, arrows lead to changes that have only just been. */
+const REFRESH_IN_USE_MS = 1_000;
 const NO_TIMES: readonly number[] = [];
 
 export interface Past {
@@ -33,6 +35,8 @@ export class Travel {
   readonly #changed: () => void;
   readonly #moments: Newest<number, Moment>;
   readonly #times: Newest<null, readonly number[]>;
+  #isInUse = false;
+  #isStale = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #later: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,15 +66,24 @@ export class Travel {
     return to > from ? { from, to } : null;
   }
 
+  /** Somebody has the strip in hand, or lets go of it. */
+  use(isInUse: boolean): void {
+    this.#isInUse = isInUse;
+    if (isInUse && this.#isStale) this.refresh();
+  }
+
   /** The run has changed: asks for its moments, now or a little later with what else comes until then. */
   refresh(): void {
     clearTimeout(this.#later);
-    const wait_ms = this.#askedAt + REFRESH_MS - performance.now();
+    this.#isStale = true;
+    const every_ms = this.#isInUse || this.wish !== null ? REFRESH_IN_USE_MS : REFRESH_MS;
+    const wait_ms = this.#askedAt + every_ms - performance.now();
     if (wait_ms > 0) {
       this.#later = setTimeout(() => this.refresh(), wait_ms);
       return;
     }
     this.#askedAt = performance.now();
+    this.#isStale = false;
     this.#times.want(null);
   }
 
