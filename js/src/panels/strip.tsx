@@ -16,7 +16,7 @@ const RIGHT_PX = 58;
 const AXIS_PX = 14;
 const HEIGHT_PX = 63;
 /** What a time written beside the handle takes. */
-const TIME_PX = 66;
+const TIME_PX = 72;
 /** What `+20 s` takes beside its line. */
 const TICK_PX = 44;
 /** In a short run many moments have the same second. */
