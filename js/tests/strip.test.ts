@@ -183,10 +183,16 @@ test.each([[[]], [[100]]])(
 test("a saved run names its file, and offers no connection", async () => {
   const { model, root } = await opened([100, 900], "archive");
   model.set("address", "monday.roma");
+  model.set("connection", {
+    state: "archive",
+    error: "3 traces had not been fetched.",
+    reason: "A saved run.",
+  });
   await settle();
   const header = root.querySelector("header") as HTMLElement;
   expect(header.textContent).toContain("Saved run");
   expect(header.textContent).toContain("monday.roma");
   expect(header.querySelector(".rw-state-box button")).toBeNull();
+  expect(root.textContent).toContain("Not all could be saved. 3 traces had not been fetched.");
   expect(root.textContent).not.toMatch(/Retry|Connect/);
 });

@@ -201,6 +201,39 @@ def test_a_person_goes_back_in_time_while_the_run_goes_on(
     assert lab.page_errors == []
 
 
+def test_a_saved_run_says_so_and_goes_back_in_time(
+    open_in_lab: OpenInLab, demo_statuses: dict[str, str]
+) -> None:
+    saved = """
+import roma_widget as roma
+m = roma.demo(speed=20, hitl=False)
+m.wait(timeout=60)
+m.save("monday.roma")
+m.close()
+m = roma.load("monday.roma")
+m
+"""
+    lab = open_in_lab(notebook_of(saved))
+    lab.run_cell(0)
+    lab.until_like_the_kernel()
+    assert lab.root.get_attribute("data-state") == "archive"
+    header = lab.root.locator(".rw-header")
+    assert "Saved run" in header.inner_text()
+    assert "monday.roma" in header.inner_text()
+    assert header.get_by_role("button").count() == 0
+    slider = lab.root.get_by_role("slider", name="Moment of the run")
+    slider.press("PageDown")
+    slider.press("PageDown")
+    lab.root.get_by_text("before the end").wait_for()
+    moment = lab.page.wait_for_function(STILL_SHOWN, polling=300).json_value()
+    told = lab.value(f"{{t.task_id: str(t.status) for t in {moment}.snapshot.tasks.values()}}")
+    assert lab.statuses() == told
+    assert told != demo_statuses
+    lab.root.get_by_role("button", name="Back to the end").click()
+    lab.until_like_the_kernel()
+    assert lab.page_errors == []
+
+
 # -- selecting
 
 

@@ -48,7 +48,7 @@ export function LinkState({ view }: { view: View }) {
   if (connection.state === "archive") {
     return (
       <div class="rw-state-box">
-        <span class="rw-state">
+        <span class="rw-state" title={connection.reason ?? undefined}>
           <span class="rw-dot rw-dot-archive" aria-hidden="true" />
           <span class="rw-state-word">{word}</span>
         </span>

@@ -106,9 +106,14 @@ function connectionNotice(view: View) {
           {`${lastState(view)} Run the cell again to connect.`}
         </Notice>
       );
+    case "archive":
+      return connection.error === null ? null : (
+        <Notice kind="plain" lead="Not all could be saved.">
+          <span dir="auto">{connection.error}</span>
+        </Notice>
+      );
     case "connecting":
     case "live":
-    case "archive":
       return null;
     default:
       return unreachable(connection.state);

@@ -85,7 +85,9 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
       {title}
     </span>
   );
-  const hasMenu = projects.length > 0 || watching !== null;
+  // A file of one run leads nowhere else.
+  const hasMenu =
+    traits.connection.state === "archive" ? projects.length > 1 : projects.length > 0 || watching !== null;
   return (
     <div class="rw-title-box">
       <h2 class="rw-title" title={title.slice(0, 1000)}>
