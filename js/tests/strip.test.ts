@@ -122,7 +122,7 @@ describe("going back", () => {
     expect(asked(model)).toEqual([820]);
     answer(model, then(820, { exact: false }));
     await settle();
-    expect(root.textContent).toContain("Some details of this moment went");
+    expect(root.textContent).toContain("Some details are thinned.");
     expect(root.textContent).toContain("0.08 s before the end");
     expect(button(root, "Back to the end")).toBeDefined();
   });

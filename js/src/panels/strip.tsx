@@ -80,8 +80,11 @@ function Banner({ view, span, isLive, onBack }: PartProps & { onBack: () => void
       <span class="rw-notice-text">
         You are looking at <b>{clockOf(past.time, span)}</b>
         {isLive ? `, ${away} ago. The run goes on.` : `, ${away} before the end.`}
-        {!past.exact &&
-          " Some details of this moment went, to bound the memory; tasks and statuses are right."}
+        {!past.exact && (
+          <span title="To bound the memory. Tasks, statuses and links are right; texts and stamps may be a little older.">
+            {" Some details are thinned."}
+          </span>
+        )}
       </span>
       {button}
     </div>
@@ -97,11 +100,14 @@ function Slider({ view, span, isLive, selected, slider }: SliderProps) {
   const { travel } = view;
   const width = useWidth(slider);
   const line = Math.max(0, width - LEFT_PX - RIGHT_PX);
-  const canvas = useLanes(view, span, line, selected);
+  const canvas = useLanes(view, span, line, selected, isLive);
   const { wish } = travel;
   const end = isLive ? "live" : "end";
   const at = wish === null ? line : placeOf(wish, span, line);
   const label = wish === null ? end : clockOf(wish, span);
+  const isBefore = wish !== null && at > line - TIME_PX;
+  /** Where the handle's words begin. */
+  const said = isBefore ? at - TIME_PX : at;
   const marks = useMemo(() => ticks(span, line), [span.from, Math.floor(span.to / 1000), line]);
 
   const onPointer = (event: PointerEvent) => {
@@ -140,7 +146,7 @@ function Slider({ view, span, isLive, selected, slider }: SliderProps) {
         {at >= TIME_PX && <span style={{ left: `${LEFT_PX + 4}px` }}>{timeOfDay(span.from)}</span>}
         {marks.map(({ time, label }) => {
           const place = placeOf(time, span, line);
-          const isHidden = wish !== null && place > at - TICK_PX && place < at + TIME_PX;
+          const isHidden = wish !== null && place > said - TICK_PX && place < said + TIME_PX;
           return isHidden || place < TIME_PX || place > line - TICK_PX ? null : (
             <span key={label} style={{ left: `${LEFT_PX + place + 4}px` }}>
               {label}
@@ -160,7 +166,7 @@ function Slider({ view, span, isLive, selected, slider }: SliderProps) {
         <svg viewBox="0 0 8 9" aria-hidden="true">
           <path d="M0 0H8V5.5L4 9L0 5.5z" />
         </svg>
-        <b class={wish !== null && at > line - TIME_PX ? "rw-strip-before" : ""}>{label}</b>
+        <b class={isBefore ? "rw-strip-before" : ""}>{label}</b>
       </div>
     </div>
   );
@@ -210,12 +216,12 @@ function useWidth(element: RefObject<HTMLElement | null>): number {
   return width;
 }
 
-/** The lanes, drawn when the run, its time, the size or the theme is another. */
-function useLanes(view: View, span: Span, line: number, selected: string | null) {
+/** The lanes, drawn when the run, its time, the size or the theme is another; of a run that goes on once a second. */
+function useLanes(view: View, span: Span, line: number, selected: string | null, isLive: boolean) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [palette, setPalette] = useState<Palette | null>(null);
-  const { run } = view.kernel;
-  const lanes = useMemo(() => lanesOf(run), [run]);
+  const { run, traits } = view.kernel;
+  const lanes = useMemo(() => lanesOf(run), [isLive ? view.second : run, traits.project?.id]);
   useLayoutEffect(() => {
     const controller = new AbortController();
     const read = () => setPalette(readPalette(view.root));
@@ -237,6 +243,6 @@ function useLanes(view: View, span: Span, line: number, selected: string | null)
     }
     const top = AXIS_PX + 3;
     drawLanes(lanes, { ctx, width: line, left: LEFT_PX, top, span, palette, selected });
-  }, [lanes, palette, line, span.from, span.to, selected]);
+  }, [lanes, palette, line, span.from, isLive ? view.second : span.to, selected]);
   return canvas;
 }
