@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from .loading import load
     from .opening import connect, demo
     from .server.embedded import Server
+    from .widget.comparison import Comparison, compare
     from .widget.monitor import Monitor
 
 __all__ = [
     "ArchiveError",
+    "Comparison",
     "ConnectError",
     "Monitor",
     "NotLive",
@@ -55,6 +57,7 @@ __all__ = [
     "UnknownTask",
     "UnknownTime",
     "WaitTimeout",
+    "compare",
     "connect",
     "demo",
     "load",
@@ -66,6 +69,8 @@ _HOMES = {
     "demo": "opening",
     "load": "loading",
     "runs": "archive.many",
+    "compare": "widget.comparison",
+    "Comparison": "widget.comparison",
     "Monitor": "widget.monitor",
     "Server": "server.embedded",
     "Project": "core.model",

@@ -15,8 +15,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import anywidget
@@ -28,8 +26,9 @@ from ..core import view
 from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task, Trace
 from ..core.reading import shorten
-from ..errors import NotLive, RomaError, UnknownTask
+from ..errors import NotLive, UnknownTask
 from .acting import Acting, Actions, checked_id, checked_timeout, detached
+from .assets import asset
 from .cells import cell_watch
 from .fallback import static_html
 from .history import Memory, Remembering
@@ -71,14 +70,6 @@ class Session(Memory, Noted, Saveable, Protocol):
     async def wait(
         self, until: Any, timeout: float | None, stall_timeout: float | None, here: Callable[[], Any]
     ) -> Any: ...
-
-
-@cache  # ipywidgets keeps every monitor ever made, and each would keep a bundle of its own
-def _asset(name: str) -> str:
-    asset = files("roma_widget") / "static" / name
-    if not asset.is_file():
-        raise RomaError(f"roma_widget/static/{name} is missing: build the front end with `make build`.")
-    return asset.read_text(encoding="utf-8")
 
 
 def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: Any) -> Any:
@@ -147,7 +138,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         self._pictured: tuple[int, str] | None = None
         cell_watch.register()
         # before the comm opens, so that the browser starts from these
-        super().__init__(_esm=_asset("widget.js"), _css=_asset("widget.css"))
+        super().__init__(_esm=asset("widget.js"), _css=asset("widget.css"))
         self._put("address", address)
         self._put("watching", watching)
         self._put("static_key", f"roma-{uuid.uuid4().hex[:12]}")

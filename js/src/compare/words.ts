@@ -1,0 +1,113 @@
+// What changed in words and signs: colour only repeats it. And which words of two goals are not the same. Pure.
+
+import { plural } from "../format";
+import { type Status, statusOf, wordOf } from "../status";
+import type { Compared, Pair, RunFacts } from "./read";
+
+export interface Mark {
+  /** Before the text; "" where the text has one in it. */
+  readonly sign: string;
+  readonly text: string;
+  readonly tone: "worse" | "better" | "quiet" | Status;
+}
+
+const WORD_CHARS = 24;
+
+export function marksOf(pair: Pair, names: Compared["names"]): readonly Mark[] {
+  const { a, b } = pair;
+  if (a === null) return [{ sign: "+", text: `only in ${names[1]}`, tone: "quiet" }];
+  if (b === null) return [{ sign: "−", text: `only in ${names[0]}`, tone: "quiet" }];
+  return pair.changed.map((what): Mark => {
+    switch (what) {
+      case "status":
+        return {
+          sign: "",
+          text: `${wordOf(a.status ?? "")} → ${wordOf(b.status ?? "")}`,
+          tone: statusOf(b.status ?? ""),
+        };
+      case "duration":
+        return pace(a.duration_s, b.duration_s) ?? { sign: "≠", text: "duration", tone: "quiet" };
+      case "goal":
+        return { sign: "≈", text: "reworded", tone: "quiet" };
+      default:
+        return { sign: "≠", text: what.slice(0, WORD_CHARS).replaceAll("_", " "), tone: "quiet" };
+    }
+  });
+}
+
+/** `2.1× slower`, `12 % faster`; null where no factor can be said. */
+export function pace(before_s: number | null, after_s: number | null): Mark | null {
+  if (before_s === null || after_s === null || before_s <= 0 || after_s <= 0) return null;
+  const isSlower = after_s > before_s;
+  const factor = isSlower ? after_s / before_s : before_s / after_s;
+  const percent = Math.round(100 * Math.abs(after_s / before_s - 1));
+  if (percent === 0) return null;
+  const amount = factor < 1.5 ? `${percent} %` : `${factor < 9.95 ? factor.toFixed(1) : Math.round(factor)}×`;
+  return isSlower
+    ? { sign: "▲", text: `${amount} slower`, tone: "worse" }
+    : { sign: "▼", text: `${amount} faster`, tone: "better" };
+}
+
+export function outcomeOf(run: RunFacts): { readonly words: string; readonly status: Status | null } {
+  switch (run.outcome) {
+    case "succeeded":
+      return { words: "Finished", status: "DONE" };
+    case "with_failures":
+      return {
+        words:
+          run.failed > 0 ? `Finished with ${plural(run.failed, "failed task")}` : "Finished with failures",
+        status: "FAILED",
+      };
+    case "failed":
+      return { words: "Failed", status: "FAILED" };
+    case "running":
+      return { words: "Running", status: "RUNNING" };
+    case "stalled":
+      return { words: "Stalled", status: null };
+    default:
+      return { words: "Outcome unknown", status: null };
+  }
+}
+
+export interface Piece {
+  readonly text: string;
+  readonly isNew: boolean;
+}
+
+/** Both texts in pieces; `isNew` is what the other one does not say. Longest common sequence of words. */
+export function wordDiff(a: string, b: string): readonly [readonly Piece[], readonly Piece[]] {
+  const [left, right] = [a.split(/(?<=\s)/), b.split(/(?<=\s)/)];
+  const wide = right.length + 1;
+  const same = (i: number, j: number) => (left[i] as string).trim() === (right[j] as string).trim();
+  const longest = new Uint16Array((left.length + 1) * wide);
+  for (let i = left.length - 1; i >= 0; i--) {
+    for (let j = right.length - 1; j >= 0; j--) {
+      longest[i * wide + j] = same(i, j)
+        ? (longest[(i + 1) * wide + j + 1] as number) + 1
+        : Math.max(longest[(i + 1) * wide + j] as number, longest[i * wide + j + 1] as number);
+    }
+  }
+  const [inA, inB]: [Piece[], Piece[]] = [[], []];
+  let [i, j] = [0, 0];
+  while (i < left.length || j < right.length) {
+    const both = i < left.length && j < right.length;
+    if (both && same(i, j)) {
+      add(inA, left[i++] as string, false);
+      add(inB, right[j++] as string, false);
+    } else if (
+      j >= right.length ||
+      (both && (longest[(i + 1) * wide + j] as number) >= (longest[i * wide + j + 1] as number))
+    ) {
+      add(inA, left[i++] as string, true);
+    } else {
+      add(inB, right[j++] as string, true);
+    }
+  }
+  return [inA, inB];
+}
+
+function add(pieces: Piece[], text: string, isNew: boolean): void {
+  const last = pieces.at(-1);
+  if (last === undefined || last.isNew !== isNew) pieces.push({ text, isNew });
+  else pieces[pieces.length - 1] = { text: last.text + text, isNew };
+}
