@@ -74,6 +74,24 @@ _STATUSES = """(root) => {
     return Object.fromEntries([...rows].map((row) => [row.dataset.taskId, row.dataset.status]))
 }"""
 
+# Of an element: how bright its ground is, and its text's contrast to that.
+CONTRAST = """(element) => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
+    canvas.canvas.width = canvas.canvas.height = 1
+    const over = (colours) => {  // bottom first
+        canvas.clearRect(0, 0, 1, 1)
+        for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1) }
+        return canvas.getImageData(0, 0, 1, 1).data
+    }
+    const grounds = []
+    for (let at = element; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor)
+    const luminance = (rgba) => [...rgba].slice(0, 3).map((v) => v / 255)
+        .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+    const ground = luminance(over(grounds)), ink = luminance(over([...grounds, getComputedStyle(element).color]))
+    return {ground, contrast: (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05)}
+}"""
+
 
 class LabServer:
     """A running JupyterLab server (Notebook 7 is in it, too), its notebooks in `folder`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from browser.lab import DARK, OpenInLab, OpenNotebook, notebook_of
+from browser.lab import CONTRAST, DARK, OpenInLab, OpenNotebook, notebook_of
 
 import roma_widget as roma
 from roma_widget.server.child import ChildServer, start_child
@@ -451,22 +451,6 @@ def test_a_killed_kernel_is_noticed_and_takes_the_demo_server_with_it(open_in_la
 
 # -- the looks
 
-CONTRAST = """(element) => {
-    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
-    canvas.canvas.width = canvas.canvas.height = 1
-    const over = (colours) => {  // bottom first
-        canvas.clearRect(0, 0, 1, 1)
-        for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1) }
-        return canvas.getImageData(0, 0, 1, 1).data
-    }
-    const grounds = []
-    for (let at = element; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor)
-    const luminance = (rgba) => [...rgba].slice(0, 3).map((v) => v / 255)
-        .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-    const ground = luminance(over(grounds)), ink = luminance(over([...grounds, getComputedStyle(element).color]))
-    return {ground, contrast: (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05)}
-}"""
 TEXTS = (
     ".rw-title",
     ".rw-progress-text",
