@@ -21,6 +21,7 @@ from ..analysis.run_data import RunData
 from ..archive.saved import open_run
 from ..core.text import one_line
 from .assets import asset
+from .monitor import Monitor
 
 MOST_ROWS = 20_000
 MOST_BODY_BYTES = 1_000_000
@@ -152,7 +153,8 @@ def _names(runs: Sequence[RunData], names: Sequence[str] | None) -> tuple[str, s
 
 def _name(run: RunData) -> str:
     """What a run is called: a file by its name, others by their project; "" where nothing says it."""
-    own = getattr(run, "name", None)
+    own = run.address if isinstance(run, Monitor) and run.connection.get("state") == "archive" else None
+    own = own.removesuffix(".roma") if own else getattr(run, "name", None)
     if isinstance(own, str) and own.strip():
         return one_line(own, LONGEST_NAME)
     project = run.snapshot.project
