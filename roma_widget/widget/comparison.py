@@ -18,6 +18,7 @@ import traitlets
 
 from ..analysis.comparing.compared import Compared
 from ..analysis.run_data import RunData
+from ..archive.naming import run_names
 from ..archive.saved import open_run
 from ..core.text import one_line
 from .assets import asset
@@ -153,8 +154,9 @@ def _names(runs: Sequence[RunData], names: Sequence[str] | None) -> tuple[str, s
 
 def _name(run: RunData) -> str:
     """What a run is called: a file by its name, others by their project; "" where nothing says it."""
-    own = run.address if isinstance(run, Monitor) and run.connection.get("state") == "archive" else None
-    own = own.removesuffix(".roma") if own else getattr(run, "name", None)
+    own = getattr(run, "name", None)
+    if isinstance(run, Monitor) and run.connection.get("state") == "archive":
+        own = run_names([Path(run.address)])[0]
     if isinstance(own, str) and own.strip():
         return one_line(own, LONGEST_NAME)
     project = run.snapshot.project

@@ -87,6 +87,13 @@ def test_the_runs_have_two_names(a: RunData, b: RunData, names: tuple[str, str])
     assert roma.compare(a, b).names == names
 
 
+def test_a_loaded_run_is_called_as_its_file_is(captures: Path) -> None:
+    path = captures / "d_failed.jsonl.xz"
+    with roma.load(path) as loaded, roma.compare(loaded, path) as found:
+        assert found.names == ("d_failed (1)", "d_failed (2)")
+        assert [row["changed"] for row in found.view()["rows"] if row["changed"]] == []
+
+
 def test_the_person_may_name_them() -> None:
     a, b = Given(report(), "x"), Given(report(), "y")
     assert roma.compare(a, b, names=("before", "after")).names == ("before", "after")

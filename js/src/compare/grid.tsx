@@ -179,13 +179,12 @@ function hiddenWords(tree: Tree, at: number): string {
 function RunHead({ compared, place }: { compared: Compared; place: 0 | 1 }) {
   const run = compared.runs[place];
   const outcome = outcomeOf(run);
+  const tag = place === 0 ? "a" : "b";
   const change = place === 1 ? pace(compared.runs[0].duration_s, run.duration_s) : null;
   return (
     <span role="columnheader" class="rw-cmp-run">
       <span class="rw-cmp-run-name">
-        <span class="rw-cmp-tag" aria-hidden="true">
-          {place === 0 ? "A" : "B"}
-        </span>
+        {compared.names[place] !== tag && <span class="rw-cmp-tag">{tag}</span>}
         <bdi>{compared.names[place]}</bdi>
         <span class="rw-cmp-run-goal rw-quiet" dir="auto" title={run.goal ?? undefined}>
           {run.goal}
@@ -268,11 +267,11 @@ class Row extends Component<RowProps> {
         style={{ "--level": Math.min(pair.depth, DEEPEST_INDENT), height: `${height}px` }}
         onClick={() => onSelect(at)}
       >
-        <SideCell side={pair.a} name={names[0]} tag="A" twist={twist} hidden={hidden} />
+        <SideCell side={pair.a} name={names[0]} tag="a" twist={twist} hidden={hidden} />
         <SideCell
           side={pair.b}
           name={names[1]}
-          tag="B"
+          tag="b"
           twist={pair.a === null ? twist : null}
           hidden={pair.a === null ? hidden : ""}
         />

@@ -34,7 +34,7 @@ def picture(sides: Sides, names: tuple[str, str], sentence: str) -> str:
     heads = "".join(
         f'<th style="{_RIGHT if name == "Duration" else _LEFT};{_QUIET}">{name}</th>' for name in _COLUMNS
     )
-    style = "border-collapse:collapse;width:100%;margin:0px;border:none;color:inherit;font-size:12px"
+    style = "border-collapse:collapse;table-layout:auto;width:100%;margin:0px;border:none;color:inherit;font-size:12px"
     table = (
         f'<div style="overflow-x:auto"><table cellpadding="4" style="{style}"><thead><tr style="border-bottom:{_RULE}">'
         f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
