@@ -24,7 +24,7 @@ from ..core.traces import read_node_trace
 from ..errors import RomaError
 from .fields import FIELD_RULES, GONE, ROW_FIELDS, STRUCTURE, FieldRule, Holds, held_by, without
 from .rewriting import UNREADABLE, rewritten, rewritten_object
-from .secrets_in_text import names_a_secret, without_secrets
+from .secrets_in_text import may_hold_secrets, names_a_secret, without_secrets
 
 SECRETS = "secrets"
 Hook = Callable[[str, str], str | None]
@@ -118,6 +118,13 @@ class Redaction:
         self._unreadable = 0
         self._is_counting = True
         self._remembers = not any(rule.knows_places for rule in text_rules)
+        self._looks_first = (
+            not field_rules
+            and all(rule.name == SECRETS for rule in text_rules)
+            and all(
+                each.isascii() and each.isprintable() and not set(each) & set('"\\/') for each in self._hidden
+            )
+        )
         self._memory: dict[str, tuple[str | None, tuple[tuple[_TextRule, tuple[str, ...]], ...]]] = {}
         self._n_remembered = 0
 
@@ -274,9 +281,15 @@ class Redaction:
         return annotation if new == annotation else new
 
     def _object(self, text: str, of: str) -> str:
+        if self._looks_first and not self._may_concern(text):
+            return text
         new, n_unreadable = rewritten_object(text, partial(self._member, of), partial(self._name, of))
         self._unreadable += n_unreadable
         return new
+
+    def _may_concern(self, json_text: str) -> bool:
+        """Where nothing but secrets is looked for, most texts need not be decoded."""
+        return may_hold_secrets(json_text) or any(each[:4] in json_text for each in self._hidden)
 
     def _value(self, text: str, of: str, name: str) -> str:
         new = rewritten(text, partial(self._member, of, name))

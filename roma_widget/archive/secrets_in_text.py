@@ -60,7 +60,7 @@ _OF_PASSWORDS = ("passw", "passphrase", "pwd")
 _KEYS_OF = tuple("api access secret private account signing encryption subscription shared master".split())
 _TOKENS_OF = tuple("access auth refresh bearer id session api bot".split())
 """What stands before "key" where it is a secret one, and before "token" where both are one word."""
-_LONGEST_NAME = 40
+_LONGEST_NAME = 32
 _BEFORE_A_SIGN = frozenset("\"'\\ \t:=")
 _SIGN = re.compile(
     r"""(?:\\{0,3}["'])?\s{0,3}(?P<sign>:|=>?)\s{0,3}"""
@@ -68,16 +68,21 @@ _SIGN = re.compile(
     re.IGNORECASE,
 )
 _QUOTED, _BARE = re.compile(r"""[^"'\\\n]++"""), re.compile(r"""[^\s"'\\,;&<>(){}\[\]|`]++""")
+_MAY_BE_ASSIGNED = re.compile(r"""(?:[\s"']|\\+[nrt"'\\]?){0,16}[:=](?!\s{0,3}(?:null|true|false|[0-9]))""")
+"""In JSON, where what stands between is escaped. Numbers are no secrets."""
+_HIDDEN_ASCII = re.compile(r"\\u00[2-7]")
 _SCHEME = re.compile(r"(?:bearer|basic)\s{1,3}(?P<secret>[\w.~+/-]{16,4096}={0,2})", re.IGNORECASE)
+_SCHEMES = ("bearer", "basic")
 _JUDGED = 200
 """Characters of a value by which it is judged."""
 _NO_SECRET = re.compile(
     r"(?:none|null|nil|true|false|str|string|text|bool|int|optional|required|undefined|example|changeme|redacted"
     r"|hidden|missing|invalid|empty|unset|default)(?:\W.*)?$"
     r"|[$%<{\[*.#]|(?:your|my|the|an?|some|env|os|self|args|cfg|config|settings|process|kwargs|request)(?:[._\- ]|$)"
-    r"|x{4,}|[\w.]{0,80}(?:passwo?r?d|secret|token|key)$",
+    r"|x{4,}",
     re.IGNORECASE | re.DOTALL,
 )
+_NAMES_AS_VALUES = ("password", "passwd", "pwd", "secret", "token", "key")
 _DIGIT, _LETTER, _SPACE = re.compile("[0-9]"), re.compile("[A-Za-z]"), re.compile(r"\s")
 _WORD = re.compile(r"[A-Za-z_]\w*$")
 _ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -123,8 +128,8 @@ def without_secrets(text: str) -> tuple[str, tuple[str, ...]]:
     kinds: list[str] = []
     at = 0
     for start, end, kind in found:
-        if start < at:  # inside the last one, or overlapping it: what sticks out goes, too
-            at = max(at, end)
+        if start < at:  # what sticks out of the last one goes, too, but for the host behind a password
+            at = at if kind == "e-mail" else max(at, end)
             continue
         parts += (text[at:start], f"[redacted: {kind}]")
         kinds.append(kind)
@@ -140,7 +145,30 @@ def names_a_secret(name: str, value: str) -> bool:
     for literal, pattern in _NAMES.items():
         at = lower.rfind(literal)
         if at >= 0 and pattern.fullmatch(lower, at) and _is_a_secrets_name(lower, at, literal):
+            value = value.removeprefix("Bearer ").removeprefix("Basic ").strip()
             return _is_secret(value[:_JUDGED], literal in _OF_PASSWORDS, is_quoted=True)
+    return False
+
+
+def may_hold_secrets(json_text: str) -> bool:
+    """Could a string in this JSON, or what stands under a name, be a secret? Only a "no" is certain.
+
+    Most of what agents say holds none, and is not decoded for it.
+    """
+    if "\\/" in json_text or ("\\u" in json_text and _HIDDEN_ASCII.search(json_text)):
+        return True
+    if any(literal in json_text for _, literal, _ in _KINDS if literal != "://") or "@" in json_text:
+        return True
+    if "%40" in json_text:
+        return True
+    lower = json_text.lower()
+    if len(lower) != len(json_text) or any(f"{scheme}{end}" in lower for scheme in _SCHEMES for end in " \\"):
+        return True
+    for literal, pattern in _NAMES.items():
+        for at in _places(lower, literal):
+            name = pattern.match(lower, at)
+            if name is not None and _MAY_BE_ASSIGNED.match(lower, name.end()):
+                return True
     return False
 
 
@@ -167,7 +195,7 @@ def _cut(text: str) -> Iterator[Found]:
     end = len(text) - 1
     start = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end), end - _LONGEST_CUT) + 1
     word = text[start:end]
-    if "@" in word or any(literal in word for _, literal, _ in _KINDS):
+    if "@" in word or any(literal in word for _, literal, _ in _KINDS if literal != "://"):
         yield Found(start, end, "end of a cut text")
 
 
@@ -176,7 +204,7 @@ def _assigned(text: str) -> Iterator[Found]:
     lower = text.lower()
     if len(lower) != len(text):  # some letters of other scripts become two
         lower = text.translate(_ASCII_LOWER)
-    for at in (*_places(lower, "bearer"), *_places(lower, "basic")):
+    for at in (at for scheme in _SCHEMES for at in _places(lower, scheme)):
         scheme = _SCHEME.match(text, at)
         if scheme is not None and _is_mixed(scheme["secret"][:_JUDGED]):
             yield Found(*scheme.span("secret"), "token")
@@ -234,11 +262,13 @@ def _is_code(value: str, sign: str, behind: str) -> bool:
 
 
 def _is_secret(value: str, is_password: bool, is_quoted: bool) -> bool:
-    if _NO_SECRET.match(value):
-        return False
     if is_password:
-        return len(value) >= (3 if is_quoted else 4)
-    return len(value) >= 8 and _is_mixed(value) and _SPACE.search(value) is None
+        fits = len(value) >= (3 if is_quoted else 4)
+    else:
+        fits = len(value) >= 8 and _is_mixed(value) and _SPACE.search(value) is None
+    if not fits or _NO_SECRET.match(value):
+        return False
+    return len(value) > _LONGEST_NAME or not value.lower().endswith(_NAMES_AS_VALUES)
 
 
 def _is_mixed(value: str) -> bool:

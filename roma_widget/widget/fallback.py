@@ -2,7 +2,7 @@
 
 One string of HTML without scripts, links, images, svg or style sheets. Front ends clean such HTML in their
 own ways (JupyterLab, while a notebook is not trusted, keeps tables, `bdi` and plain colours and drops CSS
-variables and data attributes), so it is built to be read as a plain table, too: statuses are words, glyphs
+variables and data attributes), so it is built to be read as plain tables, too: statuses are words, glyphs
 are characters, levels are em spaces. Colours are mixed from the status's hue and the page's own text
 colour: dark on a light page, light on a dark one. Every task's text is hostile: one line, cut, escaped,
 isolated with `bdi`.
@@ -24,13 +24,15 @@ from ..core.text import (
     count_text,
     date_text,
     duration_text,
-    one_line,
     status_glyph,
     status_word,
 )
+from .static_graph import FILLS, graph_html, isolated
 
 SMALLEST_LIMIT = 12_000
 MOST_ROWS = 200
+GRAPHS_SHARE = 6
+"""A sixth of the room."""
 LONGEST_TITLE, LONGEST_REASON = 160, 300
 LONGEST_GOAL, LONGEST_ID, LONGEST_WORD = 120, 80, 40
 DEEPEST_INDENT = 12
@@ -51,17 +53,6 @@ _HUES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 _STALLED = ("stall", "#c07a00")
 _QUIET = "color:var(--quiet)"  # not `opacity`: it would dim the tint and the rule of the row as well
-_FILLS: Mapping[str, str] = MappingProxyType(
-    {  # of the progress bar, in its order; readable on both pages
-        Status.DONE: "#3a9468",
-        Status.FAILED: "#d63b30",
-        Status.AGGREGATING: "#8a4fc4",
-        Status.RUNNING: "#1c8ee0",
-        Status.PLAN_DONE: "#828bbd",
-        Status.NEEDS_REPLAN: "#c4458f",
-        Status.READY: "#5c849b",
-    }
-)
 _BREAKING = ";min-width:11em;overflow-wrap:anywhere"  # else one long word would widen the whole table
 _COLUMNS = ("Task", "Id", "Status", "Type", "Agent", "Started", "Duration")
 _RULE = "1px solid #8885"
@@ -85,8 +76,10 @@ def static_html(
         raise ValueError(f"limit_bytes is at least {SMALLEST_LIMIT:,}, not {limit_bytes:,}")
     as_of = snapshot.time or now
     # The frame is measured with its longest footer, the rows get what is left.
-    frame = _page(snapshot, key, as_of, local_tz, rows=[], shown=0)
+    frame = _page(snapshot, key, as_of, local_tz, graph="", rows=[], shown=0)
     room = limit_bytes - len(frame.encode()) - len(_table([]))
+    graph = graph_html(snapshot, room // GRAPHS_SHARE)
+    room -= len(graph.encode())
     chosen: dict[str, str] = {}
     for task in _most_telling(snapshot):
         row = _row(task, as_of, local_tz)
@@ -95,7 +88,7 @@ def static_html(
             break
         chosen[task.task_id] = row
     rows = [chosen[task_id] for task_id in snapshot.tasks if task_id in chosen]
-    return _page(snapshot, key, as_of, local_tz, rows=rows, shown=len(rows))
+    return _page(snapshot, key, as_of, local_tz, graph=graph, rows=rows, shown=len(rows))
 
 
 def _most_telling(snapshot: Snapshot) -> list[Task]:
@@ -115,7 +108,14 @@ def _rank(task: Task) -> tuple[int, int]:
 
 
 def _page(
-    snapshot: Snapshot, key: str, as_of: datetime, tz: tzinfo | None, *, rows: list[str], shown: int
+    snapshot: Snapshot,
+    key: str,
+    as_of: datetime,
+    tz: tzinfo | None,
+    *,
+    graph: str,
+    rows: list[str],
+    shown: int,
 ) -> str:
     inks = (
         f"--{name}:color-mix(in srgb,{hue} {MIX}%,currentColor);" for name, hue in (*_HUES.values(), _STALLED)
@@ -128,10 +128,11 @@ def _page(
     )
     parts = [
         f'<div data-static="{escape(key)}" class="roma-static" style="{style}">',
-        f'<div style="font-size:14px;line-height:20px"><strong>{_isolated(_title(snapshot), LONGEST_TITLE)}'
+        f'<div style="font-size:14px;line-height:20px"><strong>{isolated(_title(snapshot), LONGEST_TITLE)}'
         "</strong></div>",
         _outcome_line(snapshot, as_of, tz),
         _progress_bar(snapshot),
+        graph,
         _table(rows) if rows else "",
         _footer(len(snapshot.tasks), shown),
         "</div>",
@@ -151,7 +152,7 @@ def _outcome_line(snapshot: Snapshot, as_of: datetime, tz: tzinfo | None) -> str
     glyph, words, ink = _headline(snapshot)
     reason = ""
     if snapshot.reason and snapshot.outcome != "with_failures":  # there the headline and the table say it
-        reason = f'<div style="{_ink(ink)}">{_isolated(snapshot.reason, LONGEST_REASON)}</div>'
+        reason = f'<div style="{_ink(ink)}">{isolated(snapshot.reason, LONGEST_REASON)}</div>'
     return (
         '<div style="display:flex;flex-wrap:wrap;column-gap:8px;margin-top:4px">'
         f'<div><span style="{_ink(ink)}"><strong>{glyph} {words}</strong></span>'
@@ -205,7 +206,7 @@ def _counts(snapshot: Snapshot, as_of: datetime) -> str:
 def _progress_bar(snapshot: Snapshot) -> str:
     """A strip 3 px high, a part per status; its numbers stand in the line above."""
     statuses = Counter(task.status for task in snapshot.tasks.values())
-    parts = [(color, statuses[status]) for status, color in _FILLS.items() if statuses[status]]
+    parts = [(color, statuses[status]) for status, color in FILLS.items() if statuses[status]]
     total = len(snapshot.tasks)
     cells = "".join(
         f'<div style="width:{100 * count / total:.2f}%;height:3px;margin-left:{int(place > 0)}px;'
@@ -232,17 +233,17 @@ def _row(task: Task, as_of: datetime, tz: tzinfo | None) -> str:
     ink = _ink(_HUES[task.status][0]) if task.status in _HUES else _QUIET
     level = min(max(task.depth, 0), DEEPEST_INDENT)
     hang_em = 1.5 * level + 1.5
-    kind = _isolated((task.task_type or "").lower(), LONGEST_WORD) or UNKNOWN
-    agent = _isolated(task.agent or "", LONGEST_WORD) or UNKNOWN
+    kind = isolated((task.task_type or "").lower(), LONGEST_WORD) or UNKNOWN
+    agent = isolated(task.agent or "", LONGEST_WORD) or UNKNOWN
     background = "#f9352a1a" if task.status is Status.FAILED else "transparent"
     return (
         f'<tr style="background:{background};border-bottom:{_RULE}">'
         f'<td style="{_LEFT};padding-left:{hang_em + 0.8:.1f}em;text-indent:-{hang_em:.1f}em{_BREAKING}">'
         f'{INDENT * level}<b style="{ink}">{status_glyph(task.status)}</b>\u00a0\u00a0'
-        f"{_isolated(task.goal, LONGEST_GOAL)}</td>"
+        f"{isolated(task.goal, LONGEST_GOAL)}</td>"
         f'<td style="{_LEFT};font:11px monospace;{_QUIET}{_BREAKING if len(task.task_id) > 20 else ""}">'
-        f"{_isolated(task.task_id, LONGEST_ID)}</td>"
-        f'<td style="{_LEFT};{ink}">{_isolated(status_word(task.status), LONGEST_WORD)}</td>'
+        f"{isolated(task.task_id, LONGEST_ID)}</td>"
+        f'<td style="{_LEFT};{ink}">{isolated(status_word(task.status), LONGEST_WORD)}</td>'
         f'<td style="{_LEFT};{_QUIET}">{kind}</td>'
         f'<td style="{_LEFT};{_QUIET}">{agent}</td>'
         f'<td style="{_RIGHT}">{_start_text(task, as_of, tz)}</td>'
@@ -283,12 +284,6 @@ def _footer(total: int, shown: int) -> str:
 
 def _ink(name: str) -> str:
     return f"color:var(--{name})" if name else _QUIET
-
-
-def _isolated(text: str, limit: int) -> str:
-    """A stranger's text, cut and escaped; isolated where it could turn the direction of its surroundings."""
-    line = escape(one_line(text, limit))
-    return line if line.isascii() else f"<bdi>{line}</bdi>"
 
 
 def _local(time: datetime, tz: tzinfo | None) -> datetime:

@@ -14,7 +14,7 @@ from roma_widget.core.model import Outcome, Project, Snapshot, Status
 from roma_widget.widget.fallback import static_html
 
 ALLOWED_TAGS = {"b", "bdi", "div", "span", "strong", "table", "tbody", "td", "th", "thead", "tr"}
-ALLOWED_ATTRIBUTES = {"cellpadding", "class", "data-static", "style"}
+ALLOWED_ATTRIBUTES = {"cellpadding", "class", "colspan", "data-static", "rowspan", "style"}
 
 
 class Page(HTMLParser):
@@ -24,6 +24,8 @@ class Page(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.rows: list[list[str]] = []
+        self.graph: list[list[str]] = []
+        self._in_graph = False
         self.row_styles: list[str] = []
         self.words: list[str] = []
         self.isolated: list[str] = []
@@ -37,11 +39,15 @@ class Page(HTMLParser):
         style = dict(attrs).get("style") or ""
         assert not re.search(r"position|url\(|expression|javascript", style)
         self.open.append(tag)
+        if tag == "table":
+            self._in_graph = dict(attrs).get("class") == "roma-graph"
+        rows = self.graph if self._in_graph else self.rows
         if tag == "tr":
-            self.rows.append([])
-            self.row_styles.append(style)
+            rows.append([])
+            if not self._in_graph:
+                self.row_styles.append(style)
         elif tag in ("td", "th"):
-            self.rows[-1].append("")
+            rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -51,7 +57,7 @@ class Page(HTMLParser):
         if "bdi" in self.open:
             self.isolated.append(data)
         if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
+            (self.graph if self._in_graph else self.rows)[-1][-1] += data
 
     @property
     def text(self) -> str:
@@ -83,6 +89,30 @@ def test_the_finished_run() -> None:
     assert page.text.endswith("All 15 tasks shown")
     assert "completed" not in page.text.lower()
     assert len(html) < 20_000
+
+
+def test_the_graph_has_each_task_below_the_one_that_planned_it() -> None:
+    html = picture(report())
+    graph = Page(html).graph
+    assert [len(row) for row in graph] == [1, 3, 9, 2]
+    assert graph[0] == ["✓ root Write a short briefing on urban rooftop farming"]
+    assert [cell[:4].rstrip() for cell in graph[1]] == ["✓ 1", "✓ 2", "✓ 3"]
+    assert graph[1][2].startswith("✓ 3 ←1")
+    assert graph[2][:3] == ["✓ 1", "✓ 2", "✓ 3 ←1 2"]
+    assert graph[3] == ["✓ 1", "✕ 2"]
+    widths = re.findall(r'<td(?: colspan="(\d+)")?(?: rowspan="(\d+)")? style="background', html)
+    assert widths[0] == ("10", "")
+    assert widths[4] == ("", "2"), "a leaf reaches down to the deepest level"
+
+
+def test_a_graph_that_is_too_wide_shows_its_upper_levels_or_nothing() -> None:
+    assert [len(row) for row in Page(picture(tree(700))).graph] == [1, 35]
+    assert "The upper 2 levels." in picture(tree(700))
+    assert "The upper" not in picture(report())
+    assert Page(picture(tree(10_000))).graph == []
+    assert Page(picture(of(task("only")))).graph == []
+    hostile = tuple(task(str(n), goal="&" * 500, depends_on=("0",), parent_id=None) for n in range(40))
+    assert Page(picture(of(*hostile), limit_bytes=12_000)).graph == []
 
 
 def test_levels_are_there_without_styles() -> None:
