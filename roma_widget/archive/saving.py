@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import ArchiveError
-from .format import HEADER_BYTES, foreign, named
+from .format import foreign, header_of, journal_of, named
 from .source import Source
 from .writing import ArchiveWriter, Redacts
 
@@ -28,13 +29,14 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         write(part, [source], redaction)
+        _settle(path)
         os.replace(part, path)
     except ArchiveError as error:
         raise ArchiveError(str(error).replace(str(part), str(path))) from error
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        for left in (part, part.with_name(f"{part.name}-journal")):
+        for left in (part, journal_of(part)):
             with suppress(OSError):
                 left.unlink()
     return path
@@ -50,13 +52,20 @@ def checked_path(path: str | Path) -> Path:
             raise ArchiveError(f"There is no folder {path.parent} to write {path.name} to.")
         header = b""
         if path.exists():
-            with path.open("rb") as file:
-                header = file.read(HEADER_BYTES)
+            header = header_of(path)
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
     if header and foreign(header) is not None:
         raise ArchiveError(f"{path} is there already, and {foreign(header)}: it is not overwritten.")
     return path
+
+
+def _settle(path: Path) -> None:
+    """What a recording that was killed left beside the file would be played back into the new one."""
+    if path.exists() and journal_of(path).exists():
+        with closing(sqlite3.connect(path)) as db, suppress(sqlite3.Error):
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    journal_of(path).unlink(missing_ok=True)
 
 
 def about(**more: object) -> dict[str, object]:
