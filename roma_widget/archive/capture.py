@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -222,6 +223,8 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers from 1."""
     number = 0
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CaptureError(f"{path} is no file.")
         with _opened(path) as stream:
             left = LARGEST_CAPTURE
             while line := stream.readline(min(left, LARGEST_LINE) + 1):

@@ -63,14 +63,12 @@ def _sources(capture: Capture) -> Iterator[Source]:
         now_s = (began_s or 0.0) + moment.at_s
         before = state.projects
         state, changes = apply(state, event, now_s, live=False, keep=tuple(runs))
-        shown = state.projects.get(state.current_id) if state.current_id is not None else None
-        if shown is None:
-            continue
-        project_id = shown.project.project_id
-        run = runs.pop(project_id, None) or _Run()
-        runs[project_id] = run
-        run.history.note(shown, changes, now_s, moment.at_s)
-        run.log.note(event, changes, before, shown, now_s)
+        if state.current_id is not None and state.current_id in state.projects:
+            runs[state.current_id] = runs.pop(state.current_id, None) or _Run()
+        for project_id, run in runs.items():  # also those that go on while another is shown
+            known = state.projects.get(project_id)
+            run.history.note(known, changes, now_s, moment.at_s)
+            run.log.note(event, changes, before, known, now_s)
     for project_id, run in runs.items():
         steps = [
             SourceStep(step.time_us, step.heard_s, step.project, versions, is_exact)

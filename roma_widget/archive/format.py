@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import zlib
 from pathlib import Path
 from typing import Final
@@ -19,11 +20,15 @@ APPLICATION_ID: Final = 0x524F4D41
 """In the file's header: "ROMA"."""
 VERSION: Final = 1
 """In the file's header as `user_version`; grows when older readers could not read a file."""
-LARGEST_BODY: Final = 256 * 2**20
+LARGEST_BODY: Final = 128 * 2**20
 """Bytes of one unpacked body: what claims to be more is not unpacked."""
+LARGEST_STATE: Final = 128 * 2**20
+"""Bytes in memory of all tasks of one moment."""
 HEADER_BYTES: Final = 100
 MOST_OBJECTS: Final = 200
 _MAGIC: Final = b"SQLite format 3\x00"
+_NAMES_ANOTHER: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+"""How a journal ends that names a second one, which SQLite would delete, whatever file that is. Ours never do."""
 
 TABLES: Final = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -77,6 +82,33 @@ def named(path: object) -> Path:
     raise ValueError(f'path takes a file\'s name, as in "run.roma", not {shorten(repr(path), 60)}.')
 
 
+def header_of(path: Path) -> bytes:
+    """How the file begins. Raises OSError, also for what is no file or has something else than a file beside it: a
+    pipe would be waited for, for ever.
+    """
+    _check_is_file(path)
+    for beside in (journal_of(path), path.with_name(f"{path.name}-wal")):
+        if os.path.lexists(beside):
+            _check_is_file(beside)
+    with path.open("rb") as file:
+        return file.read(HEADER_BYTES)
+
+
+def journal_of(path: Path) -> Path:
+    """What SQLite keeps beside a file while it writes, and leaves there when it is killed."""
+    return path.with_name(f"{path.name}-journal")
+
+
+def _check_is_file(path: Path) -> None:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path.name} is no file")
+    if path.name.endswith("-journal"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - len(_NAMES_ANOTHER)))
+            if file.read() == _NAMES_ANOTHER:
+                raise OSError(f"{path.name} is no journal of a saved run")
+
+
 def foreign(header: bytes) -> str | None:
     """Why the file that begins so is none of ours; None where it may be one."""
     if not header:
@@ -87,6 +119,8 @@ def foreign(header: bytes) -> str | None:
         return "it is cut short"
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         return "it is an SQLite database, but no saved run"
+    if header[18:20] != b"\x01\x01":
+        return "it is kept in another way than saved runs are (as with a write-ahead log)"
     version = int.from_bytes(header[60:64], "big")
     if version > VERSION:
         return f"it is of version {version}, and this roma-widget reads up to {VERSION}: install a newer one"
@@ -112,8 +146,13 @@ def unpack(packed: bytes, most: int = LARGEST_BODY) -> bytes:
     size = int.from_bytes(packed[:8], "big")
     if size > most:
         raise ValueError(f"a part of {size:,} bytes is more than {most:,}")
-    inflate = zlib.decompressobj()
-    body = inflate.decompress(packed[8:], max(1, size))
-    if len(body) != size or not (inflate.eof or not inflate.unconsumed_tail):
+    return inflated(memoryview(packed)[8:], size)
+
+
+def inflated(packed: bytes | memoryview, size: int, dictionary: bytes = b"") -> bytes:
+    """The `size` bytes that were deflated. Raises ValueError or zlib.error where they are not these."""
+    inflate = zlib.decompressobj(zdict=dictionary)
+    body = inflate.decompress(packed, size + 1)
+    if len(body) != size or not inflate.eof:
         raise ValueError("a part has another size than it says")
     return body

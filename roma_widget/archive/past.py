@@ -12,7 +12,7 @@ from ..core.recall import Recall, in_plan_order
 from ..core.steps import Step, Steps
 from ..errors import NotLive
 from .reading import ArchiveReader, Kept, KeptResult, State
-from .versions import task_of
+from .versions import Record, task_of
 
 
 class Past(Recall):
@@ -29,7 +29,7 @@ class Past(Recall):
         self.results = reader.results(kept.project_id)
         self._rest = _Rest(self.results)
         self._last: tuple[int, State] | None = None
-        self._made: dict[str, tuple[Any, Task]] = {}
+        self._made: dict[str, tuple[Record, Task]] = {}
         self._last_tasks = self._tasks_at(self._steps[-1].seq) if self._steps else NO_TASKS
 
     def each(self) -> Iterator[tuple[Step, Mapping[str, Task], bool]]:
@@ -44,16 +44,13 @@ class Past(Recall):
         with self._reader.guarded():
             made = {task_id: self._task(record) for task_id, record in records.items()}
             check_links(made)
+            self._made = {task_id: (record, made[task_id]) for task_id, record in records.items()}
             return in_plan_order(made)
 
-    def _task(self, record: Any) -> Task:
+    def _task(self, record: Record) -> Task:
         """The same object for the same version, so that unchanged tasks are told by identity."""
         known = self._made.get(record[0])
-        if known is not None and known[0] is record:
-            return known[1]
-        task = task_of(record, self._rest)
-        self._made[record[0]] = record, task
-        return task
+        return known[1] if known is not None and known[0] is record else task_of(record, self._rest)
 
     def _newest(self) -> Iterable[Task]:
         return self._last_tasks.values()

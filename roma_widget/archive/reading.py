@@ -6,7 +6,6 @@ opened.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -19,36 +18,67 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 
-from ..core.annotations import Annotation
+from ..core.annotations import MOST_TAGS, Annotation
 from ..core.events import NodeTrace, Payload, TaskRest
+from ..core.frame import MOST_TASKS
 from ..core.log import Row
 from ..core.model import Project, Trace
+from ..core.split import decoded
 from ..core.steps import Step, as_time
 from ..core.traces import read_node_trace
 from ..errors import ArchiveError
-from .format import HEADER_BYTES, LARGEST_BODY, foreign, has_our_tables, unpack
-from .versions import Record, applied
+from .format import (
+    LARGEST_BODY,
+    LARGEST_STATE,
+    foreign,
+    has_our_tables,
+    header_of,
+    journal_of,
+    unpack,
+)
+from .versions import Record, TimeUs, applied, is_difference, memory_of
 
-LARGEST_STATE = 256 * 2**20
-"""Characters of all tasks of one moment."""
-LARGEST_TRACES = 512 * 2**20
-"""Bytes of all traces of a project, and as many of all results."""
-MOST_STEPS = 2_000_000
+LARGEST_CHANGES = 4 * LARGEST_STATE
+"""Bytes of all versions that are gone through to get to it."""
+LARGEST_TRACES = 256 * 2**20
+"""Bytes in memory of all traces of a project, and half as many of all results."""
+LARGEST_META = 8 * 2**20
+LARGEST_ANSWER = 64 * 2**20
+"""Bytes of what one question to the file brings, where nothing else is said."""
+MOST_MARKS = 4_000_000
+"""Brackets and commas in one trace: each may become a value of a hundred bytes."""
+STAGE_BYTES = 1_000
+MOST_STEPS = 500_000
 MOST_TRACES = 100_000
 MOST_ROWS = 200_000
-LONGEST_READ_S = 60.0
+LONGEST_READ_S = 10.0
 """No question to the file takes as long, however it was made."""
 BUSY_S = 10.0
 _LOOK_EVERY = 100_000  # of SQLite's own instructions
 
-_decode_keyframe = msgspec.msgpack.Decoder(list[Record]).decode
-_decode_changes = msgspec.msgpack.Decoder(list[tuple[int, list[list[Any]]]]).decode
-_decode_result = msgspec.msgpack.Decoder(tuple[str, str, str, str, dict[str, str]]).decode
+_Raws = list[msgspec.Raw]
+_decode_keyframe = msgspec.msgpack.Decoder(Annotated[_Raws, Meta(max_length=MOST_TASKS)]).decode
+_decode_block = msgspec.msgpack.Decoder(
+    Annotated[list[tuple[int, msgspec.Raw]], Meta(max_length=2 * MOST_TASKS)]
+).decode
+_decode_changes = msgspec.msgpack.Decoder(
+    Annotated[list[Annotated[_Raws, Meta(min_length=1, max_length=2)]], Meta(max_length=2 * MOST_TASKS)]
+).decode
+_decode_id = msgspec.msgpack.Decoder(str).decode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+_decode_result = msgspec.msgpack.Decoder(
+    tuple[str, str, str, str, Annotated[dict[str, str], Meta(max_length=1_000)]]
+).decode
+_Seconds = Annotated[float, Meta(ge=-6e10, le=6e10)]
+"""Since 1970; no calendar ends there."""
+_OffsetS = Annotated[float, Meta(ge=-1e5, le=1e5)]
+_Tags = Annotated[tuple[str, ...], Meta(max_length=MOST_TAGS)]
 State = dict[str, Record]
 _DAMAGE = (
     sqlite3.Error,
@@ -61,6 +91,7 @@ _DAMAGE = (
     OverflowError,
     RecursionError,
     MemoryError,
+    AttributeError,
 )
 
 
@@ -92,13 +123,12 @@ class ArchiveReader:
         self, path: Path, *, said: Path | None = None, scratch: tempfile.TemporaryDirectory[str] | None = None
     ) -> None:
         self.path = path if said is None else said
-        self._file = path
+        self._file = Path(os.path.realpath(path))
         self._lock = threading.Lock()
         self._scratch = scratch
         self._deadline_s = 0.0
         with self.guarded():
-            with self._file.open("rb") as file:
-                why = foreign(file.read(HEADER_BYTES))
+            why = foreign(header_of(self._file))
             if why is not None:
                 raise ArchiveError(f"{path} cannot be loaded: {why}.")
             self._db = self._opened()
@@ -125,13 +155,13 @@ class ArchiveReader:
     def meta(self) -> dict[str, Any]:
         """What is said of the whole file."""
         with self.guarded():
-            rows = self._rows("SELECT key, value FROM meta", (), tuple[str, str], 1_000)
-            return {key: json.loads(value) for key, value in rows}
+            rows = self._rows("SELECT key, value FROM meta", (), tuple[str, str], 1_000, LARGEST_META)
+            return {key: decoded(value) for key, value in rows}
 
     def projects(self) -> list[Kept]:
         """The one that was looked at last comes first."""
         sql = "SELECT project_id, server_offset_s, known_until_us, shown FROM projects ORDER BY shown DESC"
-        kind = tuple[str, float | None, int | None, int]
+        kind = tuple[str, _OffsetS | None, TimeUs | None, int]
         return [Kept(*row) for row in self._rows(sql, (), kind, 10_000)]
 
     def project(self, project_id: str) -> Project:
@@ -145,7 +175,7 @@ class ArchiveReader:
 
     def steps(self, project_id: str) -> list[Step]:
         sql = "SELECT seq, time_us, heard_s, project FROM steps WHERE project_id = ? ORDER BY seq"
-        kind = tuple[int, int, float, str | None]
+        kind = tuple[int, TimeUs, _Seconds, str | None]
         steps: list[Step] = []
         project: Project | None = None
         with self.guarded():
@@ -174,10 +204,11 @@ class ArchiveReader:
                     (project_id, begin),
                     tuple[bytes],
                     1,
+                    LARGEST_BODY,
                 )
-                records = {record[0]: record for record in _decode_keyframe(unpack(body))}
+                records = self._keyframe(unpack(body))
             self._go_on(records, project_id, begin, seq)
-            if sum(len(record[21]) for record in records.values()) > LARGEST_STATE:
+            if sum(map(memory_of, records.values())) > LARGEST_STATE:
                 raise ValueError("a moment is too large")
         return records
 
@@ -187,24 +218,33 @@ class ArchiveReader:
         found: dict[str, Trace] = {}
         left = LARGEST_TRACES
         with self.guarded():
-            for _, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES):
-                text = unpack(body, left).decode()
-                left -= len(text)
+            for _, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES, LARGEST_BODY):
+                text = unpack(body, min(left, LARGEST_BODY)).decode()
+                if text.count("[") + text.count("{") + text.count(",") > MOST_MARKS:
+                    raise ValueError("a trace is too large")
                 event = read_node_trace("trace", Payload(text))
+                left -= text.__sizeof__()
                 if isinstance(event, NodeTrace):
                     found[event.task_id] = event.trace
+                    left -= STAGE_BYTES * len(event.trace.stages)
+                if left < 0:
+                    raise ValueError(f"its traces are more than {LARGEST_TRACES // 2**20} MiB")
         return found
 
     def results(self, project_id: str) -> dict[str, KeptResult]:
         """What was left out of tasks, by their ids."""
         sql = "SELECT task_id, body FROM results WHERE project_id = ?"
         found: dict[str, KeptResult] = {}
-        left = LARGEST_TRACES
+        left = LARGEST_TRACES // 2
         with self.guarded():
-            for task_id, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES):
-                unpacked = unpack(body, left)
-                left -= len(unpacked)
+            for task_id, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES, LARGEST_BODY):
+                unpacked = unpack(body, min(left, LARGEST_BODY))
                 lean_json, result, details, aux, texts = _decode_result(unpacked)
+                left -= sum(
+                    part.__sizeof__() for part in (lean_json, result, details, aux, *texts, *texts.values())
+                )
+                if left < 0:
+                    raise ValueError(f"its results are more than {LARGEST_TRACES // 2**21} MiB")
                 rest = TaskRest(project_id, task_id, result, details, aux, texts)
                 found[task_id] = KeptResult(lean_json, rest)
         return found
@@ -216,67 +256,71 @@ class ArchiveReader:
             "WHERE project_id = ? OR project_id IS NULL ORDER BY seq DESC"
         )
         text = str | None
-        kind = tuple[int, float, text, str, text, text, text, text]
+        kind = tuple[int, _Seconds, text, str, text, text, text, text]
         return [Row(*row) for row in self._rows(sql, (project_id,), kind, MOST_ROWS)][::-1]
 
     def annotations(self, project_id: str) -> list[Annotation]:
         sql = "SELECT time_s, project_id, task_id, text, tags FROM annotations WHERE project_id = ? ORDER BY seq"
-        rows = self._rows(sql, (project_id,), tuple[float, str, str, str, str], MOST_ROWS)
+        rows = self._rows(sql, (project_id,), tuple[_Seconds, str, str, str, str], MOST_ROWS)
         with self.guarded():
             return [
-                Annotation(time_s, of, task_id, text, msgspec.json.decode(tags, type=tuple[str, ...]))
+                Annotation(time_s, of, task_id, text, msgspec.json.decode(tags, type=_Tags))
                 for time_s, of, task_id, text, tags in rows
             ]
 
     # -- insides
+
+    def _keyframe(self, body: bytes) -> State:
+        records: State = {}
+        size = 0
+        for packed in _decode_keyframe(body):
+            record = _decode_record(packed)
+            records[record[0]] = record
+            size += memory_of(record)
+            if size > LARGEST_STATE:
+                raise ValueError("a moment is too large")
+        return records
 
     def _go_on(self, records: State, project_id: str, begin: int, end: int) -> None:
         sql = (
             "SELECT body FROM blocks WHERE project_id = ? AND is_keyframe = 0 AND last_seq > ? AND first_seq <= ? "
             "ORDER BY first_seq"
         )
-        size = 0
-        for (body,) in self._rows(sql, (project_id, begin, end), tuple[bytes], MOST_STEPS):
-            for seq, changes in _decode_changes(unpack(body)):
-                if not begin < seq <= end:
-                    continue
-                for change in changes:
-                    task_id: str = msgspec.convert(change[0], str)
-                    if len(change) == 1:
-                        records.pop(task_id, None)
-                        continue
-                    part = change[1]
-                    record: Record = (
-                        applied(records[task_id], part)
-                        if isinstance(part, dict)
-                        else msgspec.convert(part, Record)
-                    )
-                    if record[0] != task_id:
-                        raise ValueError("a change is of another task than it says")
-                    records[task_id] = record
-                    size += len(record[21])
-                    if size > 16 * LARGEST_STATE:
-                        raise ValueError("its changes are too large")
+        unpacked = size = 0
+        for (body,) in self._rows(sql, (project_id, begin, end), tuple[bytes], MOST_STEPS, LARGEST_BODY):
+            block = unpack(body, LARGEST_CHANGES - unpacked)
+            unpacked += len(block)
+            for seq, changes in _decode_block(block):
+                if begin < seq <= end:
+                    for change in _decode_changes(changes):
+                        size += _make_change(records, change)
+                        if size > LARGEST_CHANGES:
+                            raise ValueError("its changes are too large")
 
     def _opened(self) -> sqlite3.Connection:
         """A recording that was killed has a journal, which has to be played back before the file can be read."""
-        db = self._connected(self._file, "ro")
+        try:
+            return self._tried(self._file, "ro")
+        except sqlite3.OperationalError:
+            header_of(self._file)  # the journal may be there only now
+            if not journal_of(self._file).exists():
+                return self._tried(self._file, "ro")  # somebody else has played it back meanwhile
+        if os.access(self._file, os.W_OK) and os.access(self._file.parent, os.W_OK):
+            return self._tried(self._file, "rw")
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="roma-")
+        copied = Path(self._scratch.name) / "copy.roma"
+        shutil.copyfile(self._file, copied)
+        shutil.copyfile(journal_of(self._file), journal_of(copied))
+        return self._tried(copied, "rw")
+
+    def _tried(self, path: Path, mode: str) -> sqlite3.Connection:
+        db = self._connected(path, mode)
         try:
             db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return db
-        except sqlite3.OperationalError:
+        except BaseException:
             db.close()
-        if not self._file.with_name(self._file.name + "-journal").exists():
-            raise ValueError("it cannot be opened")
-        if os.access(self._file, os.W_OK) and os.access(self._file.parent, os.W_OK):
-            db = self._connected(self._file, "rw")
-        else:
-            self._scratch = tempfile.TemporaryDirectory(prefix="roma-")
-            copied = Path(self._scratch.name) / "copy.roma"
-            shutil.copyfile(self._file, copied)
-            shutil.copyfile(f"{self._file}-journal", f"{copied}-journal")
-            db = self._connected(copied, "rw")
-        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            raise
         return db
 
     def _connected(self, path: Path, mode: str) -> sqlite3.Connection:
@@ -295,19 +339,35 @@ class ArchiveReader:
         self._deadline_s = time.monotonic() + LONGEST_READ_S
         return db
 
-    def _rows(self, sql: str, values: tuple[Any, ...], kind: Any, most: int) -> list[Any]:
+    def _rows(
+        self, sql: str, values: tuple[Any, ...], kind: Any, most: int, most_bytes: int = LARGEST_ANSWER
+    ) -> list[Any]:
+        """Counted while they are read: the pages of a hostile file may stand for more than it has."""
+
         def ask(db: sqlite3.Connection) -> list[Any]:
-            return db.execute(sql, values).fetchmany(most + 1)
+            found, size = [], 0
+            for row in db.execute(sql, values):
+                found.append(row)
+                size += sum(value.__sizeof__() for value in row if isinstance(value, str | bytes))
+                if len(found) > most or size > most_bytes:
+                    raise ValueError(
+                        f"it has more than {most:,} of a kind, or {most_bytes // 2**20} MiB at once"
+                    )
+            return found
 
         with self.guarded():
-            found = self._ask_all(ask)
-            if len(found) > most:
-                raise ValueError(f"it has more than {most:,} of a kind")
-            return [msgspec.convert(row, kind) for row in found]
+            return [msgspec.convert(row, kind) for row in self._ask_all(ask)]
 
     def _ask_all(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
         with self.guarded(), self._lock:
             self._deadline_s = time.monotonic() + LONGEST_READ_S
+            try:
+                return ask(self._db)
+            except sqlite3.OperationalError:
+                if not journal_of(self._file).exists():
+                    raise
+            self._db.close()
+            self._db = self._opened()  # who was writing it was killed
             return ask(self._db)
 
     @contextmanager
@@ -323,6 +383,20 @@ class ArchiveReader:
             raise ArchiveError(f"{self.path} was closed.") from None
         except _DAMAGE as error:
             raise ArchiveError(f"{self.path} is damaged: {_words(error)}.") from error
+
+
+def _make_change(records: State, change: list[msgspec.Raw]) -> int:
+    """Gives the bytes that it took."""
+    task_id = _decode_id(change[0])
+    if len(change) == 1:
+        records.pop(task_id, None)
+        return 0
+    packed = change[1]
+    record = applied(records[task_id], packed) if is_difference(packed) else _decode_record(packed)
+    if record[0] != task_id:
+        raise ValueError("a change is of another task than it says")
+    records[task_id] = record
+    return memory_of(record)
 
 
 def _project(project_id: str, told: str) -> Project:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import ArchiveError
-from .format import HEADER_BYTES, foreign, named
+from .format import foreign, header_of, journal_of, named
 from .source import Source
 from .writing import ArchiveWriter, Redacts
 
@@ -28,13 +29,14 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         write(part, [source], redaction)
+        _settle(path)
         os.replace(part, path)
     except ArchiveError as error:
         raise ArchiveError(str(error).replace(str(part), str(path))) from error
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        for left in (part, part.with_name(f"{part.name}-journal")):
+        for left in (part, journal_of(part)):
             with suppress(OSError):
                 left.unlink()
     return path
@@ -50,13 +52,23 @@ def checked_path(path: str | Path) -> Path:
             raise ArchiveError(f"There is no folder {path.parent} to write {path.name} to.")
         header = b""
         if path.exists():
-            with path.open("rb") as file:
-                header = file.read(HEADER_BYTES)
+            header = header_of(path)
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
     if header and foreign(header) is not None:
         raise ArchiveError(f"{path} is there already, and {foreign(header)}: it is not overwritten.")
     return path
+
+
+def _settle(path: Path) -> None:
+    """What a recording that was killed left beside the file would be played back into the new one."""
+    if not journal_of(path).exists():
+        return
+    if path.exists():
+        with closing(sqlite3.connect(path)) as db, suppress(sqlite3.Error):
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return
+    journal_of(path).unlink(missing_ok=True)
 
 
 def about(**more: object) -> dict[str, object]:
@@ -68,11 +80,8 @@ def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
     """Writes an archive that is not there yet; the last of the runs is the one that is looked at."""
     writer = ArchiveWriter(path, redaction, about=about(**(sources[-1].about if sources else {})))
     try:
-        exact_from = {}
-        for source in sources:
-            project_id, exact_from_seq = _write_run(writer, source)
-            exact_from[project_id] = exact_from_seq
-        if not exact_from:
+        exact_from = dict(_write_run(writer, source) for source in sources)
+        if not exact_from or None in exact_from:
             raise ArchiveError(f"There is no run to write to {path}: nothing of one is known.")
         writer.note(
             exact_from=exact_from,
@@ -86,15 +95,17 @@ def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
         writer.close()
 
 
-def _write_run(writer: ArchiveWriter, source: Source) -> tuple[str, int]:
-    """The project's id, and from which step on everything is known."""
-    project_id, exact_from = "", 0
+def _write_run(writer: ArchiveWriter, source: Source) -> tuple[str | None, int]:
+    """The project's id, and from which step on everything is known. None: there is no step."""
+    project_id, exact_from = None, 0
     for place, step in enumerate(source.steps):
         project_id = step.project.project_id
         seq = writer.step(step.project, step.versions, step.time_us, step.heard_s, is_whole=place == 0)
         exact_from = exact_from if step.is_exact else seq + 1
         if place % COMMIT_EVERY == COMMIT_EVERY - 1:
             writer.commit()
+    if project_id is None:
+        return None, 0
     writer.known(project_id, offset_s=source.offset_s, until_us=source.known_until_us)
     writer.show(project_id)
     for trace in source.traces.values():

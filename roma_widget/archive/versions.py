@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import msgspec
+from msgspec import Meta
 
+from ..core.frame import MOST_TASKS
 from ..core.model import Rest, Status, Task
 from ..core.reading import clean
 from ..core.steps import as_time, as_us
+from .format import inflated
 
+Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""As `core.reading` has them."""
+TimeUs = Annotated[int, Meta(ge=-(10**18), le=10**18)]
+Links = Annotated[tuple[str, ...], Meta(max_length=MOST_TASKS)]
 Record = tuple[
     str,  # task_id
     str,  # goal
@@ -21,17 +27,17 @@ Record = tuple[
     str | None,  # node_type
     str | None,  # agent
     str | None,  # model
-    int | None,  # layer
-    int,  # depth
+    Whole | None,  # layer
+    Whole,  # depth
     str | None,  # parent_id
-    int,  # plan_index
-    tuple[str, ...],  # child_ids
-    tuple[str, ...],  # depends_on
-    tuple[str, ...],  # context_ids
-    int | None,  # created, µs since 1970
-    int | None,  # started
-    int | None,  # updated
-    int | None,  # completed
+    Whole,  # plan_index
+    Links,  # child_ids
+    Links,  # depends_on
+    Links,  # context_ids
+    TimeUs | None,  # created, µs since 1970
+    TimeUs | None,  # started
+    TimeUs | None,  # updated
+    TimeUs | None,  # completed
     str | None,  # error
     str | None,  # result_summary
     str | None,  # overall_objective
@@ -42,11 +48,21 @@ _RAW = 21
 _WINDOW = 32_768
 """As much of a text as deflate can refer to."""
 _WORTH_IT = 200
-LARGEST_TEXT = 64 * 2**20
+LARGEST_TEXT = 32 * 2**20
 """Characters of one task's JSON; a server's frame of all tasks has at most four times as many."""
 Difference = dict[int, Any]
 """Place in the record to its new value; of the JSON a text, or its size in bytes and its deflated form."""
+_RECORD_BYTES = 600
+_LINK_BYTES = 64
+_TEXTS = frozenset({*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB})
+"""First bytes of a packed text."""
+_MAPS = frozenset({*range(0x80, 0x90), 0xDE, 0xDF})
 _STATUSES = {status.value: status for status in Status}
+_decode_difference = msgspec.msgpack.Decoder(
+    Annotated[dict[int, msgspec.Raw], Meta(max_length=len(get_args(Record)))]
+).decode
+_decode_field = [msgspec.msgpack.Decoder(kind).decode for kind in get_args(Record)]
+_decode_deflated = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
 
 def record_of(task: Task) -> Record:
@@ -114,16 +130,31 @@ def difference(before: Record, after: Record) -> Difference:
     return changed
 
 
-def applied(before: Record, changed: Mapping[int, Any]) -> Record:
-    """`difference` undone. Raises ValueError (msgspec's are), zlib.error for what leads nowhere."""
+def applied(before: Record, packed: msgspec.Raw) -> Record:
+    """`difference`, packed, undone. Raises ValueError (msgspec's are), zlib.error for what leads nowhere."""
     values: list[Any] = list(before)
-    for place, value in changed.items():
+    for place, value in _decode_difference(packed).items():
         if not 0 < place < len(values):
             raise ValueError("a change names no field of a task")
-        is_deflated = place == _RAW and not isinstance(value, str)
-        values[place] = _text(before[21], value) if is_deflated else value
-    record: Record = msgspec.convert(values, Record)
-    return record
+        values[place] = (
+            _text(before[21], value) if place == _RAW and not is_text(value) else _decode_field[place](value)
+        )
+    return tuple(values)
+
+
+def is_text(packed: msgspec.Raw) -> bool:
+    return memoryview(packed)[0] in _TEXTS
+
+
+def is_difference(packed: msgspec.Raw) -> bool:
+    return memoryview(packed)[0] in _MAPS
+
+
+def memory_of(record: Record) -> int:
+    """Bytes that its texts and links take, roughly: a character may take four."""
+    links = len(record[11]) + len(record[12]) + len(record[13])
+    texts = sum(text.__sizeof__() for text in record if isinstance(text, str))
+    return _RECORD_BYTES + _LINK_BYTES * links + texts
 
 
 def _text_difference(before: str, after: str) -> Any:
@@ -135,15 +166,11 @@ def _text_difference(before: str, after: str) -> Any:
     return (len(body), deflate.compress(body) + deflate.flush())
 
 
-def _text(before: str, packed: object) -> str:
-    size, body = msgspec.convert(packed, tuple[int, bytes])
+def _text(before: str, packed: msgspec.Raw) -> str:
+    size, body = _decode_deflated(packed)
     if not 0 <= size <= LARGEST_TEXT:
         raise ValueError(f"a task's text of {size:,} bytes")
-    inflate = zlib.decompressobj(zdict=before.encode()[-_WINDOW:])
-    text = inflate.decompress(body, max(1, size))
-    if len(text) != size:
-        raise ValueError("a task's text has another size than it says")
-    return text.decode()
+    return inflated(body, size, before.encode()[-_WINDOW:]).decode()
 
 
 def _cleaned(text: str | None) -> str | None:

@@ -25,9 +25,18 @@ from ..core.model import Project, Task, Trace
 from ..core.outcome import iso
 from ..core.reading import clean
 from ..errors import ArchiveError
-from .format import APPLICATION_ID, HEADER_BYTES, TABLES, VERSION, foreign, has_our_tables, pack
+from .format import (
+    APPLICATION_ID,
+    LARGEST_STATE,
+    TABLES,
+    VERSION,
+    foreign,
+    has_our_tables,
+    header_of,
+    pack,
+)
 from .rows import annotation_row, project_json, stage_row, task_row, trace_json
-from .versions import Record, difference, record_of
+from .versions import Record, difference, memory_of, record_of
 
 KEYFRAME_AFTER = 1_000
 """Versions of tasks, or as many as the run has tasks twice over, where that is more."""
@@ -101,7 +110,7 @@ class ArchiveWriter:
         self._first_row = self._next_row = self._shown = 0
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         with self._guarded():
-            header = _header(path)
+            header = header_of(path) if path.exists() else b""
         if header and not append:
             raise ArchiveError(f"{path} exists already.")
         why = foreign(header) if header else None
@@ -291,6 +300,11 @@ class ArchiveWriter:
             run.changes = []
 
     def _put_keyframe(self, project_id: str, run: _Run, seq: int) -> None:
+        if sum(map(memory_of, run.records.values())) > LARGEST_STATE:
+            raise ArchiveError(
+                f"{self.path} cannot be written: the tasks are more than the {LARGEST_STATE // 2**20} MiB of a saved "
+                "run."
+            )
         body = pack(_encode(list(run.records.values())))
         self._write(_put("blocks", 5), [(project_id, seq, seq, 1, body)])
         run.versions = 0
@@ -321,15 +335,6 @@ class ArchiveWriter:
             yield
         except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             raise ArchiveError(f"{self.path} cannot be written: {error}.") from error
-
-
-def _header(path: Path) -> bytes:
-    """The beginning of the file; empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            return file.read(HEADER_BYTES)
-    except FileNotFoundError:
-        return b""
 
 
 def _change(records: dict[str, Record], task_id: str, record: Record | None) -> list[Any]:

@@ -5,7 +5,6 @@ Times are aware `datetime`s in UTC. What the server did not say is `None`, never
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -125,7 +124,7 @@ class Task:
         """The server's own dict for this task, decoded at each call."""
         if self._rest is not None:
             return dict(self._rest(self))
-        value = json.loads(self.raw_json, strict=False)
+        value = decoded(self.raw_json)
         return value if isinstance(value, dict) else {}
 
     @property
