@@ -295,9 +295,9 @@ interface SideProps {
 
 function SideCell({ side, name, tag, twist, hidden }: SideProps) {
   if (side === null) {
+    // the other side has the twist
     return (
       <span role="gridcell" class="rw-cmp-side rw-cmp-none">
-        {twist}
         <span class="rw-cell-clipped">not in {name}</span>
       </span>
     );
