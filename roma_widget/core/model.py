@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from ..errors import UnknownTask
+from ..errors import RomaError, UnknownTask
 from .nearest import did_you_mean
 from .split import decoded, member
 
@@ -121,11 +121,15 @@ class Task:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The server's own dict for this task, decoded at each call."""
+        """The server's own dict for this task, decoded at each call. Raises RomaError for what cannot be."""
         if self._rest is not None:
             return dict(self._rest(self))
         value = decoded(self.raw_json)
-        return value if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            raise RomaError(
+                f"What the server sent of task {self.task_id[:60]!r} cannot be decoded; its raw_json has the text."
+            )
+        return value
 
     @property
     def result(self) -> Any:

@@ -56,7 +56,7 @@ def _is_one_sentence(text: str) -> bool:
         (["replay", RUN, "--host", "0.0.0.0"], "reachable from other machines"),
         (["replay", RUN, "--host", "no such host"], "is not known here"),
         (["replay", "nope"], "nope does not exist"),
-        (["replay", os.curdir], "cannot be read"),
+        (["replay", os.curdir], "is no file"),
         (["serve", "--speed", "-1"], "--speed must be 0"),
         (["serve", "--port", "-1"], "--port must be between"),
         (["serve", "--host", "0.0.0.0"], "token"),
