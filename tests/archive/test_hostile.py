@@ -5,6 +5,7 @@ sentence that names it; none hangs, fills the memory or raises anything else.
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import random
 import sqlite3
@@ -304,10 +305,10 @@ def _many_changes_in_a_step(path: Path) -> None:
 
 
 def _differences_that_grow(path: Path) -> None:
-    """Each version of a task is of 15 MB, and takes 15 kB."""
+    """Each version of a task is of 8 MB, and takes 8 kB."""
     steps, before = [], b"{}"
     for number in range(1, 100):
-        text = json.dumps({"n": number, "x": "x" * 15_000_000}).encode()
+        text = json.dumps({"n": number, "x": "x" * 8_000_000}).encode()
         deflate = zlib.compressobj(1, zdict=before[-32_768:])
         steps.append((number, [("t1", {21: (len(text), deflate.compress(text) + deflate.flush())})]))
         before = text
@@ -424,3 +425,147 @@ def assert_bounded(*paths: Path) -> None:
         assert said is None or path.name in said
         assert took_s < LONGEST_S, path
         assert memory < MOST_MEMORY, path
+
+
+# -- raw recordings
+
+
+def line(event: str = "task_graph_update", payload: Any = None, **fields: Any) -> str:
+    return json.dumps({"t": 1.0, "dir": "in", "client": "A", "event": event, "args": [payload], **fields})
+
+
+def frame(number: int, **fields: Any) -> dict[str, Any]:
+    nodes = {
+        f"root.{place}" if place else "root": {
+            "goal": f"goal {place}",
+            "status": "RUNNING" if (number + place) % 3 else "DONE",
+            "parent_node_id": "root" if place else None,
+            "full_result": {"n": number},
+        }
+        for place in range(6)
+    }
+    project = {"id": "p", "title": "Made by hand", "status": "running"}
+    stamp = f"2026-01-01T12:00:{number:02}"
+    return {
+        "all_nodes": nodes,
+        "graphs": {},
+        "project_id": "p",
+        "current_project": project,
+        "timestamp": stamp,
+        **fields,
+    }
+
+
+def recording() -> bytes:
+    lines = [line(payload=frame(number), t=float(number)) for number in range(12)]
+    lines.insert(3, line("request_node_trace", {"project_id": "p", "node_id": "root"}, dir="out"))
+    lines.insert(
+        4,
+        line(
+            "node_trace_data",
+            {"node_id": "root", "trace": {"trace_id": "t", "stages": [{"stage_name": "x"}]}},
+        ),
+    )
+    return "\n".join(lines).encode()
+
+
+def test_100_spoiled_recordings_are_read_or_refused(tmp_path: Path) -> None:
+    whole = recording()
+    packed = lzma.compress(whole)
+    n_read = 0
+    for seed in range(100):
+        rng = random.Random(seed)
+        body = bytearray(packed if seed % 4 == 0 else whole)
+        for _ in range(rng.choice((1, 3, 30))):
+            at = rng.randrange(len(body))
+            match rng.randrange(5):
+                case 0:
+                    body[at] = rng.randrange(256)
+                case 1:
+                    body[max(1, at) : at + rng.randrange(300)] = b""
+                case 2:
+                    body[at:at] = rng.choice(
+                        (b"\xff", b"\n", b'"', b"[" * 3_000, b"}", b"NaN", b"1e999", b"9" * 5_000)
+                    )
+                case 3:
+                    body = body.replace(*rng.choice(REPLACED))
+                case 4 if rng.random() < 0.3:
+                    del body[max(1, at) :]
+        path = tmp_path / f"{seed}.jsonl{'.xz' if seed % 4 == 0 else ''}"
+        path.write_bytes(body)
+        n_read += assert_reads_or_refuses(path) is None
+    assert 5 < n_read < 95
+
+
+REPLACED = (
+    (b'"t": 5.0', b'"t": NaN'),
+    (b'"t": 5.0', b'"t": 1e308'),
+    (b'"t": 5.0', b'"t": -1e300'),
+    (b'"t": 5.0', b'"t": "5"'),
+    (b"2026-01-01", b"9999-12-31"),
+    (b"2026-01-01T12", b"0001-01-01T00"),
+    (b'"id": "p"', b'"id": "\\ud800"'),
+    (b'"id": "p"', b'"id": 7'),
+    (b'"root.1"', b'"root"'),
+    (b'"parent_node_id": null', b'"parent_node_id": "root.3"'),
+    (b'"n": 4', b'"n": NaN'),
+    (b'"dir": "in"', b'"dir": null'),
+    (b'"client": "A"', b'"client": ["A"]'),
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (b"", "is empty"),
+        (b"\n\n\n", "is empty"),
+        (b"\xff\xfe\n", "line 1 is not JSON"),
+        (b"[" * 100_000, "line 1"),
+        (line(payload=7).replace("7", "[" * 100_000).encode(), "line 1"),
+        (line(payload=7).replace("7", "9" * 10_000).encode(), "no frames"),
+        (b"{}", "line 1 is not what a recording holds"),
+        (b"7", "line 1 is not what a recording holds"),
+        (line("projects_list", {"projects": [7, {}]}).encode(), "no frames of a run"),
+        (line(payload=frame(1), t=1e300).encode(), "line 1 is not what a recording holds"),
+        (line(payload=float("nan"), t="1").encode(), "line 1 is not what a recording holds"),
+    ],
+)
+def test_what_is_no_recording_is_told_so(tmp_path: Path, lines: bytes, why: str) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(lines)
+    said = assert_reads_or_refuses(path)
+    assert said is not None
+    assert why in said
+
+
+def _pipe_of_lines(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder_of_lines(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [_pipe_of_lines, _folder_of_lines])
+def test_a_recording_that_is_no_file_is_told_so(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "run.jsonl")
+    assert (
+        assert_reads_or_refuses(tmp_path / "run.jsonl")
+        == f"{tmp_path / 'run.jsonl'} cannot be read: it is no file."
+    )
+
+
+def test_small_recordings_that_stand_for_much_stay_small(tmp_path: Path) -> None:
+    """An endless line, lines without end, and a frame of brackets, in a few kilobytes."""
+    paths = []
+    for name, part, times in (
+        ("line", b"x" * 2**20, 600),
+        ("blank", b"\n" * 2**20, 500),
+        ("short", line(payload=None).encode() * 2**10 + b"\n", 100),
+        ("lines", (line("x", None) + "\n").encode() * 2**13, 300),
+    ):
+        paths.append(tmp_path / f"{name}.jsonl.xz")
+        with lzma.open(paths[-1], "wb", preset=0) as file:
+            for _ in range(times):
+                file.write(part)
+    assert_bounded(*paths)
