@@ -17,10 +17,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
+from msgspec import Meta
 
+from ..core.split import decoded
 from ..errors import ArchiveError
 
 FRAME = "task_graph_update"
@@ -32,6 +34,7 @@ LEAD_S = 0.3
 LARGEST_CAPTURE = 512 * 2**20
 """Bytes of all lines together: a small compressed file can claim to be of any size."""
 LARGEST_LINE = 128 * 2**20
+MOST_LINES = 1_000_000
 STARTED_S = 0.1
 """The earliest moment: a client that joins at once still sees the server without a project."""
 
@@ -97,7 +100,7 @@ def read_capture(path: str | Path) -> Capture:
 
 
 class _Line(msgspec.Struct):
-    t: float
+    t: Annotated[float, Meta(ge=-1e10, le=1e10)]
     dir: str
     event: str
     args: list[msgspec.Raw]
@@ -224,16 +227,16 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise CaptureError(f"{path} is no file.")
+            raise CaptureError(f"{path} cannot be read: it is no file.")
         with _opened(path) as stream:
             left = LARGEST_CAPTURE
             while line := stream.readline(min(left, LARGEST_LINE) + 1):
                 number += 1
                 left -= len(line)
-                if left < 0 or len(line) > LARGEST_LINE:
+                if left < 0 or len(line) > LARGEST_LINE or number > MOST_LINES:
                     raise CaptureError(
-                        f"{path} is too large: a recording has up to {LARGEST_CAPTURE // 2**20} MiB, and lines of up "
-                        f"to {LARGEST_LINE // 2**20}."
+                        f"{path} is too large: a recording has up to {LARGEST_CAPTURE // 2**20} MiB, and "
+                        f"{MOST_LINES:,} lines of up to {LARGEST_LINE // 2**20} MiB."
                     )
                 if line.strip():
                     yield number, line
@@ -262,31 +265,33 @@ def _decode_line(text: bytes, name: str, number: int) -> _Line:
         return _line_decoder.decode(text)
     except msgspec.ValidationError as error:
         raise CaptureError(f"{name}, line {number} is not what a recording holds: {error}.") from error
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CaptureError(f"{name}, line {number} is not JSON: {error}.") from error
     if not isinstance(value, dict) or not isinstance(value.get("args"), list):
         raise CaptureError(f"{name}, line {number} is not what a recording holds: an object with args.")
-    args = [msgspec.Raw(compact_json(arg)) for arg in value.pop("args")]
     try:
-        return _Line(args=args, **msgspec.convert(value, dict[str, Any]))
-    except TypeError as error:
+        line = msgspec.convert({**value, "args": []}, _Line)
+        line.args = [msgspec.Raw(compact_json(arg)) for arg in value["args"]]
+        return line
+    except (ValueError, RecursionError) as error:
         raise CaptureError(f"{name}, line {number} is not what a recording holds: {error}.") from error
 
 
 def _current_project(payload: bytes) -> Mapping[str, Any] | None:
     try:
         project = _head_decoder.decode(payload).current_project
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         frame = _decode(payload)
         project = frame.get("current_project") if isinstance(frame, dict) else None
     return project if isinstance(project, dict) and isinstance(project.get("id"), str) else None
 
 
 def _decode(text: bytes | msgspec.Raw) -> object:
+    """A value of the wire; None where it cannot be read."""
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return json.loads(bytes(text))
+    except (ValueError, RecursionError):
+        return decoded(bytes(text).decode("utf-8", "replace"))

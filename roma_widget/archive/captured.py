@@ -64,7 +64,8 @@ def _sources(capture: Capture) -> Iterator[Source]:
         before = state.projects
         state, changes = apply(state, event, now_s, live=False, keep=tuple(runs))
         if state.current_id is not None and state.current_id in state.projects:
-            runs[state.current_id] = runs.pop(state.current_id) if state.current_id in runs else _Run()
+            shown = runs.pop(state.current_id) if state.current_id in runs else _Run()
+            runs[state.current_id] = shown
         for project_id, run in runs.items():  # also those that go on while another is shown
             known = state.projects.get(project_id)
             run.history.note(known, changes, now_s, moment.at_s)

@@ -30,7 +30,7 @@ from ..core.frame import MOST_TASKS
 from ..core.log import Row
 from ..core.model import Project, Trace
 from ..core.split import decoded
-from ..core.steps import Step, as_time
+from ..core.steps import Step, as_time, as_us
 from ..core.traces import read_node_trace
 from ..errors import ArchiveError
 from .format import (
@@ -42,7 +42,7 @@ from .format import (
     journal_of,
     unpack,
 )
-from .versions import Record, TimeUs, applied, is_difference, memory_of
+from .versions import Record, TimeUs, applied, has_too_many_marks, is_difference, memory_of, record_in
 
 LARGEST_CHANGES = 4 * LARGEST_STATE
 """Bytes of all versions that are gone through to get to it."""
@@ -51,9 +51,7 @@ LARGEST_TRACES = 256 * 2**20
 LARGEST_META = 8 * 2**20
 LARGEST_ANSWER = 64 * 2**20
 """Bytes of what one question to the file brings, where nothing else is said."""
-MOST_MARKS = 4_000_000
-"""Brackets and commas in one trace: each may become a value of a hundred bytes."""
-STAGE_BYTES = 1_000
+MOST_STAGES = 100_000
 MOST_STEPS = 500_000
 MOST_TRACES = 100_000
 MOST_ROWS = 200_000
@@ -71,7 +69,6 @@ _decode_changes = msgspec.msgpack.Decoder(
     Annotated[list[Annotated[_Raws, Meta(min_length=1, max_length=2)]], Meta(max_length=2 * MOST_TASKS)]
 ).decode
 _decode_id = msgspec.msgpack.Decoder(str).decode
-_decode_record = msgspec.msgpack.Decoder(Record).decode
 _decode_result = msgspec.msgpack.Decoder(
     tuple[str, str, str, str, Annotated[dict[str, str], Meta(max_length=1_000)]]
 ).decode
@@ -182,7 +179,8 @@ class ArchiveReader:
             for seq, time_us, heard_s, told in self._rows(sql, (project_id,), kind, MOST_STEPS):
                 if told is not None:
                     project = _project(project_id, told)
-                if project is None or (steps and time_us <= steps[-1].time_us):
+                is_later = time_us > steps[-1].time_us if steps else as_us(as_time(time_us)) == time_us
+                if project is None or not is_later:
                     raise ValueError("its steps do not follow each other")
                 steps.append(Step(seq, time_us, heard_s, heard_s, project, []))
         return steps
@@ -216,19 +214,21 @@ class ArchiveReader:
         """By task id, times as they were stamped."""
         sql = "SELECT task_id, body FROM traces WHERE project_id = ?"
         found: dict[str, Trace] = {}
-        left = LARGEST_TRACES
+        left, stages_left = LARGEST_TRACES, MOST_STAGES
         with self.guarded():
             for _, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES, LARGEST_BODY):
                 text = unpack(body, min(left, LARGEST_BODY)).decode()
-                if text.count("[") + text.count("{") + text.count(",") > MOST_MARKS:
+                if has_too_many_marks(text):
                     raise ValueError("a trace is too large")
                 event = read_node_trace("trace", Payload(text))
                 left -= text.__sizeof__()
                 if isinstance(event, NodeTrace):
                     found[event.task_id] = event.trace
-                    left -= STAGE_BYTES * len(event.trace.stages)
-                if left < 0:
-                    raise ValueError(f"its traces are more than {LARGEST_TRACES // 2**20} MiB")
+                    stages_left -= len(event.trace.stages)
+                if left < 0 or stages_left < 0:
+                    raise ValueError(
+                        f"its traces are more than {LARGEST_TRACES // 2**20} MiB, or {MOST_STAGES:,} stages"
+                    )
         return found
 
     def results(self, project_id: str) -> dict[str, KeptResult]:
@@ -274,7 +274,7 @@ class ArchiveReader:
         records: State = {}
         size = 0
         for packed in _decode_keyframe(body):
-            record = _decode_record(packed)
+            record = record_in(packed)
             records[record[0]] = record
             size += memory_of(record)
             if size > LARGEST_STATE:
@@ -392,7 +392,7 @@ def _make_change(records: State, change: list[msgspec.Raw]) -> int:
         records.pop(task_id, None)
         return 0
     packed = change[1]
-    record = applied(records[task_id], packed) if is_difference(packed) else _decode_record(packed)
+    record = applied(records[task_id], packed) if is_difference(packed) else record_in(packed)
     if record[0] != task_id:
         raise ValueError("a change is of another task than it says")
     records[task_id] = record

@@ -59,12 +59,13 @@ class SavedRun(RunData):
             self.projects = reader.projects()
             self._kept = self._chosen(project_id)
             with reader.guarded():
-                exact_from = self.meta.get("exact_from", {}).get(self._kept.project_id, 0)
+                said = self.meta.get("exact_from")
+                exact_from = said.get(self._kept.project_id) if isinstance(said, dict) else None
                 self._past = Past(
                     reader,
                     self._kept,
                     has_forgotten=self.meta.get("has_forgotten") is True,
-                    exact_from=int(exact_from),
+                    exact_from=exact_from if isinstance(exact_from, int) else 0,
                 )
                 if not self._past.times_us():
                     raise ArchiveError(f"{reader.path} holds no moment of a run.")

@@ -48,8 +48,10 @@ _RAW = 21
 _WINDOW = 32_768
 """As much of a text as deflate can refer to."""
 _WORTH_IT = 200
-LARGEST_TEXT = 32 * 2**20
-"""Characters of one task's JSON; a server's frame of all tasks has at most four times as many."""
+LARGEST_TEXT = 16 * 2**20
+"""Characters of one task."""
+MOST_MARKS = 1_000_000
+"""Brackets and commas in one JSON text: each may become a value of a hundred bytes."""
 Difference = dict[int, Any]
 """Place in the record to its new value; of the JSON a text, or its size in bytes and its deflated form."""
 _RECORD_BYTES = 600
@@ -61,6 +63,7 @@ _STATUSES = {status.value: status for status in Status}
 _decode_difference = msgspec.msgpack.Decoder(
     Annotated[dict[int, msgspec.Raw], Meta(max_length=len(get_args(Record)))]
 ).decode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
 _decode_field = [msgspec.msgpack.Decoder(kind).decode for kind in get_args(Record)]
 _decode_deflated = msgspec.msgpack.Decoder(tuple[int, bytes]).decode
 
@@ -132,6 +135,7 @@ def difference(before: Record, after: Record) -> Difference:
 
 def applied(before: Record, packed: msgspec.Raw) -> Record:
     """`difference`, packed, undone. Raises ValueError (msgspec's are), zlib.error for what leads nowhere."""
+    _check_packed(packed)
     values: list[Any] = list(before)
     for place, value in _decode_difference(packed).items():
         if not 0 < place < len(values):
@@ -139,7 +143,34 @@ def applied(before: Record, packed: msgspec.Raw) -> Record:
         values[place] = (
             _text(before[21], value) if place == _RAW and not is_text(value) else _decode_field[place](value)
         )
-    return tuple(values)
+    record: Record = tuple(values)
+    check_size(record)
+    return record
+
+
+def record_in(packed: msgspec.Raw) -> Record:
+    """A whole task, as it was packed. Raises ValueError."""
+    _check_packed(packed)
+    record: Record = _decode_record(packed)
+    check_size(record)
+    return record
+
+
+def check_size(record: Record) -> None:
+    """Raises ValueError for a task of which too much would become in memory."""
+    size = sum(len(text) for text in record if isinstance(text, str))
+    if size > LARGEST_TEXT or has_too_many_marks(record[21]):
+        raise ValueError(f"a task of {size:,} characters is too large")
+
+
+def has_too_many_marks(json_text: str) -> bool:
+    return len(json_text) > MOST_MARKS and sum(map(json_text.count, "[{,")) > MOST_MARKS
+
+
+def _check_packed(packed: msgspec.Raw) -> None:
+    size = len(memoryview(packed))
+    if size > 4 * LARGEST_TEXT:
+        raise ValueError(f"a task of {size:,} bytes is too large")
 
 
 def is_text(packed: msgspec.Raw) -> bool:
@@ -168,7 +199,7 @@ def _text_difference(before: str, after: str) -> Any:
 
 def _text(before: str, packed: msgspec.Raw) -> str:
     size, body = _decode_deflated(packed)
-    if not 0 <= size <= LARGEST_TEXT:
+    if not 0 <= size <= 4 * LARGEST_TEXT:
         raise ValueError(f"a task's text of {size:,} bytes")
     return inflated(body, size, before.encode()[-_WINDOW:]).decode()
 

@@ -36,7 +36,7 @@ from .format import (
     pack,
 )
 from .rows import annotation_row, project_json, stage_row, task_row, trace_json
-from .versions import Record, difference, memory_of, record_of
+from .versions import Record, check_size, difference, memory_of, record_of
 
 KEYFRAME_AFTER = 1_000
 """Versions of tasks, or as many as the run has tasks twice over, where that is more."""
@@ -151,6 +151,10 @@ class ArchiveWriter:
             clean(task_id): None if task is None else record_of(self._redaction.task(task))
             for task_id, task in versions.items()
         }
+        with self._guarded():
+            for record in records.values():
+                if record is not None:
+                    check_size(record)
         run.changed.update(dict.fromkeys(records))
         if is_whole:
             run.changed.update(dict.fromkeys(run.records))
