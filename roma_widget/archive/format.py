@@ -11,6 +11,7 @@ import os
 import sqlite3
 import stat
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +89,7 @@ def header_of(path: Path) -> bytes:
     """
     _check_is_file(path)
     for beside in (journal_of(path), path.with_name(f"{path.name}-wal")):
-        if os.path.lexists(beside):
+        with suppress(FileNotFoundError):  # a journal comes and goes while somebody writes
             _check_is_file(beside)
     with path.open("rb") as file:
         return file.read(HEADER_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from ..core.lean import same_result, whole_of
@@ -13,6 +14,8 @@ from ..core.steps import Step, Steps
 from ..errors import NotLive
 from .reading import ArchiveReader, Kept, KeptResult, State
 from .versions import Record, task_of
+
+links = attrgetter("parent_id", "depth", "child_ids", "depends_on", "context_ids")
 
 
 class Past(Recall):
@@ -32,11 +35,22 @@ class Past(Recall):
         self._made: dict[str, tuple[Record, Task]] = {}
         self._last_tasks = self._tasks_at(self._steps[-1].seq) if self._steps else NO_TASKS
 
-    def each(self) -> Iterator[tuple[Step, Mapping[str, Task], bool]]:
-        """Every step with the tasks as they were from then on, unchanged ones being the same objects."""
+    def each(self) -> Iterator[tuple[Step, Mapping[str, Task | None], bool]]:
+        """Every step, what became of tasks at it (at the first one: all), and whether all is known of it."""
+        tasks: dict[str, Task] = {}
+        changes = self._reader.changes(self._project_id)
+        change = next(changes, None)
         for place in range(len(self._steps)):
             step = self._steps[place]
-            yield step, self._tasks_at(step.seq), self._is_exact(step.seq)
+            versions: dict[str, Task | None] = {}
+            while change is not None and change[0] <= step.seq:
+                for task_id, record in change[1].items():
+                    versions[task_id] = None if record is None else task_of(record, self._rest)
+                change = next(changes, None)
+            if _move(tasks, versions):
+                with self._reader.guarded():
+                    check_links(tasks)
+            yield step, versions if place else dict(tasks), self._is_exact(step.seq)
 
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
         records = self._reader.state(self._project_id, seq, self._last)
@@ -79,6 +93,19 @@ class _Rest:
             return self(task)
 
         return read()
+
+
+def _move(tasks: dict[str, Task], versions: Mapping[str, Task | None]) -> bool:
+    """Makes `tasks` what became of them. Have links changed?"""
+    have_changed = False
+    for task_id, task in versions.items():
+        before = tasks.get(task_id)
+        if task is None:
+            tasks.pop(task_id, None)
+        else:
+            tasks[task_id] = task
+        have_changed |= before is None or task is None or links(before) != links(task)
+    return have_changed
 
 
 def check_links(tasks: Mapping[str, Task]) -> None:

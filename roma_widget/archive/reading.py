@@ -210,6 +210,21 @@ class ArchiveReader:
                 raise ValueError("a moment is too large")
         return records
 
+    def changes(self, project_id: str) -> Iterator[tuple[int, dict[str, Record | None]]]:
+        """What became of tasks, in the order of the steps' numbers; None: gone. One step may come in two parts."""
+        sql = "SELECT first_seq, is_keyframe FROM blocks WHERE project_id = ? ORDER BY last_seq, is_keyframe"
+        body_of = "SELECT body FROM blocks WHERE project_id = ? AND first_seq = ? AND is_keyframe = ?"
+        records: State = {}
+        for block in self._rows(sql, (project_id,), tuple[int, int], MOST_STEPS):
+            for (body,) in self._rows(body_of, (project_id, *block), tuple[bytes], 1, LARGEST_BODY):
+                with self.guarded():
+                    if block[1]:
+                        yield block[0], _became(records, self._keyframe(unpack(body)))
+                        continue
+                    for seq, changes in _decode_block(unpack(body)):
+                        ids = [_make_change(records, change)[0] for change in _decode_changes(changes)]
+                        yield seq, {task_id: records.get(task_id) for task_id in ids}
+
     def traces(self, project_id: str) -> dict[str, Trace]:
         """By task id, times as they were stamped."""
         sql = "SELECT task_id, body FROM traces WHERE project_id = ?"
@@ -293,7 +308,7 @@ class ArchiveReader:
             for seq, changes in _decode_block(block):
                 if begin < seq <= end:
                     for change in _decode_changes(changes):
-                        size += _make_change(records, change)
+                        size += _make_change(records, change)[1]
                         if size > LARGEST_CHANGES:
                             raise ValueError("its changes are too large")
 
@@ -385,18 +400,28 @@ class ArchiveReader:
             raise ArchiveError(f"{self.path} is damaged: {_words(error)}.") from error
 
 
-def _make_change(records: State, change: list[msgspec.Raw]) -> int:
-    """Gives the bytes that it took."""
+def _became(records: State, keyframe: State) -> dict[str, Record | None]:
+    """Makes `records` what the keyframe has. Gives what differed."""
+    gone: dict[str, Record | None] = {task_id: None for task_id in records if task_id not in keyframe}
+    changed = {task_id: each for task_id, each in keyframe.items() if records.get(task_id) != each}
+    for task_id in gone:
+        del records[task_id]
+    records.update(changed)
+    return gone | changed
+
+
+def _make_change(records: State, change: list[msgspec.Raw]) -> tuple[str, int]:
+    """Gives the task's id, and the bytes that it takes now."""
     task_id = _decode_id(change[0])
     if len(change) == 1:
         records.pop(task_id, None)
-        return 0
+        return task_id, 0
     packed = change[1]
     record = applied(records[task_id], packed) if is_difference(packed) else record_in(packed)
     if record[0] != task_id:
         raise ValueError("a change is of another task than it says")
     records[task_id] = record
-    return memory_of(record)
+    return task_id, memory_of(record)
 
 
 def _project(project_id: str, told: str) -> Project:

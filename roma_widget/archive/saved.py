@@ -14,7 +14,7 @@ from ..analysis.run_data import RunData
 from ..core.annotations import Annotation
 from ..core.clock import ServerClock
 from ..core.log import Excerpt
-from ..core.model import NO_TASKS, Project, Snapshot, Task, Trace
+from ..core.model import Project, Snapshot, Task, Trace
 from ..core.outcome import Verdict, progress
 from ..core.reading import shorten
 from ..core.recall import Recalled
@@ -238,12 +238,8 @@ class SavedRun(RunData):
         )
 
     def _source_steps(self) -> Iterator[SourceStep]:
-        before: Mapping[str, Task] = NO_TASKS
-        for step, tasks, is_exact in self._past.each():
-            versions: dict[str, Task | None] = dict.fromkeys(each for each in before if each not in tasks)
-            versions.update((key, task) for key, task in tasks.items() if before.get(key) is not task)
+        for step, versions, is_exact in self._past.each():
             yield SourceStep(step.time_us, step.heard_s, step.project, versions, is_exact)
-            before = tasks
 
     def _fetched(self, snapshot: Snapshot) -> tuple[Mapping[str, Trace], float | None]:
         return self.traces(), self._kept.offset_s

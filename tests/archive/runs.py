@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -120,3 +121,17 @@ def saved(path: Path, n_steps: int = 20, n_tasks: int = 12) -> Path:
 
 def writer(path: Path, *, append: bool = False) -> ArchiveWriter:
     return ArchiveWriter(path, redaction(None), about={}, append=append)
+
+
+def spill(db: sqlite3.Connection) -> None:
+    """Begins to write over what there is, as far as SQLite's memory makes it: the file is half new, its journal old."""
+    db.execute("PRAGMA cache_size = 1")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE blocks SET body = zeroblob(length(body))")
+    db.execute("INSERT INTO traces VALUES ('more', 'more', randomblob(1000000))")
+
+
+def journal_is_hot(path: Path) -> bool:
+    """Would SQLite play it back? It is begun with zeros."""
+    journal = path.with_name(f"{path.name}-journal")
+    return journal.exists() and journal.read_bytes()[:1] not in (b"", b"\0")

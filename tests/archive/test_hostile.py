@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from archive.runs import saved, tree, writer
+from archive.runs import journal_is_hot, saved, spill, tree, writer
 from archive.spoiling import read_all, spoiled
 
 from roma_widget.archive.format import pack
@@ -213,9 +213,8 @@ def test_a_journal_of_another_file_is_refused_or_read(tmp_path: Path) -> None:
 def hot_journal(path: Path) -> bytes:
     """What a writer leaves beside `path` that is killed in the middle of a commit."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA cache_size = 1")
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE blocks SET body = zeroblob(length(body))")
+        spill(db)
+        assert journal_is_hot(path)
         return Path(f"{path}-journal").read_bytes()
 
 

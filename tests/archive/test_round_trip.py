@@ -13,7 +13,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from archive.runs import NOON, PLAYABLE, Written, growing, saved, seen_in, some_traces, writer
+from archive.runs import (
+    NOON,
+    PLAYABLE,
+    Written,
+    growing,
+    journal_is_hot,
+    saved,
+    seen_in,
+    some_traces,
+    spill,
+    writer,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -387,9 +398,8 @@ def test_what_a_killed_recording_left_is_not_played_back_into_the_new_file(tmp_p
     path = tmp_path / "run.roma"
     saved(path, n_steps=50)
     killed = sqlite3.connect(path, isolation_level=None)
-    killed.execute("PRAGMA cache_size = 1")
-    killed.execute("BEGIN IMMEDIATE")
-    killed.execute("UPDATE blocks SET body = zeroblob(length(body))")
+    spill(killed)
+    assert journal_is_hot(path)
     old, journal = path.read_bytes(), Path(f"{path}-journal").read_bytes()
     killed.execute("ROLLBACK")
     killed.close()
