@@ -133,5 +133,8 @@ def spill(db: sqlite3.Connection) -> None:
 
 def journal_is_hot(path: Path) -> bool:
     """Would SQLite play it back? It is begun with zeros."""
-    journal = path.with_name(f"{path.name}-journal")
-    return journal.exists() and journal.read_bytes()[:1] not in (b"", b"\0")
+    try:
+        with path.with_name(f"{path.name}-journal").open("rb") as journal:
+            return journal.read(1) not in (b"", b"\0")
+    except FileNotFoundError:
+        return False

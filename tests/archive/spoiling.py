@@ -24,7 +24,7 @@ from roma_widget.archive.redaction import redaction
 from roma_widget.archive.saved import SavedRun, open_run
 from roma_widget.archive.saving import save
 from roma_widget.core.steps import as_time
-from roma_widget.errors import ArchiveError, NotLive
+from roma_widget.errors import ArchiveError, RomaError
 
 MOST_MOMENTS = 12
 
@@ -62,7 +62,7 @@ def _read_moments(run: SavedRun) -> None:
     for words in (run.times, run.progress, run.story, run.lack, repr(run), run.listed()):
         str(words).encode()
     for task_id, task in list(run.snapshot.tasks.items())[:20]:
-        with suppress(NotLive):
+        with suppress(RomaError):  # what cannot be decoded is said
             str(task.raw).encode()
         if task_id in run.traces():
             for stage in run.trace(task_id).stages:
