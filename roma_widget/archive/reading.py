@@ -52,7 +52,7 @@ LARGEST_META = 8 * 2**20
 LARGEST_ANSWER = 64 * 2**20
 """Bytes of what one question to the file brings, where nothing else is said."""
 MOST_STAGES = 100_000
-MOST_STEPS = 500_000
+MOST_STEPS = 1_000_000
 MOST_TRACES = 100_000
 MOST_ROWS = 200_000
 LONGEST_READ_S = 10.0
@@ -88,7 +88,6 @@ _DAMAGE = (
     OverflowError,
     RecursionError,
     MemoryError,
-    AttributeError,
 )
 
 

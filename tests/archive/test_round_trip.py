@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from archive.runs import (
@@ -424,3 +426,53 @@ def test_a_step_of_the_calendars_end_is_kept(tmp_path: Path) -> None:
     with open_run(tmp_path / "run.roma") as run:
         assert run.times_us() == [last, last + 1, last + 2]
         assert len(run.times) == 3
+
+
+def test_the_states_can_be_read_as_the_documentation_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By docs/archive.md alone: no module of ours takes part."""
+    monkeypatch.setattr(writing, "KEYFRAME_AFTER", 7)
+    path = saved(tmp_path / "run.roma", n_steps=60)
+    with sqlite3.connect(path) as db:
+        blocks = db.execute(
+            "SELECT first_seq, is_keyframe, body FROM blocks ORDER BY last_seq, is_keyframe"
+        ).fetchall()
+    db.close()
+
+    def unpacked(body: bytes) -> Any:
+        assert int.from_bytes(body[:8], "big") == len(zlib.decompress(body[8:]))
+        return msgspec.msgpack.decode(zlib.decompress(body[8:]))
+
+    def state(n: int) -> dict[str, list[Any]]:
+        begin, body = max((first, body) for first, is_keyframe, body in blocks if is_keyframe and first <= n)
+        tasks = {record[0]: record for record in unpacked(body)}
+        for seq, changes in (change for _, is_key, body in blocks if not is_key for change in unpacked(body)):
+            for task_id, *new in changes if begin < seq <= n else ():
+                if not new:
+                    del tasks[task_id]
+                elif isinstance(new[0], list):
+                    tasks[task_id] = new[0]
+                else:
+                    record = list(tasks[task_id])
+                    for place, value in new[0].items():
+                        record[place] = value
+                        if place == 21 and isinstance(value, list):
+                            inflate = zlib.decompressobj(zdict=tasks[task_id][21].encode()[-32_768:])
+                            record[place] = inflate.decompress(value[1]).decode()
+                    tasks[task_id] = record
+        return tasks
+
+    with open_run(path) as run:
+        for seq, time_us in enumerate(run.times_us()):
+            tasks = run.recall(as_time(time_us)).snapshot.tasks
+            found = state(seq)
+            assert found.keys() == tasks.keys()
+            for task_id, task in tasks.items():
+                record = found[task_id]
+                assert (record[0], record[2], record[19], record[21]) == (
+                    task_id,
+                    str(task.status),
+                    task.result_summary,
+                    task.raw_json,
+                )
