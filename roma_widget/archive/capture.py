@@ -14,7 +14,8 @@ import json
 import lzma
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -96,7 +97,8 @@ def read_capture(path: str | Path) -> Capture:
     >>> read_capture("a_complete.jsonl.xz").frames[-1].project["status"]
     'completed'
     """
-    return _Reading(str(path)).read(_numbered_lines(Path(path)))
+    with closing(_numbered_lines(Path(path))) as lines:
+        return _Reading(str(path)).read(lines)
 
 
 class _Line(msgspec.Struct):
@@ -222,7 +224,7 @@ def _moved(moment: Moment, by_s: float) -> Moment:
             return ProjectDeleted(at_s, moment.project_id)
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _numbered_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
     """The lines that are not blank, with their numbers from 1."""
     number = 0
     try:
