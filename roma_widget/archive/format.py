@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +26,6 @@ LARGEST_STATE: Final = 128 * 2**20
 HEADER_BYTES: Final = 100
 MOST_OBJECTS: Final = 200
 _MAGIC: Final = b"SQLite format 3\x00"
-_NAMES_ANOTHER: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
-"""How a journal ends that names a second one, which SQLite would delete, whatever file that is. Ours never do."""
 
 TABLES: Final = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -81,33 +77,6 @@ def named(path: object) -> Path:
     if isinstance(path, str | os.PathLike) and str(path) and "\0" not in str(path):
         return Path(path).expanduser()
     raise ValueError(f'path takes a file\'s name, as in "run.roma", not {shorten(repr(path), 60)}.')
-
-
-def header_of(path: Path) -> bytes:
-    """How the file begins. Raises OSError, also for what is no file or has something else than a file beside it: a
-    pipe would be waited for, for ever.
-    """
-    _check_is_file(path)
-    for beside in (journal_of(path), path.with_name(f"{path.name}-wal")):
-        with suppress(FileNotFoundError):  # a journal comes and goes while somebody writes
-            _check_is_file(beside)
-    with path.open("rb") as file:
-        return file.read(HEADER_BYTES)
-
-
-def journal_of(path: Path) -> Path:
-    """What SQLite keeps beside a file while it writes, and leaves there when it is killed."""
-    return path.with_name(f"{path.name}-journal")
-
-
-def _check_is_file(path: Path) -> None:
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(f"{path.name} is no file")
-    if path.name.endswith("-journal"):
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - len(_NAMES_ANOTHER)))
-            if file.read() == _NAMES_ANOTHER:
-                raise OSError(f"{path.name} is no journal of a saved run")
 
 
 def foreign(header: bytes) -> str | None:

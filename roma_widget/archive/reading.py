@@ -33,15 +33,8 @@ from ..core.split import decoded
 from ..core.steps import Step, as_time, as_us
 from ..core.traces import read_node_trace
 from ..errors import ArchiveError
-from .format import (
-    LARGEST_BODY,
-    LARGEST_STATE,
-    foreign,
-    has_our_tables,
-    header_of,
-    journal_of,
-    unpack,
-)
+from .files import Hold, header_of, journal_of
+from .format import LARGEST_BODY, LARGEST_STATE, foreign, has_our_tables, unpack
 from .versions import Record, TimeUs, applied, has_too_many_marks, is_difference, memory_of, record_in
 
 LARGEST_CHANGES = 4 * LARGEST_STATE
@@ -127,7 +120,12 @@ class ArchiveReader:
             why = foreign(header_of(self._file))
             if why is not None:
                 raise ArchiveError(f"{path} cannot be loaded: {why}.")
-            self._db = self._opened()
+            self._hold = Hold(self._file)
+            try:
+                self._db = self._opened()
+            except BaseException:
+                self._hold.end()
+                raise
         try:
             if not self._ask_all(has_our_tables):
                 raise ArchiveError(f"{path} cannot be loaded: its tables are not those of a saved run.")
@@ -139,6 +137,7 @@ class ArchiveReader:
         """The file can be read no more."""
         with self._lock:
             self._db.close()
+            self._hold.end()
             if self._scratch is not None:
                 self._scratch.cleanup()
 

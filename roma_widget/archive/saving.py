@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import ArchiveError
-from .format import foreign, header_of, journal_of, named
+from .files import header_of, journal_of
+from .format import foreign, named
 from .source import Source
 from .writing import ArchiveWriter, Redacts
 

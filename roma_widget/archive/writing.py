@@ -25,6 +25,7 @@ from ..core.model import Project, Task, Trace
 from ..core.outcome import iso
 from ..core.reading import clean
 from ..errors import ArchiveError
+from .files import Hold, header_of
 from .format import (
     APPLICATION_ID,
     LARGEST_STATE,
@@ -32,7 +33,6 @@ from .format import (
     VERSION,
     foreign,
     has_our_tables,
-    header_of,
     pack,
 )
 from .rows import annotation_row, project_json, stage_row, task_row, trace_json
@@ -117,12 +117,20 @@ class ArchiveWriter:
         if why is not None:
             raise ArchiveError(f"{path} cannot be gone on with: {why}. Give another name.")
         with self._guarded():
-            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+            path.touch()
+            self._hold = Hold(path)
+            try:
+                self._db = sqlite3.connect(
+                    path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+                )
+            except BaseException:
+                self._hold.end()
+                raise
         try:
             with self._guarded():
                 self._begin(about, is_new=not header)
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
     def step(
@@ -263,6 +271,7 @@ class ArchiveWriter:
     def close(self) -> None:
         """What is not committed is lost."""
         self._db.close()
+        self._hold.end()
 
     # -- insides
 

@@ -20,6 +20,7 @@ from archive import runs
 from archive.runs import growing, journal_is_hot, saved
 
 from roma_widget.archive import reading
+from roma_widget.archive.files import header_of
 from roma_widget.archive.reading import ArchiveReader
 from roma_widget.archive.saved import SavedRun, open_run
 from roma_widget.core.model import Task
@@ -181,6 +182,28 @@ def test_two_who_find_a_journal_at_once_both_read(killed: Path) -> None:
     for each in readers:
         each.join()
     assert found == [20] * 4
+
+
+def test_looking_at_a_file_leaves_the_locks_of_who_reads_it(tmp_path: Path) -> None:
+    """POSIX takes all locks on a file from a process that closes any descriptor of it."""
+    path = saved(tmp_path / "run.roma")
+    script = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None); "
+        "db.execute('BEGIN EXCLUSIVE'); print('taken')"
+    )
+
+    def is_locked() -> bool:
+        run = [sys.executable, "-c", script, str(path)]
+        return "taken" not in subprocess.run(run, capture_output=True, text=True, check=False).stdout
+
+    with ArchiveReader(path) as reader:
+        reader._db.execute("BEGIN")
+        reader._db.execute("SELECT count(*) FROM steps").fetchone()
+        for _ in range(3):
+            open_run(path).close()
+            assert header_of(path)
+        assert is_locked()
+    assert not is_locked()
 
 
 if __name__ == "__main__":
