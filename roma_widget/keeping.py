@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .archive.recorder import Recorder
@@ -13,6 +14,7 @@ from .archive.source import Source, SourceStep
 from .client.actions import Actions
 from .client.feed import Feed
 from .client.remembered import Remembers
+from .client.trace_cache import print_of
 from .core.annotations import Annotation
 from .core.events import TaskRest
 from .core.log import Row
@@ -24,6 +26,8 @@ from .core.traces import Fetching
 from .errors import RomaError
 
 TRACES_EVERY_S = 3.0
+TRACES_AT_A_TIME = 100
+SOON_S = 0.2
 FETCH_WITHIN_S = 20.0
 _log = logging.getLogger("roma_widget.keeping")
 
@@ -46,6 +50,8 @@ class Keeping(Remembers):
     def __init__(self, feed: Feed, *, keeps_history: bool) -> None:
         super().__init__(feed, keeps_history=keeps_history)
         self._recorders: dict[Recorder, asyncio.Task[None]] = {}
+        self._asked_for: dict[tuple[str, str], int] = {}
+        """Prints of the tasks whose traces were fetched for a recording: what is kept of them here may go again."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -102,7 +108,7 @@ class Keeping(Remembers):
     def record_with(self, recorder: Recorder) -> None:
         """From now on it hears what is heard here; traces of tasks that have ended are fetched for it."""
         recorder.attach(self, self._shown(), time.time())
-        fetching = asyncio.get_running_loop().create_task(self._fetch_traces(), name="roma-recording")
+        fetching = asyncio.get_running_loop().create_task(self._fetch_traces(recorder), name="roma-recording")
         self._recorders[recorder] = fetching
 
     def stop_recording(self, recorder: Recorder) -> None:
@@ -119,22 +125,32 @@ class Keeping(Remembers):
         for recorder in self._recorders:
             recorder.hear(shown, changes, now_s)
 
-    async def _fetch_traces(self) -> None:
-        while True:
+    async def _fetch_traces(self, recorder: Recorder) -> None:
+        while not recorder.is_over:
             shown = self._shown() if self.connection.state == "live" else None
-            if shown is not None:
-                project_id = shown.project.project_id
-                wanted = [
-                    task.task_id for task in shown.tasks.values() if self._wants_trace(project_id, task)
-                ]
+            wanted = self._traces_wanted(shown) if shown is not None else []
+            if shown is not None and wanted:
                 try:
-                    await self.actions.fetch_traces(wanted, FETCH_WITHIN_S, Fetching())
+                    ids = [task.task_id for task in wanted]
+                    await self.actions.fetch_traces(ids, FETCH_WITHIN_S, Fetching())
                 except RomaError as error:  # it is asked for again
                     _log.debug("fetching traces for a recording: %s", error)
-            await asyncio.sleep(TRACES_EVERY_S)
+                project_id = shown.project.project_id
+                for task in wanted:
+                    if self._feed.traces.get(project_id, task) is not None:
+                        self._asked_for[project_id, task.task_id] = print_of(task)
+            is_more = len(wanted) == TRACES_AT_A_TIME
+            await asyncio.sleep(SOON_S if is_more else TRACES_EVERY_S)
 
-    def _wants_trace(self, project_id: str, task: Task) -> bool:
-        return task.status in FINAL and self._feed.traces.get(project_id, task) is None
+    def _traces_wanted(self, shown: ProjectState) -> list[Task]:
+        """Some of the tasks that have ended and whose trace nobody has asked for since."""
+        project_id = shown.project.project_id
+        wanted = (
+            task
+            for task in shown.tasks.values()
+            if task.status in FINAL and self._asked_for.get((project_id, task.task_id)) != print_of(task)
+        )
+        return list(islice(wanted, TRACES_AT_A_TIME))
 
     # -- for a recorder, on its thread
 

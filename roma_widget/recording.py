@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .archive.recorder import Recorder
 from .client.feed import FeedOptions
 from .client.loop import io_thread
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN
@@ -46,8 +47,8 @@ def record(
         with _asked_to_end() as asked:
             session = io.result(open_session(options, project, owner, recorder))
             try:
-                _go_on(session, recorder.path, asked, until_done=until_done)
-                if until_done and not asked.is_set():
+                _go_on(session, recorder, asked, until_done=until_done)
+                if until_done and not asked.is_set() and not recorder.is_over:
                     io.result(_last_traces(session))
             finally:
                 io.result(session.disown(owner))
@@ -58,9 +59,9 @@ def record(
     print(f"{recorder.path}: {_story(session)}")
 
 
-def _go_on(session: Session, path: Path, asked: threading.Event, *, until_done: bool) -> None:
+def _go_on(session: Session, recorder: Recorder, asked: threading.Event, *, until_done: bool) -> None:
     said = None
-    while not asked.wait(SAY_EVERY_S):
+    while not asked.wait(SAY_EVERY_S) and not recorder.is_over:
         now = f"{session.connection.state}; {_story(session)}"
         if session.connection.error:
             now = f"{now}; {shorten(session.connection.error, 200)}"

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -27,9 +28,21 @@ from ..errors import ArchiveError
 from .writing import ArchiveWriter, Redacts, TakenOver
 
 EVERY_S = 1.0
+MOST_CHARACTERS = 60_000_000
+"""Of the traces of a run, which may take four bytes each; `reading` takes as much."""
+MOST_STAGES = 100_000
+MOST_STEPS = 1_000_000
 MOST_WAITING = 100_000
 """Changes that are kept while the disk takes none."""
+_running: set[Recorder] = set()
 _log = logging.getLogger("roma_widget.archive")
+
+
+def is_recorded(path: Path) -> bool:
+    """Is this file being written by a recording of this process?"""
+    with suppress(OSError):
+        return any(not each.is_over and path.samefile(each.path) for each in tuple(_running))
+    return False
 
 
 class Recorded(Protocol):
@@ -68,8 +81,12 @@ class _Run:
         self.steps = Steps()
         self.seqs: list[int] = []
         self.times_us: list[int] = []
-        self.traces: dict[str, Trace] = {}
-        self.results: dict[str, TaskRest] = {}
+        self.moves = 0
+        self.traces: dict[str, int] = {}
+        """Prints of what is written, by task id: the things themselves may be forgotten meanwhile."""
+        self.results: dict[str, int] = {}
+        self.characters = 0
+        self.n_stages = 0
         self.annotations = 0
 
 
@@ -89,13 +106,20 @@ class Recorder:
         self._runs: dict[str, _Run] = {}
         self._logged: Recorded | None = None
         self._row_seq = -1
+        self._is_behind = False
         self._is_over = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._keep_writing, name="roma-recorder", daemon=True)
+        _running.add(self)
         self._thread.start()
         atexit.register(self.close)
 
     # -- on the loop
+
+    @property
+    def is_over(self) -> bool:
+        """Is nothing written any more?"""
+        return self._is_over.is_set()
 
     def attach(self, source: Recorded, shown: ProjectState | None, now_s: float) -> None:
         """This session is recorded from now on."""
@@ -104,7 +128,7 @@ class Recorder:
 
     def hear(self, shown: ProjectState | None, changes: Iterable[Change], now_s: float) -> None:
         """What is shown has become `shown`, by `changes`."""
-        if shown is None or self._is_over.is_set() or len(self._heard) >= MOST_WAITING:
+        if shown is None or self.is_over or len(self._heard) >= MOST_WAITING:
             return
         project_id = shown.project.project_id
         is_whole = project_id != self._shown_id
@@ -136,6 +160,7 @@ class Recorder:
         self._is_over.set()
         self._wake.set()
         self._thread.join(timeout_s)
+        _running.discard(self)
         atexit.unregister(self.close)
 
     # -- on its thread
@@ -147,9 +172,9 @@ class Recorder:
             try:
                 self._write(is_last=is_last)
                 said = None
-            except TakenOver as error:  # as when a cell runs again: nothing is wrong
-                _log.info("%s", error)
-                self._fail(str(error), is_told=False)
+            except TakenOver as error:
+                # as when a cell runs again: nothing is wrong
+                self._fail(str(error), is_told=not error.by_this_process)
             except ArchiveError as error:
                 _log.warning("%s", error)
                 if said is None:
@@ -158,14 +183,16 @@ class Recorder:
             except Exception as error:  # a bug of ours must be seen, and must not end what it can go on with
                 _log.exception("recording %s", self.path)
                 self._fail(f"roma-widget has a bug and stopped recording {self.path}: {error!r}")
-            if is_last:
+            if is_last or self.failure is not None:
+                self._is_over.set()
                 self._writer.close()
                 return
             self._wake.wait(EVERY_S)
 
     def _write(self, *, is_last: bool) -> None:
-        if self.failure is not None:
-            return
+        if self._is_behind:
+            self._writer.commit()  # before more is put to what could not be written
+        self._is_behind = True
         while self._heard:
             self._put(self._heard.popleft())
         source = self._source
@@ -177,6 +204,7 @@ class Recorder:
         if is_last:
             self._writer.note(ended=True)
         self._writer.commit()
+        self._is_behind = False
 
     def _put(self, heard: _Heard) -> None:
         run = self._runs.setdefault(heard.project_id, _Run())
@@ -188,6 +216,8 @@ class Recorder:
             return
         step = run.steps.add(heard.now_s, heard.steady_s, project, [])
         seq = self._writer.step(project, heard.versions, step.time_us, heard.now_s, is_whole=heard.is_whole)
+        if seq >= MOST_STEPS - 1:
+            self._fail(f"{self.path} has as many moments as an archive takes; its recording has ended.")
         run.seqs.append(seq)
         run.times_us.append(step.time_us)
         if heard.is_whole:
@@ -195,8 +225,8 @@ class Recorder:
 
     def _put_times(self, project_id: str, run: _Run) -> None:
         """Steps may turn out to have been at other times: see `core.steps`."""
-        times_us = run.steps.times_us()
-        if times_us != run.times_us:
+        if run.steps.moves != run.moves:
+            run.moves, times_us = run.steps.moves, run.steps.times_us()
             moved = {
                 seq: now for seq, was, now in zip(run.seqs, run.times_us, times_us, strict=True) if was != now
             }
@@ -211,17 +241,29 @@ class Recorder:
         for project_id, run in self._runs.items():
             offset_s = source.server_offset_s()
             self._writer.known(project_id, offset_s=offset_s, until_us=run.steps.newest_us)
-            for task_id, trace in source.traces(project_id).items():
-                if run.traces.get(task_id) is not trace:
-                    run.traces[task_id] = trace
-                    self._writer.trace(project_id, trace)
+            for trace in source.traces(project_id).values():
+                self._put_trace(project_id, run, trace)
             for lean_json, rest in source.results(project_id):
-                if run.results.get(rest.task_id) is not rest:
-                    run.results[rest.task_id] = rest
+                print_ = hash((rest.result_json, rest.details_json, rest.aux_json, *rest.texts.values()))
+                if run.results.get(rest.task_id) != print_:
+                    run.results[rest.task_id] = print_
                     self._writer.result(project_id, lean_json, rest)
             written = source.annotated(project_id)
             self._writer.annotations(written[run.annotations :])
             run.annotations = len(written)
+
+    def _put_trace(self, project_id: str, run: _Run, trace: Trace) -> None:
+        print_ = hash((trace.trace_id, trace._stage_texts))
+        if run.traces.get(trace.task_id) == print_ or run.characters > MOST_CHARACTERS:
+            return
+        run.traces[trace.task_id] = print_
+        run.characters += trace.size
+        run.n_stages += len(trace.stages)
+        if run.characters > MOST_CHARACTERS or run.n_stages > MOST_STAGES:
+            run.characters = MOST_CHARACTERS + 1
+            self._tell(f"{self.path} has as many traces as an archive takes; no more are recorded.")
+            return
+        self._writer.trace(project_id, trace)
 
     def _fail(self, sentence: str, *, is_told: bool = True) -> None:
         if self.failure is None:

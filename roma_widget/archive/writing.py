@@ -43,6 +43,8 @@ KEYFRAME_AFTER = 1_000
 BUSY_S = 10.0
 PAGE_BYTES = 1024
 """Most rows are bodies of a few kilobytes, each of which begins a page."""
+_tokens: set[str] = set()
+"""Of all writers of this process, ever."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -65,7 +67,11 @@ class Redacts(Protocol):
 
 
 class TakenOver(ArchiveError):
-    """Somebody else writes this file now."""
+    """Somebody else writes this file now; `by_this_process`: as when a cell runs again."""
+
+    def __init__(self, message: str, *, by_this_process: bool = False) -> None:
+        super().__init__(message)
+        self.by_this_process = by_this_process
 
 
 @dataclass(slots=True)
@@ -107,6 +113,7 @@ class ArchiveWriter:
         self._redaction = redaction
         self._runs: dict[str, _Run] = {}
         self._token = secrets.token_hex(8)
+        _tokens.add(self._token)
         self._first_row = self._next_row = self._shown = 0
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         with self._guarded():
@@ -118,6 +125,7 @@ class ArchiveWriter:
             raise ArchiveError(f"{path} cannot be gone on with: {why}. Give another name.")
         with self._guarded():
             path.touch()
+            self._identity = _identity(path)
             self._hold = Hold(path)
             try:
                 self._db = sqlite3.connect(
@@ -243,30 +251,44 @@ class ArchiveWriter:
 
     def note(self, **values: Any) -> None:
         """Of the whole file, JSON values by name."""
-        rows = [(name, clean(json.dumps(value, ensure_ascii=False))) for name, value in values.items()]
-        self._write(_put("meta", 2), rows)
+        self._write(_put("meta", 2), _meta_rows(values))
 
     def commit(self) -> None:
         """What was written until now is safe. Raises TakenOver when another writer has begun on the same file."""
         for project_id, run in self._runs.items():
             self._put_changes(project_id, run)
             self._put_rows(project_id, run)
-        self.note(redaction=self._redaction.report(), written=datetime.now(UTC).isoformat())
-        waiting, self._waiting = self._waiting, []
         with self._guarded():
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                (writer,) = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
-                if json.loads(writer) != self._token:
-                    raise TakenOver(f"{self.path} is written by another recording now; this one has ended.")
-                for sql, rows in waiting:
+                self._check_whose_it_is()
+                for sql, rows in self._waiting:
                     self._db.executemany(sql, rows)
+                about = {"redaction": self._redaction.report(), "written": datetime.now(UTC).isoformat()}
+                self._db.executemany(_put("meta", 2), _meta_rows(about))
                 self._db.execute("COMMIT")
             except BaseException:
-                self._waiting = waiting + self._waiting
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+        self._waiting = []
+
+    def _check_whose_it_is(self) -> None:
+        (writer,) = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
+        token = json.loads(writer)
+        if token != self._token:
+            raise TakenOver(
+                f"{self.path} is written by another recording now; this one has ended.",
+                by_this_process=token in _tokens,
+            )
+        try:
+            is_there = _identity(self.path) == self._identity
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise TakenOver(
+                f"{self.path} was removed or replaced while it was written; the recording has ended."
+            )
 
     def close(self) -> None:
         """What is not committed is lost."""
@@ -358,6 +380,15 @@ def _change(records: dict[str, Record], task_id: str, record: Record | None) -> 
         return [task_id]
     records[task_id] = record
     return [task_id, record] if before is None else [task_id, difference(before, record)]
+
+
+def _meta_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, clean(json.dumps(value, ensure_ascii=False))) for name, value in values.items()]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _put(table: str, columns: int) -> str:

@@ -60,6 +60,8 @@ class Steps:
         self._next_seq = 0
         self._stamp: datetime | None = None
         self._offset = timedelta()
+        self.moves = 0
+        """How often steps got other times than they had."""
         self._anchor: tuple[int, float] | None = None
         """A time and when that was, by our steady clock: from there it goes on."""
 
@@ -99,6 +101,7 @@ class Steps:
         if offset != self._offset:
             moved_us = (self._offset - offset) // _MICROSECOND
             self._offset = offset
+            self.moves += 1
             for step in self._steps:
                 step.time_us += moved_us
             if self._anchor is not None:
@@ -163,6 +166,7 @@ class Steps:
 
     def _retime(self, first: int, stamp_us: int, steady_s: float) -> None:
         """Give the steps from `first` on the times that they have by our clock, which now stands at `stamp_us`."""
+        self.moves += 1
         least_us = self._steps[first - 1].time_us + 1 if first else None
         for step in self._steps[first:]:
             time_us = stamp_us - round((steady_s - step.steady_s) * 1e6)

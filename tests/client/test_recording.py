@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -27,10 +28,12 @@ from client.servers import (
 )
 
 import roma_widget as roma
+from roma_widget import keeping
 from roma_widget.archive import recorder, writing
 from roma_widget.archive.capture import read_capture
 from roma_widget.archive.recorder import Recorder
 from roma_widget.archive.saved import open_run
+from roma_widget.client.loop import io_thread
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -267,13 +270,106 @@ def test_a_full_disk_is_said_and_what_was_heard_is_written_when_there_is_room(
     holds(out, lambda run: list(run.snapshot.tasks) == ["root"])
 
 
-def test_runs_of_a_cell_leave_no_threads(connect: Connect, server: WireServer, tmp_path: Path) -> None:
-    import threading
+def test_what_cannot_be_written_for_long_ends_the_recording(
+    connect: Connect, server: WireServer, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "MOST_WAITING", 5)
+    m = live(connect, server, record=out)
 
+    def fails(self: writing.ArchiveWriter) -> None:
+        raise roma.ArchiveError("disk is full.")
+
+    monkeypatch.setattr(writing.ArchiveWriter, "commit", fails)
+    numbers = iter(range(1000))
+
+    def is_said() -> bool:
+        server.send_frame([node("root", goal=f"{next(numbers)}")])
+        return bool(m.events()["after"].str.contains("the recording has ended").any())
+
+    eventually(is_said)
+    recording_threads_end()
+
+
+def test_a_file_that_is_recorded_is_not_saved_over(
+    connect: Connect, server: WireServer, out: Path, tmp_path: Path
+) -> None:
+    m = live(connect, server, record=out)
+    server.send_frame([node("root", "RUNNING")])
+    m.wait(lambda s: s.tasks, timeout=5)
+    with pytest.raises(roma.ArchiveError, match="is being recorded"):
+        m.save(out)
+    m.save(tmp_path / "another.roma")
+    server.send_frame([node("root", "DONE")])
+    holds(out, lambda run: run.task("root").status == "DONE")
+
+
+def test_a_file_that_is_removed_ends_its_recording_and_says_so(
+    connect: Connect, server: WireServer, out: Path
+) -> None:
+    m = live(connect, server, record=out)
+    server.send_frame([node("root", "RUNNING")])
+    holds(out, lambda run: run.snapshot.tasks)
+    out.unlink()
+    server.send_frame([node("root", "DONE")])
+    eventually(lambda: m.events()["after"].str.contains("removed or replaced").any())
+    recording_threads_end()
+
+
+def test_another_kernel_that_takes_the_file_over_is_told_of(
+    connect: Connect, server: WireServer, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = live(connect, server, record=out)
+    monkeypatch.setattr(writing, "_tokens", set())  # as if the next one were another process
+    live(connect, server, history=False, record=out)
+    monkeypatch.setattr(writing, "_tokens", set())
+    server.send_frame([node("root")])
+    eventually(lambda: first.events()["after"].str.contains("another recording").any())
+
+
+def test_traces_are_fetched_once_however_many_the_cache_holds(
+    connect: Connect, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "TRACES_EVERY_S", 0.02)
+    with roma.Server() as served, served.project("Survey of X") as project:
+        with project.task("Survey of X") as root:
+            for number in range(20):
+                with root.task(f"part {number}") as leaf, leaf.stage("execution") as stage:
+                    stage.record(response=f"{number} " * 200)
+                    leaf.finish(result="x")
+        m = connect(served.url, record=out)
+        m.wait("connected", timeout=10)
+        cache = m._session._feed.traces
+        monkeypatch.setattr(cache, "_most_characters", 3_000)
+        asked: list[str] = []
+        put = cache.put
+
+        def counted(project_id: str, task: roma.Task, trace: roma.Trace | None) -> None:
+            asked.append(task.task_id)
+            put(project_id, task, trace)
+
+        monkeypatch.setattr(cache, "put", counted)
+        m.wait(timeout=10)
+        eventually(lambda: len(set(asked)) == 21)
+        rounds = m.link()["frames"]
+        eventually(lambda: not io_thread().result(_wanted(m), 5))
+        assert max(map(asked.count, asked)) <= 2, rounds
+        m.disconnect()
+
+
+async def _wanted(m: roma.Monitor) -> list[roma.Task]:
+    session = m._session
+    return session._traces_wanted(session._shown())
+
+
+def recording_threads_end() -> None:
+    eventually(lambda: not [each for each in threading.enumerate() if each.name == "roma-recorder"])
+
+
+def test_runs_of_a_cell_leave_no_threads(connect: Connect, server: WireServer, tmp_path: Path) -> None:
     for number in range(5):
         m = live(connect, server, record=tmp_path / f"{number}.roma")
         m.close()
-    eventually(lambda: not [each for each in threading.enumerate() if each.name == "roma-recorder"])
+    recording_threads_end()
 
 
 def test_recording_costs_the_loop_little(
