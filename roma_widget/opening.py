@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
-from .archive.recorder import Recorder
+from .archive.recorder import Recorder, recorder_of
 from .archive.redaction import redaction
 from .archive.saving import about, checked_path
 from .client.feed import Feed, FeedOptions
 from .client.loop import IoThread, io_thread
 from .core.address import host_and_port, server_url
-from .errors import NotLive, WaitTimeout
+from .errors import ArchiveError, NotLive, WaitTimeout
 from .server.child import start_child
 from .session import Session
 from .widget.acting import checked_timeout, detached
@@ -92,9 +92,22 @@ def connect(
 
 
 def recorder_for(path: str | Path, options: FeedOptions, redact: Any = None) -> Recorder:
-    """Writes what is heard of that server to `path`. Raises ArchiveError, ValueError."""
+    """Writes what is heard of that server to `path`. Raises ArchiveError, ValueError.
+
+    A cell that runs again goes on with its file; another monitor's recording is not disturbed.
+    """
     wanted = redaction(redact, options.secrets())
-    return Recorder(checked_path(path), wanted, about=about(address=host_and_port(options.root)))
+    checked = checked_path(path)
+    cell = current_cell()
+    made_by = None if cell is None else cell.cell_id
+    earlier = recorder_of(checked)
+    if earlier is not None:
+        if made_by is None or earlier.made_by != made_by:
+            raise ArchiveError(
+                f"{checked} is being recorded by another monitor: disconnect() that one, or give another name."
+            )
+        earlier.close()
+    return Recorder(checked, wanted, about=about(address=host_and_port(options.root)), made_by=made_by)
 
 
 async def open_session(
@@ -303,7 +316,7 @@ class _Registry:
         """What was heard is written; the file is whole behind it."""
         recorder = self._recorders.pop(monitor, None)
         if recorder is not None:
-            self._where[monitor].stop_recording(recorder)
+            await self._where[monitor].finish_recording(recorder)
             await asyncio.to_thread(recorder.close)
 
 

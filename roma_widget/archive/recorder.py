@@ -21,9 +21,10 @@ from ..core.annotations import Annotation
 from ..core.events import TaskRest
 from ..core.history import changed_versions
 from ..core.log import Row
-from ..core.model import Project, Task, Trace
+from ..core.model import FINAL, NO_TASKS, Project, Task, Trace
 from ..core.state import Change, ProjectState
 from ..core.steps import Steps
+from ..core.text import count_text
 from ..errors import ArchiveError
 from .writing import ArchiveWriter, Redacts, TakenOver
 
@@ -38,15 +39,20 @@ _running: set[Recorder] = set()
 _log = logging.getLogger("roma_widget.archive")
 
 
-def is_recorded(path: Path) -> bool:
-    """Is this file being written by a recording of this process?"""
-    with suppress(OSError):
-        return any(not each.is_over and path.samefile(each.path) for each in tuple(_running))
-    return False
+def recorder_of(path: Path) -> Recorder | None:
+    """The recording of this process that writes this file."""
+    for each in tuple(_running):
+        with suppress(OSError):
+            if not each.is_over and path.samefile(each.path):
+                return each
+    return None
 
 
 class Recorded(Protocol):
     """The session that is recorded, as far as it is looked at. Called on the recorder's thread."""
+
+    @property
+    def log_id(self) -> str: ...
 
     def traces(self, project_id: str) -> Mapping[str, Trace]: ...
 
@@ -58,7 +64,22 @@ class Recorded(Protocol):
 
     def server_offset_s(self) -> float | None: ...
 
-    def note_failure(self, name: str, sentence: str) -> None: ...
+    def tell_failure(self, name: str, sentence: str) -> None: ...
+
+
+class _Turned(NamedTuple):
+    """This session is recorded from here on; or, with `is_over`, no more."""
+
+    source: Recorded
+    is_over: bool
+
+
+class _Traced(NamedTuple):
+    """The trace of a task has come; None: it has none."""
+
+    project_id: str
+    task_id: str
+    trace: Trace | None
 
 
 class _Heard(NamedTuple):
@@ -68,6 +89,7 @@ class _Heard(NamedTuple):
     project: Project | None
     versions: Mapping[str, Task | None]
     is_whole: bool
+    tasks: Mapping[str, Task]
     stamp: datetime | None
     offset: timedelta
     now_s: float
@@ -87,6 +109,7 @@ class _Run:
         self.results: dict[str, int] = {}
         self.characters = 0
         self.n_stages = 0
+        self.tasks: Mapping[str, Task] = NO_TASKS
         self.annotations = 0
 
 
@@ -96,15 +119,20 @@ class Recorder:
     `hear` and `attach` are for the loop of `roma-io`; `close` for whoever made it.
     """
 
-    def __init__(self, path: Path, redaction: Redacts, *, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, redaction: Redacts, *, about: Mapping[str, Any], made_by: str | None = None
+    ) -> None:
+        """`made_by` is the cell that made it: run again, it goes on with the same file."""
         self.path = path
+        self.made_by = made_by
         self.failure: str | None = None
         self._writer = ArchiveWriter(path, redaction, about={**about, "ended": False}, append=True)
-        self._heard: deque[_Heard] = deque()
+        self._heard: deque[_Heard | _Traced | _Turned] = deque()
         self._source: Recorded | None = None
+        """Of the thread; `_turned_to` is the loop's."""
+        self._turned_to: Recorded | None = None
         self._shown_id: str | None = None
         self._runs: dict[str, _Run] = {}
-        self._logged: Recorded | None = None
         self._row_seq = -1
         self._is_behind = False
         self._is_over = threading.Event()
@@ -123,8 +151,14 @@ class Recorder:
 
     def attach(self, source: Recorded, shown: ProjectState | None, now_s: float) -> None:
         """This session is recorded from now on."""
-        self._source, self._shown_id = source, None
+        self._turned_to, self._shown_id = source, None
+        self._heard.append(_Turned(source, is_over=False))
         self.hear(shown, (), now_s)
+
+    def detach(self, source: Recorded) -> None:
+        """It is no more; what it has until now is still written."""
+        if self._turned_to is source:
+            self._heard.append(_Turned(source, is_over=True))
 
     def hear(self, shown: ProjectState | None, changes: Iterable[Change], now_s: float) -> None:
         """What is shown has become `shown`, by `changes`."""
@@ -144,6 +178,7 @@ class Recorder:
                 project,
                 versions,
                 is_whole,
+                shown.tasks,
                 shown.time,
                 shown.offset,
                 now_s,
@@ -152,6 +187,11 @@ class Recorder:
         )
         if len(self._heard) >= MOST_WAITING:
             self._fail(f"{self.path} was not written for so long that the recording has ended.")
+
+    def hear_trace(self, project_id: str, task_id: str, trace: Trace | None) -> None:
+        """The trace of a task of that project has come; None: it has none."""
+        if not self.is_over:
+            self._heard.append(_Traced(project_id, task_id, trace))
 
     # -- for its owner
 
@@ -173,8 +213,7 @@ class Recorder:
                 self._write(is_last=is_last)
                 said = None
             except TakenOver as error:
-                # as when a cell runs again: nothing is wrong
-                self._fail(str(error), is_told=not error.by_this_process)
+                self._fail(str(error))
             except ArchiveError as error:
                 _log.warning("%s", error)
                 if said is None:
@@ -193,21 +232,39 @@ class Recorder:
         if self._is_behind:
             self._writer.commit()  # before more is put to what could not be written
         self._is_behind = True
-        while self._heard:
-            self._put(self._heard.popleft())
-        source = self._source
-        if source is not None:
-            if source is not self._logged:
-                self._logged, self._row_seq = source, -1
-                self._writer.begin_log()
-            self._put_what_is_kept(source)
+        while True:
+            try:
+                heard = self._heard.popleft()
+            except IndexError:
+                break
+            if isinstance(heard, _Turned):
+                self._turn(heard)
+            elif isinstance(heard, _Traced):
+                run = self._runs.setdefault(heard.project_id, _Run())
+                if heard.trace is not None:
+                    self._put_trace(heard.project_id, run, heard.trace)
+                else:
+                    run.traces.setdefault(heard.task_id, 0)
+            else:
+                self._put(heard)
+        if self._source is not None:
+            self._put_what_is_kept(self._source)
         if is_last:
-            self._writer.note(ended=True)
+            self._writer.note(ended=True, missing=self._missing())
         self._writer.commit()
         self._is_behind = False
 
+    def _turn(self, turned: _Turned) -> None:
+        if turned.is_over:
+            self._put_what_is_kept(turned.source)
+            return
+        self._source = turned.source
+        self._row_seq = self._writer.begin_log(turned.source.log_id)
+
     def _put(self, heard: _Heard) -> None:
+        self._writer.prepare(heard.project_id)
         run = self._runs.setdefault(heard.project_id, _Run())
+        run.tasks = heard.tasks
         run.steps.hear(heard.stamp, heard.offset, heard.steady_s)
         self._put_times(heard.project_id, run)
         last = run.steps[-1].project if run.steps else None
@@ -216,12 +273,25 @@ class Recorder:
             return
         step = run.steps.add(heard.now_s, heard.steady_s, project, [])
         seq = self._writer.step(project, heard.versions, step.time_us, heard.now_s, is_whole=heard.is_whole)
-        if seq >= MOST_STEPS - 1:
-            self._fail(f"{self.path} has as many moments as an archive takes; its recording has ended.")
         run.seqs.append(seq)
         run.times_us.append(step.time_us)
         if heard.is_whole:
             self._writer.show(heard.project_id)
+        if seq >= MOST_STEPS - 1:
+            self._fail(f"{self.path} has as many moments as an archive takes; its recording has ended.")
+
+    def _missing(self) -> list[str]:
+        """What an ended recording lacks, in sentences."""
+        tasks = [
+            (run, task) for run in self._runs.values() for task in run.tasks.values() if task.status in FINAL
+        ]
+        n_traces = sum(task.task_id not in run.traces for run, task in tasks)
+        n_results = sum(bool(task.n_left_out) and task.task_id not in run.results for run, task in tasks)
+        return [
+            f"The {what} of {count_text(number, 'task')} had not been fetched when the recording ended."
+            for what, number in (("traces", n_traces), ("results", n_results))
+            if number
+        ]
 
     def _put_times(self, project_id: str, run: _Run) -> None:
         """Steps may turn out to have been at other times: see `core.steps`."""
@@ -239,8 +309,9 @@ class Recorder:
             self._row_seq = rows[-1].seq
             self._writer.rows(rows)
         for project_id, run in self._runs.items():
-            offset_s = source.server_offset_s()
-            self._writer.known(project_id, offset_s=offset_s, until_us=run.steps.newest_us)
+            if run.steps:
+                offset_s = source.server_offset_s()
+                self._writer.known(project_id, offset_s=offset_s, until_us=run.steps.newest_us)
             for trace in source.traces(project_id).values():
                 self._put_trace(project_id, run, trace)
             for lean_json, rest in source.results(project_id):
@@ -265,14 +336,13 @@ class Recorder:
             return
         self._writer.trace(project_id, trace)
 
-    def _fail(self, sentence: str, *, is_told: bool = True) -> None:
+    def _fail(self, sentence: str) -> None:
         if self.failure is None:
             self.failure = sentence
-            if is_told:
-                self._tell(sentence)
+            self._tell(sentence)
         self._heard.clear()
 
     def _tell(self, sentence: str) -> None:
-        source: Recorded | None = self._source
+        source = self._turned_to
         if source is not None:
-            source.note_failure("record", sentence)
+            source.tell_failure("record", sentence)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import ArchiveError
 from .files import header_of, journal_of
 from .format import foreign, named
-from .recorder import is_recorded
+from .recorder import recorder_of
 from .source import Source
 from .writing import ArchiveWriter, Redacts
 
@@ -28,7 +28,7 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     name is that of something else than an archive.
     """
     path = checked_path(path)
-    if is_recorded(path):
+    if recorder_of(path) is not None:
         raise ArchiveError(f"{path} is being recorded: save the run under another name.")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

@@ -41,10 +41,9 @@ from .versions import Record, check_size, difference, memory_of, record_of
 KEYFRAME_AFTER = 1_000
 """Versions of tasks, or as many as the run has tasks twice over, where that is more."""
 BUSY_S = 10.0
+MOST_LOGS = 100
 PAGE_BYTES = 1024
 """Most rows are bodies of a few kilobytes, each of which begins a page."""
-_tokens: set[str] = set()
-"""Of all writers of this process, ever."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -67,11 +66,7 @@ class Redacts(Protocol):
 
 
 class TakenOver(ArchiveError):
-    """Somebody else writes this file now; `by_this_process`: as when a cell runs again."""
-
-    def __init__(self, message: str, *, by_this_process: bool = False) -> None:
-        super().__init__(message)
-        self.by_this_process = by_this_process
+    """Somebody else writes this file now, or it is gone."""
 
 
 @dataclass(slots=True)
@@ -113,8 +108,10 @@ class ArchiveWriter:
         self._redaction = redaction
         self._runs: dict[str, _Run] = {}
         self._token = secrets.token_hex(8)
-        _tokens.add(self._token)
         self._first_row = self._next_row = self._shown = 0
+        self._log_id = ""
+        self._logs: dict[str, int] = {}
+        """The last row of each, by what it is called."""
         self._waiting: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
         with self._guarded():
             header = header_of(path) if path.exists() else b""
@@ -187,6 +184,10 @@ class ArchiveWriter:
             self._put_keyframe(project_id, run, seq)
         return seq
 
+    def prepare(self, project_id: str) -> None:
+        """Learns what the file has of that project, which may raise as no `step` does behind it."""
+        self._run(clean(project_id))
+
     def known(self, project_id: str, *, offset_s: float | None, until_us: int | None) -> None:
         """The zone of the project's server, and until when it is known how the run was."""
         run = self._run(clean(project_id))
@@ -239,10 +240,19 @@ class ArchiveWriter:
             self._next_row = max(self._next_row, seq + 1)
             told = self._redaction.row(row)
             self._write(_put("events", 8), [(seq, told.time_s, *map(_text, told[2:]))])
+            if self._log_id:
+                self._logs.pop(self._log_id, None)
+                self._logs[self._log_id] = row.seq
 
-    def begin_log(self) -> None:
-        """The rows that come now are of another log, which counts anew."""
-        self._first_row = self._next_row
+    def begin_log(self, log_id: str = "") -> int:
+        """The rows that come now are of that log; gives the number of its last row that is here, -1 when there is none.
+
+        Logs count their rows by themselves, and one that was left is gone on with behind all others.
+        """
+        self._log_id = log_id
+        last_seq = self._logs.get(log_id, -1) if log_id else -1
+        self._first_row = self._next_row - (last_seq + 1)
+        return last_seq
 
     def annotations(self, annotations: Iterable[Annotation]) -> None:
         """What people wrote beside tasks."""
@@ -264,7 +274,12 @@ class ArchiveWriter:
                 self._check_whose_it_is()
                 for sql, rows in self._waiting:
                     self._db.executemany(sql, rows)
-                about = {"redaction": self._redaction.report(), "written": datetime.now(UTC).isoformat()}
+                logs = dict(list(self._logs.items())[-MOST_LOGS:])
+                about = {
+                    "logs": logs,
+                    "redaction": self._redaction.report(),
+                    "written": datetime.now(UTC).isoformat(),
+                }
                 self._db.executemany(_put("meta", 2), _meta_rows(about))
                 self._db.execute("COMMIT")
             except BaseException:
@@ -275,12 +290,8 @@ class ArchiveWriter:
 
     def _check_whose_it_is(self) -> None:
         (writer,) = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
-        token = json.loads(writer)
-        if token != self._token:
-            raise TakenOver(
-                f"{self.path} is written by another recording now; this one has ended.",
-                by_this_process=token in _tokens,
-            )
+        if json.loads(writer) != self._token:
+            raise TakenOver(f"{self.path} is written by another recording now; this one has ended.")
         try:
             is_there = _identity(self.path) == self._identity
         except FileNotFoundError:
@@ -312,6 +323,8 @@ class ArchiveWriter:
         (last_row,) = self._db.execute("SELECT coalesce(max(seq), -1) FROM events").fetchone()
         self._first_row = self._next_row = int(last_row) + 1
         (self._shown,) = self._db.execute("SELECT coalesce(max(shown), 0) FROM projects").fetchone()
+        told = self._db.execute("SELECT value FROM meta WHERE key = 'logs'").fetchone()
+        self._logs = msgspec.json.decode(told[0], type=dict[str, int]) if told is not None else {}
         self.note(**about, writer=self._token)
         for sql, rows in self._waiting:
             self._db.executemany(sql, rows)
@@ -403,4 +416,7 @@ _PUT_STEP = _put("steps", 5)
 _PUT_TRACE = _put("traces", 3)
 _RETIME = "UPDATE steps SET time_us = ? WHERE project_id = ? AND seq = ?"
 _DROP_STAGES = "DELETE FROM stages WHERE project_id = ? AND task_id = ?"
-_ADD_ANNOTATION = "INSERT INTO annotations (time_s, project_id, task_id, text, tags) VALUES (?, ?, ?, ?, ?)"
+_ADD_ANNOTATION = (
+    "INSERT INTO annotations (time_s, project_id, task_id, text, tags) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS "
+    "(SELECT 1 FROM annotations WHERE time_s = ?1 AND project_id = ?2 AND task_id = ?3 AND text = ?4)"
+)

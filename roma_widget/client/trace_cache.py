@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -40,6 +40,8 @@ class TraceCache:
         self._changing = threading.Lock()
         self._keys: dict[str, tuple[str, str]] = {}
         self.characters = 0
+        self.listeners: list[Callable[[str, Task, Trace | None], None]] = []
+        """Told of each that is put: what is kept may go again before somebody looks."""
         self.refreshing: set[tuple[str, str]] = set()
         """Of which somebody asks for a newer one just now, so that no other session of the server does."""
 
@@ -66,6 +68,8 @@ class TraceCache:
             self.characters += kept.size
             if kept.trace_id:
                 self._keys[kept.trace_id] = key
+        for listener in tuple(self.listeners):
+            listener(project_id, task, kept)
         while self._fetched and (
             self.characters > self._most_characters or len(self._fetched) > self._most_traces
         ):

@@ -78,9 +78,10 @@ class EventLog:
         return Excerpt(tuple(rows), max(0, seq - len(kept)))
 
     def since(self, seq: int) -> list[Row]:
-        """All rows behind that one, of whatever project, that are still kept."""
+        """All rows behind that one, of whatever project, that are still kept. From any thread."""
+        end = self._seq  # rows that come while this copies may be seen without those before them
         kept = (*tuple(self._changes), *tuple(self._errors), *tuple(self._unknown))
-        return sorted((row for row in kept if row.seq > seq), key=attrgetter("seq"))
+        return sorted((row for row in kept if seq < row.seq < end), key=attrgetter("seq"))
 
     def note_connection(self, before: ConnectionState, after: ConnectionState, now_s: float) -> None:
         """The state of the connection is another one."""
