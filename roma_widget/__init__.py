@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive.many import runs
+    from .core.hitl import HitlRequest
     from .core.model import Project, Snapshot, Stage, StageStatus, Status, Task, Trace
     from .errors import (
+        AnswerError,
         ArchiveError,
         ConnectError,
         NotLive,
@@ -35,9 +37,11 @@ if TYPE_CHECKING:
     from .widget.monitor import Monitor
 
 __all__ = [
+    "AnswerError",
     "ArchiveError",
     "Comparison",
     "ConnectError",
+    "HitlRequest",
     "Monitor",
     "NotLive",
     "Project",
@@ -73,6 +77,7 @@ _HOMES = {
     "Comparison": "widget.comparison",
     "Monitor": "widget.monitor",
     "Server": "server.embedded",
+    "HitlRequest": "core.hitl",
     "Project": "core.model",
     "Snapshot": "core.model",
     "Stage": "core.model",

@@ -40,6 +40,10 @@ class NotLive(RomaError):
     """An action needs a live connection and there is none (disconnected, closed, an archive)."""
 
 
+class AnswerError(RomaError):
+    """An agent's question cannot be answered so: it is unknown, answered already, or the answer is none."""
+
+
 class UnknownTask(RomaError, KeyError):
     """No task has this id in the shown project."""
 
