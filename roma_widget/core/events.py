@@ -231,12 +231,15 @@ class HitlRequested:
 
 @dataclass(frozen=True, slots=True)
 class HitlClosed:
-    """Our servers, to clients of their extension: a question was answered (`action`, by whom), or nobody will."""
+    """Our servers, to clients of their extension: a question was answered (`action`, by whom), or nobody will, and the
+    `reason`. With the `rid` of a request it is the reply to our own answer."""
 
     request_id: str
     action: str | None = None
     answered_by: str | None = None
     problems: tuple[str, ...] = ()
+    reason: str | None = None
+    rid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

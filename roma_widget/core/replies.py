@@ -50,7 +50,14 @@ def read_hitl_request(name: str, payload: Payload) -> HitlRequested | Unreadable
 
 def _hitl_closed(fields: Fields, request_id: str, problems: Problems) -> Event:
     """`hitl_answered` and `hitl_closed`."""
-    return HitlClosed(request_id, fields.text("action"), fields.text("answered_by"), problems.sentences())
+    return HitlClosed(
+        request_id,
+        action=fields.text("action"),
+        answered_by=fields.text("answered_by"),
+        reason=fields.text("reason"),
+        rid=fields.identifier("rid"),
+        problems=problems.sentences(),
+    )
 
 
 def _extension(name: str, payload: Payload) -> Event:

@@ -1,0 +1,455 @@
+"""The ledger of one server's questions: what was asked, what was answered, and what is known of what became of it.
+
+Pure: facts go in (heard, answered, acknowledged, the link came and went, the run moved), `to_send` says what is to be
+sent now, `take_changes` what is to be told. All times are arguments, in seconds since 1970.
+
+    open ─answer─▶ waiting_link ─acknowledged─▶ sent ─the run shows it─▶ confirmed
+      │ ▲               │  ▲ (sent again)         │
+      ▼ └──the server asks again, and nothing ────┘     from any of these: superseded (somebody else's answer counts),
+     held       of ours is on its way                   lost (the server says that nobody waits any more)
+
+ROMA has no reply to an answer, swallows a second one, tells nobody of the first, and repeats an open question every
+30 s. So whatever it repeats is open, whatever we thought; an answer that was acknowledged is never sent again by
+itself; one that was not is sent again once when the link died right after it, and whenever the server asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ..errors import AnswerError
+from .events import HitlClosed, HitlRequested
+from .hitl import ANSWERABLE, PENDING, Answer, HitlRequest, HitlState
+from .model import FINAL, Status
+from .reading import shorten
+
+INTERVAL_S = 30.0
+"""ROMA repeats an open question so often (measured: 30.05)."""
+SLACK_S = 5.0
+RESEND_WITHIN_S = 5.0
+"""An answer that was sent so shortly before its link died is sent again without being asked."""
+SETTLING_S = 5.0
+"""For so long after an answer a repetition may have been under way already."""
+MOST_OPEN = 1_000
+MOST_SETTLED = 1_000
+MOST_CHARACTERS = 64_000_000
+"""Of all questions together. A question that finds no room is repeated by its server, and comes in when there is."""
+REPLANNED = "PostModifiedPlanReview"
+"""ROMA's checkpoint of a plan that was made anew because a person wanted it to be."""
+
+StatusOf = Callable[[str, str], str | None]
+"""(project_id, task_id) -> the task's status; None where that is not known."""
+InUtc = Callable[[datetime], datetime | None]
+"""A time as stamped -> aware, in UTC; None while the server's zone is not known."""
+
+_NOT_BEGUN = frozenset({None, Status.PENDING, Status.READY})
+_ON_ITS_WAY = "It is on its way: the server has not acknowledged it yet."
+_NO_LINK = "There is no connection: it is sent as soon as there is one."
+_DIED = "The connection was lost right behind it: it is sent once more."
+_UNSURE = "Whether the server got it is not known: it is sent again when the server asks again."
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An answer that is to be sent now."""
+
+    request_id: str
+    argument: dict[str, str]
+    """Of `hitl_response`."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    request: HitlRequest
+    size: int
+    stamp: datetime | None = None
+    """When it was asked, as stamped."""
+    sent_s: float = 0.0
+    n_sent: int = 0
+    """How often its present answer was sent."""
+    is_due: bool = False
+    acknowledged_s: float = 0.0
+    status: str | None = None
+    """Of its task while the server asks."""
+    has_moved: bool = False
+    """Its task has had another status since the server last asked."""
+    is_modified: bool = False
+    """Somebody asked for changes: what the task asks next is a new attempt."""
+
+
+class Prompts:
+    """See the module. `label` is what our own answers are announced under by servers that say who answered."""
+
+    def __init__(
+        self,
+        label: str = "",
+        *,
+        interval_s: float = INTERVAL_S,
+        slack_s: float = SLACK_S,
+        resend_within_s: float = RESEND_WITHIN_S,
+        settling_s: float = SETTLING_S,
+        most_open: int = MOST_OPEN,
+        most_settled: int = MOST_SETTLED,
+        most_characters: int = MOST_CHARACTERS,
+    ) -> None:
+        self.n_left_out = 0
+        """Questions for which there was no room, each time they came."""
+        self._label = label
+        self._silence_s = interval_s + slack_s
+        self._resend_within_s = resend_within_s
+        self._settling_s = settling_s
+        self._most_open = most_open
+        self._most_settled = most_settled
+        self._most_characters = most_characters
+        self._entries: dict[str, _Entry] = {}
+        self._characters = 0
+        self._linked_s: float | None = None
+        self._changed: dict[str, None] = {}
+
+    def all(self) -> tuple[HitlRequest, ...]:
+        """Everything that is remembered, in the order it came."""
+        return tuple(entry.request for entry in self._entries.values())
+
+    def get(self, request_id: str) -> HitlRequest:
+        """Raises AnswerError for a question that is not known."""
+        return self._known(request_id).request
+
+    def take_changes(self) -> tuple[HitlRequest, ...]:
+        """What is new or in another state since the last time, as it is now."""
+        changed, self._changed = self._changed, {}
+        return tuple(self._entries[each].request for each in changed if each in self._entries)
+
+    # -- the server
+
+    def hear(
+        self,
+        event: HitlRequested,
+        now_s: float,
+        *,
+        project_id: str | None = None,
+        status: str | None = None,
+    ) -> None:
+        """A question came, or came again. `project_id` and its task's `status` as far as they are known."""
+        entry = self._entries.get(event.request_id)
+        if entry is None:
+            self._hear_new(event, now_s, project_id, status)
+            return
+        before = entry.request
+        entry.request = replace(before, last_heard_s=now_s, project_id=before.project_id or project_id)
+        entry.status, entry.has_moved = status, False
+        if entry.request.project_id != before.project_id:
+            self._changed[event.request_id] = None
+        self._hear_again(entry, now_s)
+
+    def _hear_again(self, entry: _Entry, now_s: float) -> None:
+        """What the server repeats is open, unless our answer has only just gone out."""
+        request, answer = entry.request, entry.request.answer
+        match request.state:
+            case HitlState.WAITING_LINK:
+                entry.is_due = entry.is_due or now_s - entry.sent_s > self._settling_s
+            case HitlState.SENT if now_s - entry.acknowledged_s > self._settling_s:
+                assert answer is not None
+                self._reopen(
+                    entry, f"Your answer ({answer.action}) was acknowledged, and the server asks again."
+                )
+            case HitlState.CONFIRMED | HitlState.SUPERSEDED | HitlState.LOST:
+                if now_s - (request.settled_s or 0.0) > self._settling_s:
+                    self._reopen(entry, f"It was taken for {request.state}, and the server asks again.")
+            case _ if request.why is not None and request.state is HitlState.OPEN:
+                self._set(entry, HitlState.OPEN, None)
+
+    def _hear_new(
+        self,
+        event: HitlRequested,
+        now_s: float,
+        project_id: str | None,
+        status: str | None,
+    ) -> None:
+        texts = (event.data_json, event.message, event.checkpoint, event.task_id, event.request_id)
+        size = sum(len(text) for text in texts if text is not None)
+        if not self._make_room(size):
+            self.n_left_out += 1
+            return
+        request = HitlRequest(
+            request_id=event.request_id,
+            project_id=project_id,
+            checkpoint=event.checkpoint,
+            task_id=event.task_id,
+            attempt=event.attempt,
+            asked=event.asked if event.asked is not None and event.asked.tzinfo else None,
+            message=event.message,
+            heard_s=now_s,
+            last_heard_s=now_s,
+            data_json=event.data_json,
+        )
+        before = self._last_of(request)
+        entry = self._entries[event.request_id] = _Entry(request, size, status=status, stamp=event.asked)
+        self._characters += size
+        self._changed[event.request_id] = None
+        if before is not None:
+            self._show_what_came_of(before, request, now_s)
+            if before.is_modified:
+                entry.request = replace(request, previous_id=before.request.request_id)
+
+    def _last_of(self, request: HitlRequest) -> _Entry | None:
+        """The last question of the same task. Ids repeat across projects: without one it cannot be told."""
+        if request.task_id is None or request.project_id is None:
+            return None
+        place = (request.project_id, request.task_id)
+        for entry in reversed(self._entries.values()):
+            if (entry.request.project_id, entry.request.task_id) == place:
+                return entry
+        return None
+
+    def _show_what_came_of(self, before: _Entry, new: HitlRequest, now_s: float) -> None:
+        """A task that asks something new has got an answer, or it would still wait; to what, the attempt may say."""
+        old, answer = before.request, before.request.answer
+        if old.state not in PENDING:
+            return
+        is_new_attempt = (new.checkpoint or "").startswith(REPLANNED) or (
+            new.checkpoint == old.checkpoint and new.attempt == (old.attempt or 0) + 1 > 1
+        )
+        was_sent = answer is not None and before.n_sent > 0
+        if is_new_attempt and not (was_sent and before.is_modified):
+            before.is_modified = True
+            self._settle(before, HitlState.SUPERSEDED, "Somebody else asked for changes first.", now_s)
+        elif was_sent:
+            self._settle(before, HitlState.CONFIRMED, None, now_s)
+
+    def closed(self, event: HitlClosed, now_s: float) -> None:
+        """Our servers: somebody answered, or nobody will. One that is not known, or settled, is passed over."""
+        entry = self._entries.get(event.request_id)
+        if entry is None or entry.request.state not in PENDING:
+            return
+        if event.action is None:
+            why = f"The server asks no more: {event.reason.rstrip('.')}." if event.reason else None
+            self._settle(entry, HitlState.LOST, why or "The server asks no more.", now_s)
+            return
+        if self._label and event.answered_by == self._label:
+            self._settle(entry, HitlState.CONFIRMED, None, now_s)
+            return
+        entry.is_modified = event.action == "modify"
+        who = shorten(event.answered_by, 80) if event.answered_by else "Somebody else"
+        self._settle(entry, HitlState.SUPERSEDED, f"{who} answered: {shorten(event.action, 40)}.", now_s)
+
+    # -- a person
+
+    def answer(self, request_id: str, answer: Answer) -> HitlRequest:
+        """Take an answer; `to_send` gives it out. Raises AnswerError where the question is not known or has one."""
+        entry = self._known(request_id)
+        if entry.request.state not in ANSWERABLE:
+            raise AnswerError(_answered_already(entry.request))
+        entry.n_sent, entry.is_due = 0, True
+        entry.is_modified = answer.action == "modify"
+        why = _NO_LINK if self._linked_s is None else _ON_ITS_WAY
+        self._set(entry, HitlState.WAITING_LINK, why, answer)
+        return entry.request
+
+    def hold(self, request_id: str, why: str, answer: Answer | None = None) -> HitlRequest:
+        """Somebody's code kept this answer back; it can be answered again. One that went out meanwhile stays out.
+
+        Raises AnswerError for a question that is not known.
+        """
+        entry = self._known(request_id)
+        if entry.request.state in ANSWERABLE:
+            self._set(entry, HitlState.HELD, why, answer)
+        return entry.request
+
+    # -- the link
+
+    def link_up(self, now_s: float) -> None:
+        """Questions are heard and answers can be sent from now on."""
+        self._linked_s = now_s
+
+    def link_lost(self, now_s: float) -> None:
+        """What was sent and not acknowledged goes out once more, when it was sent just now."""
+        self._linked_s = None
+        for entry in self._entries.values():
+            if entry.request.state is not HitlState.WAITING_LINK or entry.is_due:
+                continue
+            entry.is_due = entry.n_sent == 1 and now_s - entry.sent_s <= self._resend_within_s
+            self._set(entry, HitlState.WAITING_LINK, _DIED if entry.is_due else _UNSURE)
+
+    def to_send(self, now_s: float) -> list[Sending]:
+        """The answers that are to go out now, each counted as sent; none without a link."""
+        if self._linked_s is None:
+            return []
+        due = [entry for entry in self._entries.values() if entry.is_due]
+        for entry in due:
+            entry.is_due, entry.sent_s = False, now_s
+            entry.n_sent += 1
+            self._set(entry, HitlState.WAITING_LINK, _ON_ITS_WAY)
+        return [_sending(entry.request) for entry in due]
+
+    def acknowledged(self, request_id: str, now_s: float) -> None:
+        """The server got the answer."""
+        entry = self._sent(request_id)
+        if entry is not None:
+            entry.acknowledged_s, entry.is_due = now_s, False
+            self._set(entry, HitlState.SENT, None)
+
+    def not_sent(self, request_id: str) -> None:
+        """It was given out to be sent, and others took all the time: it is to go out still."""
+        entry = self._sent(request_id)
+        if entry is not None:
+            entry.n_sent, entry.is_due = entry.n_sent - 1, True
+
+    def unacknowledged(self, request_id: str) -> None:
+        """No acknowledgement came, and the link is still there."""
+        entry = self._sent(request_id)
+        if entry is not None and not entry.is_due:
+            self._set(entry, HitlState.WAITING_LINK, f"The server did not acknowledge it. {_UNSURE}")
+
+    def taken(self, request_id: str, now_s: float) -> None:
+        """Our servers: the answer counts."""
+        entry = self._entries.get(request_id)
+        if entry is not None and entry.request.answer is not None and entry.request.is_pending:
+            self._settle(entry, HitlState.CONFIRMED, None, now_s)
+
+    def refused(self, request_id: str, words: str, now_s: float) -> None:
+        """Our servers: why the answer does not count, in their words."""
+        entry = self._sent(request_id)
+        if entry is None:
+            return
+        said = f"The server said: {shorten(words, 300).rstrip('.')}."
+        if "it was answered" in words:
+            is_ours = bool(self._label) and f"by {self._label})" in words
+            state = HitlState.CONFIRMED if is_ours else HitlState.SUPERSEDED
+            self._settle(entry, state, None if is_ours else said, now_s)
+        elif any(sign in words for sign in _SIGNS_OF_LOSS):
+            self._settle(entry, HitlState.LOST, said, now_s)
+        else:
+            self._reopen(entry, said)
+
+    def _sent(self, request_id: str) -> _Entry | None:
+        """Its answer is out and not acknowledged."""
+        entry = self._entries.get(request_id)
+        is_out = entry is not None and entry.request.state is HitlState.WAITING_LINK and entry.n_sent > 0
+        return entry if is_out else None
+
+    # -- the run
+
+    def note_zone(self, in_utc: InUtc) -> None:
+        """The server's zone may be known by now: when was asked what came without one?"""
+        for entry in self._entries.values():
+            if entry.request.asked is None and entry.stamp is not None:
+                asked = in_utc(entry.stamp)
+                if asked is not None:
+                    entry.request = replace(entry.request, asked=asked)
+                    self._changed[entry.request.request_id] = None
+
+    def look(self, status_of: StatusOf, now_s: float) -> None:
+        """See what became of pending questions. When a server has not repeated one for longer than it takes, and its
+        task has moved on, it has an answer."""
+        for entry in self._entries.values():
+            request = entry.request
+            if request.state not in PENDING:
+                continue
+            self._note_status(entry, status_of)
+            if self._linked_s is None:
+                continue
+            silent_s = now_s - max(request.last_heard_s, self._linked_s)
+            if silent_s <= self._silence_s:
+                continue
+            if entry.has_moved:
+                self._settle_by_its_run(entry, now_s)
+            elif request.state is HitlState.OPEN and silent_s > 2 * self._silence_s:
+                self._set(
+                    entry, HitlState.OPEN, "The server has not repeated it: perhaps nobody waits any more."
+                )
+
+    def _note_status(self, entry: _Entry, status_of: StatusOf) -> None:
+        request = entry.request
+        if request.project_id is None or request.task_id is None:
+            return
+        status = status_of(request.project_id, request.task_id)
+        if status is None:
+            return
+        if entry.status in _NOT_BEGUN:  # the question overtook the frame
+            entry.status = status
+        if status != entry.status or status in FINAL:
+            entry.has_moved = True
+
+    def _settle_by_its_run(self, entry: _Entry, now_s: float) -> None:
+        if entry.request.state is HitlState.SENT:
+            self._settle(entry, HitlState.CONFIRMED, None, now_s)
+        elif entry.n_sent and entry.request.state is HitlState.WAITING_LINK:
+            why = "It was never acknowledged, but the server asks no more and the run goes on."
+            self._settle(entry, HitlState.CONFIRMED, why, now_s)
+        else:
+            why = "The server asks no more and the run goes on: somebody else has answered."
+            self._settle(entry, HitlState.SUPERSEDED, why, now_s)
+
+    # -- entries
+
+    def _known(self, request_id: str) -> _Entry:
+        entry = self._entries.get(request_id)
+        if entry is None:
+            raise AnswerError(
+                f"There is no question {shorten(repr(request_id), 80)} here: m.hitl.pending has those that are open."
+            )
+        return entry
+
+    def _reopen(self, entry: _Entry, why: str) -> None:
+        entry.n_sent, entry.is_due, entry.is_modified = 0, False, False
+        entry.request = replace(entry.request, answer=None, settled_s=None)
+        self._set(entry, HitlState.OPEN, f"{why} Answer again.")
+
+    def _settle(self, entry: _Entry, state: HitlState, why: str | None, now_s: float) -> None:
+        entry.is_due = False
+        entry.request = replace(entry.request, settled_s=now_s)
+        self._set(entry, state, why)
+
+    def _set(self, entry: _Entry, state: HitlState, why: str | None, answer: Answer | None = None) -> None:
+        before = entry.request
+        entry.request = replace(before, state=state, why=why, answer=answer or before.answer)
+        if entry.request != before:
+            self._changed[before.request_id] = None
+
+    def _make_room(self, size: int) -> bool:
+        """For one more of so many characters: what is settled goes, the oldest first, and never what is pending."""
+        settled = [entry for entry in self._entries.values() if entry.request.state not in PENDING]
+        n_pending = len(self._entries) - len(settled)
+        pending_size = self._characters - sum(entry.size for entry in settled)
+        if n_pending >= self._most_open or (n_pending and pending_size + size > self._most_characters):
+            return False
+        n_settled = len(settled)
+        for entry in settled:
+            if n_settled <= self._most_settled and self._characters + size <= self._most_characters:
+                break
+            del self._entries[entry.request.request_id]
+            self._characters -= entry.size
+            n_settled -= 1
+        return True
+
+
+_SIGNS_OF_LOSS = ("no such request is open", "it was lost", "the run was stopped", "was deleted")
+"""In our servers' words for a question that nobody waits for."""
+
+
+def _sending(request: HitlRequest) -> Sending:
+    """As ROMA's own page answers: checkpoint and task are for its log."""
+    answer = request.answer
+    assert answer is not None
+    fields = {
+        "request_id": request.request_id,
+        "action": answer.action,
+        "modification_instructions": answer.instructions,
+        "checkpoint_name": request.checkpoint,
+        "node_id": request.task_id,
+    }
+    return Sending(request.request_id, {key: value for key, value in fields.items() if value is not None})
+
+
+def _answered_already(request: HitlRequest) -> str:
+    name = shorten(repr(request.request_id), 80)
+    if request.answer is None:
+        return f"Question {name} is not open any more ({request.state}). {request.why or ''}".rstrip()
+    at = datetime.fromtimestamp(request.answer.at_s, UTC).strftime("%H:%M:%S UTC")
+    more = f" {request.why}" if request.why else ""
+    return (
+        f"Question {name} was answered already: {request.answer.action}, at {at} (by {request.answer.via}); "
+        f"now it is {request.state}.{more}"
+    )
