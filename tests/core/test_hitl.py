@@ -1,0 +1,473 @@
+"""The ledger of questions: heard once, answered once, sent until acknowledged, settled by what the server shows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from roma_widget.core.events import HitlClosed, HitlRequested
+from roma_widget.core.hitl import Answer, HitlRequest, checked_answer
+from roma_widget.core.prompts import Prompts, Sending
+from roma_widget.errors import AnswerError
+
+ME = "notebook 1"
+APPROVE = checked_answer("approve", None, "python", 5.0)
+MODIFY = checked_answer("modify", "Add a step.", "python", 5.0)
+
+
+def question(request_id: str = "r1", **fields: Any) -> HitlRequested:
+    asked: dict[str, Any] = {
+        "checkpoint": "PostInitialPlanGeneration",
+        "task_id": "root",
+        "attempt": 1,
+        "message": "Good?",
+        "asked": None,
+        **fields,
+    }
+    return HitlRequested(request_id, **asked)
+
+
+def linked(*questions: HitlRequested, **limits: Any) -> Prompts:
+    """A ledger with a link, which heard these at second 0 while their tasks ran."""
+    prompts = Prompts(ME, **limits)
+    prompts.link_up(0.0)
+    for each in questions or (question(),):
+        prompts.hear(each, 0.0, project_id="p1", status="RUNNING")
+    return prompts
+
+
+def sent(prompts: Prompts, now_s: float) -> list[str]:
+    return [each.request_id for each in prompts.to_send(now_s)]
+
+
+def answered(prompts: Prompts, answer: Answer = APPROVE, at_s: float = 10.0) -> list[Sending]:
+    prompts.answer("r1", answer)
+    return prompts.to_send(at_s)
+
+
+def state(prompts: Prompts, request_id: str = "r1") -> str:
+    return str(prompts.get(request_id).state)
+
+
+class TestHearing:
+    def test_one_entry_however_often_it_comes(self) -> None:
+        prompts = linked()
+        for repetition in range(1, 20):
+            prompts.hear(question(), 30.0 * repetition)
+        (request,) = prompts.all()
+        assert (request.heard_s, request.last_heard_s) == (0.0, 570.0)
+        assert request.project_id == "p1"
+        assert [each.request_id for each in prompts.take_changes()] == ["r1"]
+        assert prompts.take_changes() == ()
+
+    def test_fifty_at_once_stay_fifty_in_order(self) -> None:
+        prompts = linked(*(question(f"r{n}", task_id=f"root.{n}") for n in range(50)))
+        for n in range(50):
+            prompts.answer(f"r{n}", APPROVE)
+        assert sent(prompts, 1.0) == [f"r{n}" for n in range(50)]
+        assert [each.request_id for each in prompts.all()] == [f"r{n}" for n in range(50)]
+
+    @pytest.mark.parametrize(
+        "empty",
+        [
+            question(task_id=None),
+            HitlRequested("r1", None, None, None, None, None),
+            question(data_json='{"x": "' + "y" * 5_000_000 + '"}'),
+            question(message="<img src=x onerror=alert(1)>" * 1000, checkpoint="\N{PILE OF POO}" * 10_000),
+        ],
+    )
+    def test_whatever_it_says_or_lacks_it_can_be_answered(self, empty: HitlRequested) -> None:
+        prompts = linked(empty)
+        assert len(str(prompts.get("r1").as_trait())) < 3_000
+        assert [each.argument["action"] for each in answered(prompts)] == ["approve"]
+        prompts.look(lambda *_: "DONE", 1000.0)
+
+    def test_when_it_was_asked_is_known_once_the_zone_is(self) -> None:
+        prompts = linked(question(asked=datetime(2026, 1, 1, 12)))
+        assert prompts.get("r1").asked is None
+        prompts.note_zone(lambda stamp: (stamp - timedelta(hours=2)).replace(tzinfo=UTC))
+        assert prompts.get("r1").asked == datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+    def test_what_is_settled_makes_room_and_what_is_pending_stays(self) -> None:
+        prompts = linked(question(), most_open=2, most_settled=0)
+        prompts.hear(question("r2"), 1.0)
+        prompts.hear(question("r3"), 1.0)
+        assert [each.request_id for each in prompts.all()] == ["r1", "r2"]
+        assert prompts.n_left_out == 1
+        prompts.closed(HitlClosed("r1"), 2.0)
+        prompts.hear(question("r3"), 31.0)  # its server asks again
+        assert [each.request_id for each in prompts.all()] == ["r2", "r3"]
+        prompts.hear(question("huge", data_json="x" * 70_000_000), 31.0)
+        assert prompts.n_left_out == 2
+
+
+class TestAnswering:
+    @pytest.mark.parametrize(
+        ("action", "instructions", "words"),
+        [
+            ("frobnicate", None, "not 'frobnicate'"),
+            (None, None, "not None"),
+            (["approve"], None, "not ['approve']"),
+            ("modify", None, "takes instructions"),
+            ("modify", " \n", "takes instructions"),
+            ("modify", 7, "text, not int"),
+            ("modify", "x" * 80_001, "too long"),
+        ],
+    )
+    def test_what_is_no_answer_is_refused(self, action: Any, instructions: Any, words: str) -> None:
+        with pytest.raises(AnswerError) as refused:
+            checked_answer(action, instructions, "button", 0.0)
+        assert words in str(refused.value)
+
+    def test_it_is_said_as_romas_page_says_it(self) -> None:
+        (sending,) = answered(linked(), MODIFY)
+        assert sending.argument == {
+            "request_id": "r1",
+            "action": "modify",
+            "modification_instructions": "Add a step.",
+            "checkpoint_name": "PostInitialPlanGeneration",
+            "node_id": "root",
+        }
+
+    def test_the_second_answer_is_refused_with_what_the_first_was(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        with pytest.raises(AnswerError, match=r"answered already: approve, at 00:00:05 UTC \(by python\)"):
+            prompts.answer("r1", MODIFY)
+        prompts.acknowledged("r1", 11.0)
+        with pytest.raises(AnswerError, match="now it is sent"):
+            prompts.answer("r1", APPROVE)
+        assert sent(prompts, 12.0) == []
+        with pytest.raises(AnswerError, match=r"no question 'r9' here: m\.hitl\.pending"):
+            prompts.answer("r9", APPROVE)
+
+    def test_a_held_one_can_be_answered_again_and_what_went_out_cannot_be_held(self) -> None:
+        prompts = linked()
+        assert prompts.hold("r1", "not on Fridays", MODIFY).why == "not on Fridays"
+        assert prompts.get("r1").answer == MODIFY
+        assert sent(prompts, 1.0) == []
+        assert len(answered(prompts)) == 1
+        assert prompts.hold("r1", "too late").state == "waiting_link"
+        assert prompts.get("r1").answer == APPROVE
+
+    def test_nothing_is_ever_answered_by_itself(self) -> None:
+        prompts = linked()
+        for second in range(0, 7200, 30):
+            prompts.hear(question(), second)
+            prompts.look(lambda *_: "RUNNING", second)
+            assert sent(prompts, second) == []
+        assert state(prompts) == "open"
+
+
+class TestTheLink:
+    def test_an_answer_waits_for_it_and_goes_out_once(self) -> None:
+        prompts = linked()
+        prompts.link_lost(5.0)
+        assert answered(prompts) == []
+        assert state(prompts) == "waiting_link"
+        assert "no connection" in str(prompts.get("r1").why)
+        prompts.link_up(600.0)
+        assert sent(prompts, 600.0) == ["r1"]
+        assert sent(prompts, 601.0) == []
+        prompts.acknowledged("r1", 601.0)
+        assert state(prompts) == "sent"
+
+    def test_lost_right_behind_it_sends_it_once_more(self) -> None:
+        prompts = linked()
+        answered(prompts, at_s=10.0)
+        prompts.link_lost(14.9)
+        prompts.link_up(20.0)
+        assert sent(prompts, 20.0) == ["r1"]
+        prompts.link_lost(21.0)
+        prompts.link_up(22.0)
+        assert sent(prompts, 22.0) == []  # once, and from then on when the server asks again
+        prompts.hear(question(), 30.0)
+        assert sent(prompts, 30.0) == ["r1"]
+
+    def test_lost_later_it_is_sent_again_when_the_server_asks_again(self) -> None:
+        prompts = linked()
+        answered(prompts, at_s=10.0)
+        prompts.link_lost(15.1)
+        prompts.link_up(20.0)
+        assert sent(prompts, 20.0) == []
+        assert "is not known" in str(prompts.get("r1").why)
+        prompts.hear(question(), 30.0)
+        assert sent(prompts, 30.0) == ["r1"]
+
+    def test_acknowledged_it_is_not_sent_again(self) -> None:
+        prompts = linked()
+        answered(prompts, at_s=10.0)
+        prompts.acknowledged("r1", 10.1)
+        prompts.link_lost(10.2)
+        prompts.link_up(20.0)
+        prompts.hear(question(), 12.0)  # a repetition that was under way
+        assert sent(prompts, 20.0) == []
+        assert state(prompts) == "sent"
+
+    def test_not_acknowledged_on_a_link_that_lives_it_waits_for_the_next_asking(self) -> None:
+        prompts = linked()
+        answered(prompts, at_s=10.0)
+        prompts.unacknowledged("r1")
+        assert "did not acknowledge" in str(prompts.get("r1").why)
+        prompts.hear(question(), 11.0)
+        assert sent(prompts, 11.0) == []
+        prompts.hear(question(), 41.0)
+        assert sent(prompts, 41.0) == ["r1"]
+
+    def test_what_could_not_go_out_for_others_goes_out_next(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.not_sent("r1")
+        assert sent(prompts, 20.0) == ["r1"]
+
+
+class TestWhatBecameOfIt:
+    @pytest.mark.parametrize(
+        ("status", "last_heard_s", "now_s", "becomes"),
+        [
+            ("PLAN_DONE", 0.0, 36.0, "confirmed"),
+            ("PLAN_DONE", 0.0, 34.0, "sent"),  # it may ask again yet
+            ("RUNNING", 0.0, 3600.0, "sent"),  # nothing moved
+            (None, 0.0, 3600.0, "sent"),  # nothing is known of it
+        ],
+    )
+    def test_confirmed_when_it_asks_no_more_and_the_task_moves_on(
+        self, status: str | None, last_heard_s: float, now_s: float, becomes: str
+    ) -> None:
+        prompts = linked()
+        answered(prompts, at_s=1.0)
+        prompts.acknowledged("r1", 1.1)
+        prompts.look(lambda *_: status, now_s - 0.1)
+        prompts.look(lambda *_: "RUNNING", now_s)  # a plan that is done runs again when it is summed up
+        assert state(prompts) == becomes
+
+    def test_the_silence_of_a_link_that_was_down_is_no_sign(self) -> None:
+        prompts = linked()
+        prompts.link_lost(1.0)
+        prompts.look(lambda *_: "PLAN_DONE", 100.0)
+        prompts.link_up(101.0)
+        prompts.look(lambda *_: "PLAN_DONE", 130.0)
+        assert state(prompts) == "open"
+        prompts.look(lambda *_: "PLAN_DONE", 137.0)
+        assert state(prompts) == "superseded"
+        assert "somebody else" in str(prompts.get("r1").why)
+
+    def test_a_frame_that_lags_behind_the_question_moves_nothing(self) -> None:
+        prompts = Prompts()
+        prompts.link_up(0.0)
+        prompts.hear(question(), 0.0, project_id="p1", status="READY")
+        prompts.look(lambda *_: "RUNNING", 1.0)
+        prompts.look(lambda *_: "RUNNING", 60.0)
+        assert state(prompts) == "open"
+        prompts.look(lambda *_: "RUNNING", 100.0)
+        assert "has not repeated it" in str(prompts.get("r1").why)
+        prompts.hear(question(), 101.0, project_id="p1", status="RUNNING")
+        assert prompts.get("r1").why is None
+
+    def test_a_new_attempt_confirms_ours_and_names_the_one_before(self) -> None:
+        prompts = linked()
+        answered(prompts, MODIFY)
+        prompts.acknowledged("r1", 10.1)
+        again = question("r2", checkpoint="PostModifiedPlanReview_Attempt_0", attempt=0)
+        prompts.hear(again, 12.0, project_id="p1")
+        assert state(prompts) == "confirmed"
+        assert prompts.get("r2").previous_id == "r1"
+
+    @pytest.mark.parametrize(
+        ("checkpoint", "attempt"), [("PostModifiedPlanReview_Attempt_0", 0), ("PostInitialPlanGeneration", 2)]
+    )
+    @pytest.mark.parametrize("approved", [False, True])
+    def test_a_new_attempt_that_we_did_not_ask_for_is_anothers(
+        self, checkpoint: str, attempt: int, approved: bool
+    ) -> None:
+        prompts = linked()
+        if approved:
+            answered(prompts)
+            prompts.acknowledged("r1", 10.1)
+        prompts.hear(question("r2", checkpoint=checkpoint, attempt=attempt), 12.0, project_id="p1")
+        assert state(prompts) == "superseded"
+        assert prompts.get("r2").previous_id == "r1"
+
+    def test_two_questions_of_one_task_can_be_open_together(self) -> None:
+        prompts = linked(question(), question("r2", checkpoint="PreExecutionCheck"))
+        assert state(prompts) == state(prompts, "r2") == "open"
+        prompts.hear(question("r3"), 1.0)  # of a project that is not known: no sign of anything
+        assert state(prompts) == "open"
+        assert prompts.get("r2").previous_id is None
+
+    def test_another_question_of_the_task_confirms_an_approval(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.acknowledged("r1", 10.1)
+        prompts.hear(question("r2", checkpoint="PreExecutionCheck"), 12.0, project_id="p1")
+        assert state(prompts) == "confirmed"
+        assert prompts.get("r2").previous_id is None
+
+    def test_our_server_says_it(self) -> None:
+        told = linked(*(question(f"r{n}") for n in range(5)))
+        for n in (1, 2, 3):
+            told.answer(f"r{n}", APPROVE)
+        told.to_send(10.0)
+        told.taken("r1", 11.0)
+        told.closed(HitlClosed("r2", "modify", "Ann"), 11.0)
+        told.closed(HitlClosed("r3", "approve", ME), 11.0)  # of a link that was lost since
+        told.closed(HitlClosed("r4", reason="the run was stopped"), 11.0)
+        told.closed(HitlClosed("unheard of", "approve"), 11.0)
+        assert [state(told, f"r{n}") for n in range(5)] == [
+            "open",
+            "confirmed",
+            "superseded",
+            "confirmed",
+            "lost",
+        ]
+        assert told.get("r2").why == "Ann answered: modify."
+        assert told.get("r4").why == "The server asks no more: the run was stopped."
+        told.closed(HitlClosed("r1", "abort", "Ann"), 12.0)
+        assert told.get("r1").settled_s == 11.0
+        with pytest.raises(AnswerError, match=r"not open any more \(lost\)"):
+            told.answer("r4", APPROVE)
+
+    @pytest.mark.parametrize(
+        ("words", "becomes"),
+        [
+            ("request r1: it was answered (approve by Ann)", "superseded"),
+            (f"request r1: it was answered (approve by {ME})", "confirmed"),
+            ("request r1: no such request is open", "lost"),
+            ("request r1: its asker has not come back since the server restarted", "open"),
+            ("too many requests", "open"),
+        ],
+    )
+    def test_a_refusal_says_where_it_stands(self, words: str, becomes: str) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.refused("r1", words, 10.1)
+        assert state(prompts) == becomes
+        if becomes == "open":
+            assert words in str(prompts.get("r1").why)
+            assert len(answered(prompts, at_s=20.0)) == 1
+
+    @pytest.mark.parametrize("settled", ["sent", "confirmed", "superseded", "lost"])
+    def test_what_the_server_asks_again_is_open_whatever_we_thought(self, settled: str) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.acknowledged("r1", 10.1)
+        if settled == "confirmed":
+            prompts.taken("r1", 10.1)
+        if settled in ("superseded", "lost"):
+            prompts.closed(HitlClosed("r1", "approve" if settled == "superseded" else None), 10.1)
+        prompts.hear(question(), 11.0)
+        assert state(prompts) == settled
+        prompts.hear(question(), 41.0)
+        request = prompts.get("r1")
+        assert (request.state, request.answer, request.settled_s) == ("open", None, None)
+        assert "Answer again" in str(request.why)
+        assert len(answered(prompts, at_s=42.0)) == 1
+
+
+IDS = st.sampled_from(["r1", "r2", "r3"])
+STATUSES = st.sampled_from([None, "RUNNING", "PLAN_DONE", "DONE"])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """No order of things loses a question, or sends again what was acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts = Prompts(ME, most_open=3, most_settled=0)
+        self.now_s = 1000.0
+        self.n_answers = 0
+        self.out: dict[str, Answer] = {}
+        self.acknowledged: list[Answer] = []
+        self.pending: set[str] = set()
+
+    def known(self, request_id: str) -> HitlRequest | None:
+        return next((each for each in self.prompts.all() if each.request_id == request_id), None)
+
+    @rule(later_s=st.sampled_from([0.1, 3.0, 6.0, 40.0]))
+    def time_passes(self, later_s: float) -> None:
+        self.now_s += later_s
+
+    @rule(request_id=IDS, status=STATUSES)
+    def hear(self, request_id: str, status: str | None) -> None:
+        project_id = "p1" if status else None
+        event = question(request_id, attempt=int(request_id[1:]))
+        self.prompts.hear(event, self.now_s, project_id=project_id, status=status)
+        here = self.known(request_id)
+        assert here is not None
+        assert here.is_pending or self.now_s - (here.settled_s or 0.0) <= 5.0
+
+    @rule(request_id=IDS)
+    def answer(self, request_id: str) -> None:
+        self.n_answers += 1
+        with suppress(AnswerError):
+            self.prompts.answer(request_id, Answer("approve", None, "button", float(self.n_answers)))
+
+    @rule(request_id=IDS)
+    def hold(self, request_id: str) -> None:
+        with suppress(AnswerError):
+            self.prompts.hold(request_id, "no")
+
+    @rule()
+    def send(self) -> None:
+        for sending in self.prompts.to_send(self.now_s):
+            answer = self.prompts.get(sending.request_id).answer
+            assert answer is not None
+            assert answer not in self.acknowledged
+            self.out[sending.request_id] = answer
+
+    @rule(request_id=IDS)
+    def acknowledge(self, request_id: str) -> None:
+        request = self.known(request_id)
+        if (
+            request is not None
+            and request.state == "waiting_link"
+            and request.answer == self.out.get(request_id)
+        ):
+            self.prompts.acknowledged(request_id, self.now_s)
+            assert request.answer is not None
+            self.acknowledged.append(request.answer)
+
+    @rule(request_id=IDS, what=st.sampled_from(["unacknowledged", "not_sent"]))
+    def fail(self, request_id: str, what: str) -> None:
+        getattr(self.prompts, what)(request_id)
+
+    @rule(request_id=IDS, words=st.sampled_from(["it was answered (x)", "it was lost", "what?"]))
+    def refuse(self, request_id: str, words: str) -> None:
+        self.prompts.refused(request_id, words, self.now_s)
+
+    @rule(request_id=IDS, action=st.sampled_from([None, "approve", "modify"]))
+    def close(self, request_id: str, action: str | None) -> None:
+        self.prompts.closed(HitlClosed(request_id, action), self.now_s)
+
+    @rule(request_id=IDS)
+    def take(self, request_id: str) -> None:
+        self.prompts.taken(request_id, self.now_s)
+
+    @rule(is_up=st.booleans())
+    def link(self, is_up: bool) -> None:
+        (self.prompts.link_up if is_up else self.prompts.link_lost)(self.now_s)
+
+    @rule(status=STATUSES)
+    def look(self, status: str | None) -> None:
+        self.prompts.look(lambda *_: status, self.now_s)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        known = self.prompts.all()
+        ids = {each.request_id for each in known}
+        assert len(ids) == len(known)
+        assert self.pending <= ids
+        self.pending = {each.request_id for each in known if each.is_pending}
+        for each in known:
+            assert (each.settled_s is None) == each.is_pending
+            assert each.answer is not None or each.state not in ("waiting_link", "sent")
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=150, deadline=None)
