@@ -14,6 +14,7 @@ from .archive.saved import SavedRun, open_run
 from .archive.source import Source
 from .client.loop import io_thread
 from .core.annotations import MOST_ANNOTATIONS, Annotation
+from .core.hitl import HitlRequest, Via
 from .core.lean import lean_details
 from .core.log import LONGEST_VALUE, Excerpt, Row
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Stage, Task, Trace
@@ -121,6 +122,27 @@ class SavedSession:
         return ()
 
     def reconnect(self, *, force: bool = False) -> None:
+        raise _not_live()
+
+    def prompts(self) -> tuple[HitlRequest, ...]:
+        return ()
+
+    def hitl_ledger(self) -> tuple[HitlRequest, ...]:
+        return ()
+
+    async def answer(
+        self, request_id: str, action: str, instructions: str | None, via: Via, within_s: float = 0.0
+    ) -> HitlRequest:
+        raise _not_live()
+
+    async def hold(
+        self,
+        request_id: str,
+        why: str,
+        action: str | None = None,
+        instructions: str | None = None,
+        via: Via = "button",
+    ) -> HitlRequest:
         raise _not_live()
 
     def link(self) -> dict[str, Any]:

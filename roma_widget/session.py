@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from .client.actions import Actions
 from .client.feed import Feed
+from .client.prompted import HearsPrompts, Prompted
 from .client.run_times import RunTimes
 from .client.trace_refresh import TraceRefresh
 from .client.waiting import Awaited
@@ -38,7 +39,7 @@ REFRESH_WITHIN_S = 20.0
 _log = logging.getLogger("roma_widget.session")
 
 
-class Viewer(Protocol):
+class Viewer(HearsPrompts, Protocol):
     """A monitor, as the session sees it. Called on `roma-io`. `revision` is the one it shows."""
 
     @property
@@ -53,7 +54,7 @@ class Viewer(Protocol):
     ) -> None: ...
 
 
-class Session(Keeping, Awaited):
+class Session(Keeping, Awaited, Prompted):
     """See the module. `on_empty` is called when the last owner has left.
 
     `like` is an open session of the same feed, which has heard more than the feed remembers: what it knows, the
@@ -71,6 +72,7 @@ class Session(Keeping, Awaited):
     ) -> None:
         Keeping.__init__(self, feed, keeps_history=keeps_history)
         Awaited.__init__(self)
+        Prompted.__init__(self)
         self.wanted_project = wanted_project
         self.snapshot = Snapshot()
         self.facts: dict[str, Any] = facts_of([], None, self.snapshot.tasks, Verdict("unknown"))
@@ -100,6 +102,7 @@ class Session(Keeping, Awaited):
         self._closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
         feed.subscribe(self)
+        feed.questions.listen(self._on_prompts)
         if like is not None:
             self._state = replace(self._state, current_id=like._state.current_id)
             self._remember(self._shown(), (), time.time())
@@ -125,6 +128,7 @@ class Session(Keeping, Awaited):
             snapshot = replace(snapshot, revision=next(self._feed.revisions))
         viewer.show_connection(self.connection)
         viewer.show(publication(Snapshot(), snapshot, self._server_now_ms()), self.facts)
+        viewer.show_prompts(self.prompts())
 
     def is_owned_beside(self, owner: object) -> bool:
         """Would it stay open without this one?"""
@@ -160,6 +164,7 @@ class Session(Keeping, Awaited):
         self._ticker.cancel()
         self._traces.close()
         self._end_recordings()
+        self._feed.questions.ignore(self._on_prompts)
         self.on_connection(Connection("closed", reconnects=self.connection.reconnects))
         self._let_go()
         await self._on_empty()
@@ -245,6 +250,7 @@ class Session(Keeping, Awaited):
                 self._schedule()
         if isinstance(event, wire.TracesCleared):
             self._feed.traces.forget(event.project_id)
+        self._feed.questions.clock = self._state.clock
         shown = self._shown()
         self._event_log.note(event, changes, before.projects, shown, now_s)
         self._remember(shown, changes, now_s)
@@ -320,6 +326,7 @@ class Session(Keeping, Awaited):
             projects = project_list(self._state, self._shown_id, projects)
             self._is_list_due, self._listed_for = False, self._shown_id
         facts = facts_of(projects, shown.project if shown else None, after.tasks, verdict)
+        self._show_prompts()
         if after.tasks == self.snapshot.tasks and facts == self.facts:
             return
         self._verdict = verdict

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import logging
 import random
+import secrets
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
 from .library import LinkError, NotJoined
 from .looks import Looks
+from .questions import Questions
 from .rest import Answer, Assessment, Rest, Unreachable
 from .sampling import Sampling
 from .socket import Link
@@ -69,6 +71,9 @@ class Feed:
         self.traces = TraceCache()
         self.annotations = Annotations()
         self.left_out = LeftOut(self._ask_rest)
+        self.label = f"roma-widget {secrets.token_hex(3)}"
+        """The name under which our servers announce who answered a question."""
+        self.questions = Questions(self.hearing, self.label)
         self.revisions = itertools.count(1)
         """Numbers of what its sessions publish: no two of them share one, so a monitor can move between them."""
         self.shown_last: set[str] = set()
@@ -138,6 +143,7 @@ class Feed:
         while task is not None and not task.done():
             task.cancel()  # more than once, because the library can swallow it (see `_live`)
             await asyncio.wait({task}, timeout=AGAIN_S)
+        await self.questions.close()
         self.hearing.let_go()
         self.traces.keep_only(self.shown_last)
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
@@ -272,6 +278,7 @@ class Feed:
             loop.create_task(looks.beside_socket(), name="roma-feed-watch"),
             loop.create_task(self._mend_losses(link), name="roma-feed-mend"),
             loop.create_task(self.left_out.fetch_noted(), name="roma-feed-results"),
+            loop.create_task(self.questions.beside_socket(), name="roma-feed-answers"),
         ]
         if assessment.is_roma:
             beside.append(loop.create_task(self.sampling.time_health(looks.rest), name="roma-feed-health"))
@@ -317,6 +324,7 @@ class Feed:
                 on_event=self.hearing.enqueue,
                 may_join=(lambda: self._still_safe(rest)) if asks_again else None,
                 extended=assessment.declared and self._wants_extension,
+                label=self.label,
             )
             try:
                 await link.open()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
@@ -101,6 +102,8 @@ class Hearing:
         """Set when there may be another project to look at over HTTP: somebody came, or another one is current."""
         self.refused_extension: int | None = None
         """The version of an extension that the server speaks and we do not."""
+        self.on_question: Callable[[wire.HitlRequested | wire.HitlClosed], None] | None = None
+        """Called with each question of an agent, and with what our servers say of one."""
         self._lean: LeanMirror | None = None
         self._left_out: LeftOut | None = None
         self._complaints = Complaints(secrets)
@@ -218,6 +221,32 @@ class Hearing:
         """The newest of this project, while it is remembered."""
         event = self._latest.get(("frame", project_id))
         return event if isinstance(event, GraphUpdate) else None
+
+    def status_of(self, project_id: str, task_id: str) -> str | None:
+        """A task's status in the newest frame of its project; None where that is not known."""
+        frame = self.frame(project_id)
+        node = None if frame is None else frame.nodes.get(task_id)
+        return None if node is None else node.status
+
+    def only_run_with(self, task_id: str) -> str | None:
+        """The one running project that has this task; None where there is none, or there may be another."""
+        statuses: dict[str, str | None] = {}
+        for event in self._latest.values():  # in the order they came: the later one counts
+            if isinstance(event, ProjectsListed):
+                statuses |= {project.project_id: project.status for project in event.projects}
+            elif isinstance(event, GraphUpdate) and event.project is not None:
+                statuses[event.project.project_id] = event.project.status
+        running = [project_id for project_id, status in statuses.items() if status == "running"]
+        frames = [self.frame(project_id) for project_id in running]
+        if not all(frames):
+            return None
+        having = [frame.project_id for frame in frames if frame is not None and task_id in frame.nodes]
+        return having[0] if len(having) == 1 else None
+
+    def complain(self, sentence: str) -> None:
+        """Something is wrong with the connection as a whole."""
+        self._complaints.add(None, (sentence,))
+        self._tell_complaint()
 
     def etag(self, project_id: str) -> str | None:
         """Of what HTTP said of a project last, while that is still remembered for who subscribes."""
@@ -356,6 +385,8 @@ class Hearing:
                 self.lost.set()
             case wire.Unreadable("snapshot") if self._lean is not None:
                 self.lost.set()
+            case wire.HitlRequested() | wire.HitlClosed() if self.on_question is not None and not is_answer:
+                self.on_question(event)
             case wire.ServerRefused() if not is_answer:  # else whoever asked is told
                 self._complaints.replace(None, (f"The server said {event.event}: {event.message}",))
             case _:

@@ -45,6 +45,8 @@ class Question:
     is_reply: Callable[[wire.Event], bool] = field(repr=False, compare=False)
     argument: Mapping[str, object] | None = None
     by_rid: bool = False
+    may_end_in_silence: bool = False
+    """The acknowledgement alone is an answer, too: `wire.Acknowledged`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -208,6 +210,9 @@ class Requests:
             reading.cancel()
             if answer.done():
                 return
+            if question.may_end_in_silence and not link.ended.done():
+                answer.set_result(wire.Acknowledged())
+                return
             await _first(answer, link.ended, timeout_s=self._silence_s)
             waiting.fail(_lost(question, link) if link.ended.done() else _silent(question))
         except LinkError as error:
@@ -361,6 +366,21 @@ def stage_details(project_id: str, task_id: str, stage_id: str) -> Question:
         ),
         {"project_id": project_id, "node_id": task_id, "stage_id": stage_id},
         by_rid=True,
+    )
+
+
+def answer(request_id: str, argument: Mapping[str, object]) -> Question:
+    """To an agent's question. ROMA says nothing to it; our servers tell a client of their extension that it counts."""
+    return Question(
+        "hitl_response",
+        "hitl_answered",
+        "hitl_error",
+        lambda event: (
+            isinstance(event, wire.HitlClosed) and event.request_id == request_id and event.rid is not None
+        ),
+        argument,
+        by_rid=True,
+        may_end_in_silence=True,
     )
 
 

@@ -59,6 +59,7 @@ class Link:
     """A socket to `root`. `ended` resolves with a sentence once an open link is gone.
 
     With `extended` the server is asked for its extension: binary messages, and less to send. Only of a server of ours.
+    It announces under `label` who answered a question.
     `may_join` is asked between the handshake of the transport, which harms nobody and may take long, and the joining;
     without its yes `open` raises `NotJoined`.
     """
@@ -74,6 +75,7 @@ class Link:
         on_event: OnEvent,
         may_join: MayJoin | None = None,
         extended: bool = False,
+        label: str = "",
     ) -> None:
         self.root = root
         self.transport = transport
@@ -86,6 +88,7 @@ class Link:
         self._on_event = on_event
         self._may_join = may_join
         self._extended = extended
+        self._label = label
         self._is_silent = False
         self._listening: tuple[asyncio.Task[None], ...] = ()
         self._http: aiohttp.ClientSession | None = None
@@ -163,7 +166,9 @@ class Link:
 
     def _auth(self) -> dict[str, Any] | None:
         token = {"token": self._token} if self._token else {}
-        extension = {"roma_widget": EXTENSION_VERSION} if self._extended else {}
+        extension: dict[str, Any] = {}
+        if self._extended:
+            extension = {"roma_widget": EXTENSION_VERSION, **({"label": self._label} if self._label else {})}
         return {**token, **extension} or None
 
     async def request(self, event: str, *arguments: object, timeout_s: float | None = None) -> None:

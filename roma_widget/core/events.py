@@ -296,6 +296,13 @@ class ServerRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """No event: the acknowledgement of a request, where that may be all that comes."""
+
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unhandled:
     """An event this version has no use for. `size` in bytes."""
 
@@ -332,6 +339,7 @@ Event = (
     | StagesPushed
     | TaskRest
     | ServerRefused
+    | Acknowledged
     | Unhandled
     | Unreadable
 )

@@ -15,6 +15,7 @@ from typing import Any
 from .events import (
     NO_FRAME,
     NO_NODES,
+    Acknowledged,
     DeltaLost,
     Event,
     ExecutionStarted,
@@ -53,6 +54,7 @@ from .traces import read_node_trace, read_stage_details
 __all__ = [
     "NO_FRAME",
     "NO_NODES",
+    "Acknowledged",
     "DeltaLost",
     "Event",
     "ExecutionStarted",

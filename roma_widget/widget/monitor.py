@@ -23,6 +23,7 @@ import traitlets
 from ..analysis import frames
 from ..analysis.run_data import RunData
 from ..core import view
+from ..core.hitl import HitlRequest
 from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task, Trace
 from ..core.reading import shorten
@@ -43,7 +44,9 @@ PICTURE_EVERY_S = 30.0
 ACT_WITHIN_S = 9.0
 """What a person asked for in the browser, which waits ten seconds for an answer."""
 _log = logging.getLogger("roma_widget.widget")
-_MIRRORED = frozenset({"connection", "projects", "project", "progress", "watching", "selection", "revision"})
+_MIRRORED = frozenset(
+    {"connection", "projects", "project", "progress", "watching", "selection", "revision", "pending"}
+)
 _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done")
 
@@ -109,6 +112,11 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         traitlets.Unicode(), help="Ids of the selected tasks. Set it to select and reveal them in every view."
     ).tag(sync=True)
     revision: Any = _mirrored(traitlets.Int, "Grows with each published change.")
+    pending: Any = _mirrored(
+        traitlets.List,
+        "The questions of agents that wait for a person, the oldest first: request_id, checkpoint, task_id, attempt, "
+        "message (cut at 2,000 characters), asked, state, why, action, project_id, previous_id.",
+    )
     address: Any = _mirrored(traitlets.Unicode, "host:port of the server.")
     static_key: Any = _mirrored(traitlets.Unicode, "Names the static picture beside the live view.")
     snapshot: Any = traitlets.Any(read_only=True, help="The immutable `Snapshot` last published.")
@@ -328,6 +336,12 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
 
     def show_connection(self, connection: Connection) -> None:
         self._put("connection", connection.as_trait())
+
+    def show_prompts(self, pending: tuple[HitlRequest, ...]) -> None:
+        self._put("pending", [request.as_trait() for request in pending])
+
+    def prompt_changed(self, request: HitlRequest) -> None:
+        """A question is new, or in another state."""
 
     def beat(self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None) -> None:
         self._channel.beat(age_ms, server_now_ms, round_trip_ms)

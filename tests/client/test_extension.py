@@ -125,7 +125,7 @@ def test_another_version_is_done_without(connect: Connect, wire: Wire) -> None:
     server.greeting = [packet("extension", {"version": 7})]
     m = connect(server.url)
     eventually(lambda: len(server.auths) > 1)
-    assert server.auths[:2] == [{"roma_widget": 1}, {}]
+    assert [auth.get("roma_widget") for auth in server.auths[:2]] == [1, None]
     server.greeting = []
     m.wait("connected", timeout=5)
 
@@ -324,7 +324,7 @@ def test_what_cannot_be_put_together_goes_on_as_plain_roma(
     eventually(lambda: server.clients_now)
     server.send(*binary("snapshot", "no map"))
     eventually(lambda: len(server.auths) == 2)
-    assert server.auths == [{"roma_widget": 1}, {}]
+    assert [auth.get("roma_widget") for auth in server.auths] == [1, None]
     server.greeting = []
     eventually(lambda: asked(server, "request_initial_state"))
     server.send_frame([node("root")])

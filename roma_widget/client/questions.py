@@ -1,0 +1,195 @@
+"""The questions of one server: hears them, sends answers, sees what becomes of them, and tells who listens.
+
+What may be sent when, and what a sign means, is `core.prompts`' story; here are the socket and the clock. One for each
+feed, shared by its sessions. On the loop of `roma-io`, except `all`, which is swapped whole and read from anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from ..core import prompts as ledger
+from ..core import wire
+from ..core.clock import ServerClock
+from ..core.hitl import HitlRequest, HitlState, Via, checked_answer
+from ..core.prompts import Prompts, Sending
+from ..errors import ConnectError, NotLive, ServerError, WaitTimeout
+from . import requests
+from .hearing import Hearing
+
+LOOK_EVERY_S = 1.0
+ACKNOWLEDGED_WITHIN_S = 20.0
+_PREFIX = "Failed to process HITL response: "
+_log = logging.getLogger("roma_widget.questions")
+Listener = Callable[[tuple[HitlRequest, ...]], None]
+
+
+class Questions:
+    """See the module. `label` is the name under which servers of ours announce who answered.
+
+    `clock` is what is known of the server's, kept up to date by the sessions.
+    """
+
+    def __init__(self, hearing: Hearing, label: str) -> None:
+        self.all: tuple[HitlRequest, ...] = ()
+        """Every question that is remembered, in the order they came."""
+        self.clock = ServerClock()
+        self._hearing = hearing
+        self._prompts = Prompts(
+            label,
+            interval_s=ledger.INTERVAL_S,
+            slack_s=ledger.SLACK_S,
+            resend_within_s=ledger.RESEND_WITHIN_S,
+            settling_s=ledger.SETTLING_S,
+        )
+        self._listeners: list[Listener] = []
+        self._sending: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        hearing.on_question = self._hear
+
+    def listen(self, listener: Listener) -> None:
+        """Call it with what is new or has changed, from now on."""
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Listener) -> None:
+        """Call it no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    # -- a person
+
+    async def answer(
+        self, request_id: str, action: str, instructions: str | None, via: Via, within_s: float = 0.0
+    ) -> HitlRequest:
+        """Take an answer and send it as soon as it can be; gives the question as it stands then.
+
+        With `within_s` it waits so many seconds for the server's word, while there is a connection. Raises AnswerError.
+        """
+        answer = checked_answer(action, instructions, via, time.time())
+        self._prompts.answer(request_id, answer)
+        self._go_on()
+        try:
+            async with asyncio.timeout(within_s):
+                while within_s and self._is_under_way(request_id):
+                    await self._moved.wait()
+        except TimeoutError:
+            _log.debug("no acknowledgement within %g s", within_s)
+        return self._prompts.get(request_id)
+
+    def _is_under_way(self, request_id: str) -> bool:
+        state = self._prompts.get(request_id).state
+        return state is HitlState.WAITING_LINK and self._hearing.requests.link is not None
+
+    def hold(
+        self,
+        request_id: str,
+        why: str,
+        action: str | None = None,
+        instructions: str | None = None,
+        via: Via = "button",
+    ) -> HitlRequest:
+        """Keep an answer back, and say why; the question can be answered again. Raises AnswerError."""
+        answer = None if action is None else checked_answer(action, instructions, via, time.time())
+        held = self._prompts.hold(request_id, why, answer)
+        self._go_on()
+        return held
+
+    # -- the feed
+
+    async def beside_socket(self) -> None:
+        """Until cancelled: sends what waits, and looks at what becomes of it. Begins and ends with the link."""
+        await self._hearing.caught_up()  # the first word says whether requests may be numbered
+        self._prompts.link_up(time.time())
+        try:
+            while True:
+                self._prompts.note_zone(self._in_utc)
+                self._prompts.look(self._hearing.status_of, time.time())
+                self._go_on()
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            self._prompts.link_lost(time.time())
+            self._go_on()
+
+    async def close(self) -> None:
+        """Nothing is sent any more; what is known can be read on."""
+        self._listeners.clear()
+        for sending in self._sending:
+            sending.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    # -- insides
+
+    def _hear(self, event: wire.HitlRequested | wire.HitlClosed) -> None:
+        now_s = time.time()
+        if isinstance(event, wire.HitlClosed):
+            self._prompts.closed(event, now_s)
+        else:
+            task_id = event.task_id
+            project_id = event.project_id or (self._hearing.only_run_with(task_id) if task_id else None)
+            status = self._hearing.status_of(project_id, task_id) if project_id and task_id else None
+            n_left_out = self._prompts.n_left_out
+            self._prompts.hear(event, now_s, project_id=project_id, status=status)
+            if self._prompts.n_left_out > n_left_out:
+                self._hearing.complain(
+                    "There are more questions than this monitor can hold: answer some, and the others come in when "
+                    "the server asks them again."
+                )
+            self._prompts.note_zone(self._in_utc)
+        self._go_on()
+
+    def _in_utc(self, stamp: datetime) -> datetime | None:
+        """None while a stamp names no zone and the server's is not known."""
+        is_told = stamp.tzinfo is not None or self.clock.offset is not None
+        return self.clock.utc(stamp) if is_told else None
+
+    def _go_on(self) -> None:
+        """Send what is due, and tell what has changed."""
+        for sending in self._prompts.to_send(time.time()):
+            task = asyncio.get_running_loop().create_task(self._send(sending), name="roma-answer")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        changed = self._prompts.take_changes()
+        self.all = self._prompts.all()
+        if not changed:
+            return
+        self._moved.set()
+        self._moved = asyncio.Event()
+        for listener in tuple(self._listeners):
+            try:
+                listener(changed)
+            except Exception as error:  # a bug of ours must not end the listening without a word
+                self._hearing.tell_bug("handing on a question", error)
+
+    async def _send(self, sending: Sending) -> None:
+        """An answer goes out, and comes to something, or to nothing."""
+        request_id = sending.request_id
+        try:
+            reply = await self._hearing.requests.ask(
+                requests.answer(request_id, sending.argument), ACKNOWLEDGED_WITHIN_S
+            )
+        except ServerError as error:
+            if error.event == "hitl_error":
+                self._prompts.refused(request_id, _reason(error.message, request_id), time.time())
+            else:  # the server had it, and its reply is beyond reading
+                self._prompts.acknowledged(request_id, time.time())
+        except WaitTimeout:
+            self._prompts.not_sent(request_id)
+        except ConnectError:
+            self._prompts.unacknowledged(request_id)
+        except NotLive as error:  # `link_lost` knows what to do
+            _log.debug("an answer under way: %s", error)
+        else:
+            if isinstance(reply, wire.HitlClosed):
+                self._prompts.taken(request_id, time.time())
+            else:
+                self._prompts.acknowledged(request_id, time.time())
+        self._go_on()
+
+
+def _reason(words: str, request_id: str) -> str:
+    """A refusal without what everybody knows."""
+    return words.removeprefix(_PREFIX).removeprefix(f"request {request_id[:100]}: ")
