@@ -320,6 +320,9 @@ class Prompts:
             self._settle(entry, state, None if is_ours else said, now_s)
         elif any(sign in words for sign in _SIGNS_OF_LOSS):
             self._settle(entry, HitlState.LOST, said, now_s)
+        elif _ASKER_IS_AWAY in words:
+            entry.sent_s = 0.0  # it is under way no more: when the server asks again, it goes out at once
+            self._set(entry, HitlState.WAITING_LINK, f"{said} It is sent again when the server asks again.")
         else:
             self._reopen(entry, said)
 
@@ -425,8 +428,9 @@ class Prompts:
         return True
 
 
+_ASKER_IS_AWAY = "its asker has not come back"
 _SIGNS_OF_LOSS = ("no such request is open", "it was lost", "the run was stopped", "was deleted")
-"""In our servers' words for a question that nobody waits for."""
+"""In our servers' words, for a question that nobody waits for."""
 
 
 def _sending(request: HitlRequest) -> Sending:

@@ -339,7 +339,6 @@ class TestWhatBecameOfIt:
             ("request r1: it was answered (approve by Ann)", "superseded"),
             (f"request r1: it was answered (approve by {ME})", "confirmed"),
             ("request r1: no such request is open", "lost"),
-            ("request r1: its asker has not come back since the server restarted", "open"),
             ("too many requests", "open"),
         ],
     )
@@ -351,6 +350,15 @@ class TestWhatBecameOfIt:
         if becomes == "open":
             assert words in str(prompts.get("r1").why)
             assert len(answered(prompts, at_s=20.0)) == 1
+
+    def test_an_answer_for_which_the_asker_is_not_back_yet_waits_for_it(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.refused("r1", "request r1: its asker has not come back since the server restarted", 10.1)
+        assert state(prompts) == "waiting_link"
+        assert sent(prompts, 10.2) == []
+        prompts.hear(question(), 11.0)
+        assert sent(prompts, 11.0) == ["r1"]
 
     @pytest.mark.parametrize("settled", ["sent", "confirmed", "superseded", "lost"])
     def test_what_the_server_asks_again_is_open_whatever_we_thought(self, settled: str) -> None:
