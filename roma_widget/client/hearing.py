@@ -229,14 +229,15 @@ class Hearing:
         return None if node is None else node.status
 
     def only_run_with(self, task_id: str) -> str | None:
-        """The one running project that has this task; None where there is none, or there may be another."""
+        """The one running project that has this task; None where there is none, or there may be another: one whose
+        status or tasks are not known."""
         statuses: dict[str, str | None] = {}
         for event in self._latest.values():  # in the order they came: the later one counts
             if isinstance(event, ProjectsListed):
                 statuses |= {project.project_id: project.status for project in event.projects}
             elif isinstance(event, GraphUpdate) and event.project is not None:
                 statuses[event.project.project_id] = event.project.status
-        running = [project_id for project_id, status in statuses.items() if status == "running"]
+        running = [project_id for project_id, status in statuses.items() if status in ("running", None)]
         frames = [self.frame(project_id) for project_id in running]
         if not all(frames):
             return None

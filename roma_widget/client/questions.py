@@ -23,6 +23,7 @@ from .hearing import Hearing
 
 LOOK_EVERY_S = 1.0
 ACKNOWLEDGED_WITHIN_S = 20.0
+AT_ONCE = 32
 _PREFIX = "Failed to process HITL response: "
 _log = logging.getLogger("roma_widget.questions")
 Listener = Callable[[tuple[HitlRequest, ...]], None]
@@ -47,6 +48,7 @@ class Questions:
             settling_s=ledger.SETTLING_S,
         )
         self._listeners: list[Listener] = []
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._sending: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         hearing.on_question = self._hear
@@ -81,8 +83,8 @@ class Questions:
         return self._prompts.get(request_id)
 
     def _is_under_way(self, request_id: str) -> bool:
-        state = self._prompts.get(request_id).state
-        return state is HitlState.WAITING_LINK and self._hearing.requests.link is not None
+        is_linked = self._hearing.connection.state in ("connecting", "live")
+        return is_linked and self._prompts.get(request_id).state is HitlState.WAITING_LINK
 
     def hold(
         self,
@@ -168,9 +170,10 @@ class Questions:
         """An answer goes out, and comes to something, or to nothing."""
         request_id = sending.request_id
         try:
-            reply = await self._hearing.requests.ask(
-                requests.answer(request_id, sending.argument), ACKNOWLEDGED_WITHIN_S
-            )
+            async with self._turns:
+                reply = await self._hearing.requests.ask(
+                    requests.answer(request_id, sending.argument), ACKNOWLEDGED_WITHIN_S
+                )
         except ServerError as error:
             if error.event == "hitl_error":
                 self._prompts.refused(request_id, _reason(error.message, request_id), time.time())

@@ -9,7 +9,8 @@ The acknowledgement tells silence from loss: with it the server got the request 
 or the handler is missing. What nobody asked for, and a second reply, is counted in `unasked` and stays an event.
 
 A server of ours repeats the `rid` of a request in its reply to clients of its extension. There, requests for data
-(`Question.by_rid`) are under way four at a time. Runs on the loop of `roma-io`.
+(`Question.by_rid`) are under way four at a time. Answers to agents, whose refusals quote them (`Question.name`), wait
+for nobody. Runs on the loop of `roma-io`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Question:
     by_rid: bool = False
     may_end_in_silence: bool = False
     """The acknowledgement alone is an answer, too: `wire.Acknowledged`."""
+    name: str | None = None
+    """Where a refusal quotes it: then any number of others may be under way, and only this one once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,8 +74,13 @@ class _Waiting:
             self.answer.set_exception(error)
 
 
+_LaneKey = tuple[str, bool, str | None]
+"""The refusal, whether requests are numbered, and the name where that makes it one question's own."""
+
+
 class _Lane:
-    def __init__(self, width: int) -> None:
+    def __init__(self, key: _LaneKey, width: int) -> None:
+        self.key = key
         self.turn = asyncio.Semaphore(width)
         self.waiting: list[_Waiting] = []
 
@@ -98,7 +106,7 @@ class Requests:
         self._silence_s = silence_s
         self._behind_reply_s = behind_reply_s
         self._given_up_s = given_up_s
-        self._lanes: dict[tuple[str, bool], _Lane] = {}
+        self._lanes: dict[_LaneKey, _Lane] = {}
         self._last_rid = 0
         self._exchanges: set[asyncio.Task[None]] = set()
 
@@ -114,7 +122,7 @@ class Requests:
         (not acknowledged) or WaitTimeout (others' requests took all the time).
         """
         has_rid = question.by_rid and self.echoes_rids
-        lane = self._lane(question.refusal, has_rid)
+        lane = self._lane(question.refusal, has_rid, question.name)
         waiting: _Waiting | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -159,8 +167,9 @@ class Requests:
 
     def _refused_by(self, event: wire.ServerRefused) -> _Waiting | None:
         """Whose request this error is about: the one it names, or the only one it can be."""
-        here = [one for one in self._all() if one.question.refusal == event.event]
-        return self._only([one for one in here if one.rid == event.rid])
+        here = [one for one in self._all() if (one.question.refusal, one.rid) == (event.event, event.rid)]
+        quoted = [one for one in here if one.question.name is not None and one.question.name in event.message]
+        return self._only(quoted) or self._only(here)
 
     @staticmethod
     def _only(found: list[_Waiting]) -> _Waiting | None:
@@ -169,17 +178,24 @@ class Requests:
     def _all(self) -> list[_Waiting]:
         return [waiting for lane in self._lanes.values() for waiting in lane.waiting]
 
-    def _lane(self, refusal: str, has_rid: bool) -> _Lane:
-        key = (refusal, has_rid)
+    def _lane(self, refusal: str, has_rid: bool, name: str | None = None) -> _Lane:
+        key = (refusal, has_rid, name)
         if key not in self._lanes:
-            self._lanes[key] = _Lane(AT_ONCE if has_rid else 1)
+            self._lanes[key] = _Lane(key, AT_ONCE if has_rid and name is None else 1)
         return self._lanes[key]
+
+    def _leave(self, lane: _Lane) -> None:
+        """The next one's turn; a lane of one question's own goes with the last who wanted it."""
+        lane.turn.release()
+        *_, name = lane.key
+        if name is not None and not lane.turn.locked():
+            self._lanes.pop(lane.key, None)
 
     def _begin(self, lane: _Lane, question: Question, timeout_s: float, has_rid: bool) -> _Waiting:
         """It is this question's turn. From here on `_exchange` frees the lane, whoever still waits."""
         link = self.link
         if link is None or link.ended.done():
-            lane.turn.release()
+            self._leave(lane)
             raise NotLive(f"{question.event} was not sent: there is no socket to the server any more.")
         self._last_rid += 1
         loop = asyncio.get_running_loop()
@@ -222,7 +238,7 @@ class Requests:
                 sending.exception()  # looked at, so that nobody warns of it
             waiting.fail(_unheard(question, "it was interrupted"))
             lane.waiting.remove(waiting)
-            lane.turn.release()
+            self._leave(lane)
 
 
 async def _first(*futures: asyncio.Future[Any], timeout_s: float | None = None) -> None:
@@ -381,6 +397,7 @@ def answer(request_id: str, argument: Mapping[str, object]) -> Question:
         argument,
         by_rid=True,
         may_end_in_silence=True,
+        name=request_id[:100],
     )
 
 

@@ -178,7 +178,7 @@ class Prompts:
             checkpoint=event.checkpoint,
             task_id=event.task_id,
             attempt=event.attempt,
-            asked=event.asked if event.asked is not None and event.asked.tzinfo else None,
+            asked=None,  # until `note_zone`
             message=event.message,
             heard_s=now_s,
             last_heard_s=now_s,
@@ -335,7 +335,7 @@ class Prompts:
     # -- the run
 
     def note_zone(self, in_utc: InUtc) -> None:
-        """The server's zone may be known by now: when was asked what came without one?"""
+        """When was asked what has come since, or before the server's zone was known?"""
         for entry in self._entries.values():
             if entry.request.asked is None and entry.stamp is not None:
                 asked = in_utc(entry.stamp)
