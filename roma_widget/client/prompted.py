@@ -31,6 +31,8 @@ class Prompted:
 
         def _each(self, tell: Callable[[Any], None]) -> None: ...
 
+        def _schedule(self) -> None: ...
+
         def _wake_soon(self) -> None: ...
 
         def raise_if_closed(self) -> None: ...
@@ -81,10 +83,10 @@ class Prompted:
         for request in changed:
             if self._is_here(request):
                 self._each(lambda viewer, request=request: viewer.prompt_changed(request))  # type: ignore[misc]
-        self._show_prompts()
+        self._schedule()
 
     def _show_prompts(self) -> None:
-        """Also when another project is shown."""
+        """With each publication: ten times a second, and also when another project is shown."""
         pending = self.prompts()
         if pending == self._told_prompts:
             return

@@ -20,6 +20,7 @@ from ..core.prompts import Prompts, Sending
 from ..errors import ConnectError, NotLive, ServerError, WaitTimeout
 from . import requests
 from .hearing import Hearing
+from .sampling import awake_or_asleep_s
 
 LOOK_EVERY_S = 1.0
 ACKNOWLEDGED_WITHIN_S = 20.0
@@ -47,11 +48,16 @@ class Questions:
             resend_within_s=ledger.RESEND_WITHIN_S,
             settling_s=ledger.SETTLING_S,
         )
+        self._epoch_s = time.time() - awake_or_asleep_s()
         self._listeners: list[Listener] = []
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._sending: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         hearing.on_question = self._hear
+
+    def _now_s(self) -> float:
+        """Seconds since 1970, of a clock that nobody sets: what is measured with it must not jump."""
+        return self._epoch_s + awake_or_asleep_s()
 
     def listen(self, listener: Listener) -> None:
         """Call it with what is new or has changed, from now on."""
@@ -71,7 +77,7 @@ class Questions:
 
         With `within_s` it waits so many seconds for the server's word, while there is a connection. Raises AnswerError.
         """
-        answer = checked_answer(action, instructions, via, time.time())
+        answer = checked_answer(action, instructions, via, self._now_s())
         self._prompts.answer(request_id, answer)
         self._go_on()
         try:
@@ -95,7 +101,7 @@ class Questions:
         via: Via = "button",
     ) -> HitlRequest:
         """Keep an answer back, and say why; the question can be answered again. Raises AnswerError."""
-        answer = None if action is None else checked_answer(action, instructions, via, time.time())
+        answer = None if action is None else checked_answer(action, instructions, via, self._now_s())
         held = self._prompts.hold(request_id, why, answer)
         self._go_on()
         return held
@@ -105,15 +111,15 @@ class Questions:
     async def beside_socket(self) -> None:
         """Until cancelled: sends what waits, and looks at what becomes of it. Begins and ends with the link."""
         await self._hearing.caught_up()  # the first word says whether requests may be numbered
-        self._prompts.link_up(time.time())
+        self._prompts.link_up(self._now_s())
         try:
             while True:
                 self._prompts.note_zone(self._in_utc)
-                self._prompts.look(self._hearing.status_of, time.time())
+                self._prompts.look(self._hearing.status_of, self._now_s())
                 self._go_on()
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
-            self._prompts.link_lost(time.time())
+            self._prompts.link_lost(self._now_s())
             self._go_on()
 
     async def close(self) -> None:
@@ -126,7 +132,7 @@ class Questions:
     # -- insides
 
     def _hear(self, event: wire.HitlRequested | wire.HitlClosed) -> None:
-        now_s = time.time()
+        now_s = self._now_s()
         if isinstance(event, wire.HitlClosed):
             self._prompts.closed(event, now_s)
         else:
@@ -150,7 +156,7 @@ class Questions:
 
     def _go_on(self) -> None:
         """Send what is due, and tell what has changed."""
-        for sending in self._prompts.to_send(time.time()):
+        for sending in self._prompts.to_send(self._now_s()):
             task = asyncio.get_running_loop().create_task(self._send(sending), name="roma-answer")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
@@ -176,9 +182,9 @@ class Questions:
                 )
         except ServerError as error:
             if error.event == "hitl_error":
-                self._prompts.refused(request_id, _reason(error.message, request_id), time.time())
+                self._prompts.refused(request_id, _reason(error.message, request_id), self._now_s())
             else:  # the server had it, and its reply is beyond reading
-                self._prompts.acknowledged(request_id, time.time())
+                self._prompts.acknowledged(request_id, self._now_s())
         except WaitTimeout:
             self._prompts.not_sent(request_id)
         except ConnectError:
@@ -187,9 +193,9 @@ class Questions:
             _log.debug("an answer under way: %s", error)
         else:
             if isinstance(reply, wire.HitlClosed):
-                self._prompts.taken(request_id, time.time())
+                self._prompts.taken(request_id, self._now_s())
             else:
-                self._prompts.acknowledged(request_id, time.time())
+                self._prompts.acknowledged(request_id, self._now_s())
         self._go_on()
 
 

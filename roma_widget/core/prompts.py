@@ -24,6 +24,7 @@ from .events import HitlClosed, HitlRequested
 from .hitl import ANSWERABLE, PENDING, Answer, HitlRequest, HitlState
 from .model import FINAL, Status
 from .reading import shorten
+from .remembered_prompts import MOST_CHARACTERS, MOST_OPEN, MOST_SETTLED, Entry, Remembered
 
 INTERVAL_S = 30.0
 """ROMA repeats an open question so often (measured: 30.05)."""
@@ -32,10 +33,6 @@ RESEND_WITHIN_S = 5.0
 """An answer that was sent so shortly before its link died is sent again without being asked."""
 SETTLING_S = 5.0
 """For so long after an answer a repetition may have been under way already."""
-MOST_OPEN = 1_000
-MOST_SETTLED = 1_000
-MOST_CHARACTERS = 64_000_000
-"""Of all questions together. A question that finds no room is repeated by its server, and comes in when there is."""
 REPLANNED = "PostModifiedPlanReview"
 """ROMA's checkpoint of a plan that was made anew because a person wanted it to be."""
 
@@ -60,25 +57,6 @@ class Sending:
     """Of `hitl_response`."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    request: HitlRequest
-    size: int
-    stamp: datetime | None = None
-    """When it was asked, as stamped."""
-    sent_s: float = 0.0
-    n_sent: int = 0
-    """How often its present answer was sent."""
-    is_due: bool = False
-    acknowledged_s: float = 0.0
-    status: str | None = None
-    """Of its task while the server asks."""
-    has_moved: bool = False
-    """Its task has had another status since the server last asked."""
-    is_modified: bool = False
-    """Somebody asked for changes: what the task asks next is a new attempt."""
-
-
 class Prompts:
     """See the module. `label` is what our own answers are announced under by servers that say who answered."""
 
@@ -100,17 +78,15 @@ class Prompts:
         self._silence_s = interval_s + slack_s
         self._resend_within_s = resend_within_s
         self._settling_s = settling_s
-        self._most_open = most_open
-        self._most_settled = most_settled
-        self._most_characters = most_characters
-        self._entries: dict[str, _Entry] = {}
-        self._characters = 0
+        self._entries = Remembered(
+            most_open=most_open, most_settled=most_settled, most_characters=most_characters
+        )
         self._linked_s: float | None = None
         self._changed: dict[str, None] = {}
 
     def all(self) -> tuple[HitlRequest, ...]:
         """Everything that is remembered, in the order it came."""
-        return tuple(entry.request for entry in self._entries.values())
+        return tuple(entry.request for entry in self._entries)
 
     def get(self, request_id: str) -> HitlRequest:
         """Raises AnswerError for a question that is not known."""
@@ -119,7 +95,8 @@ class Prompts:
     def take_changes(self) -> tuple[HitlRequest, ...]:
         """What is new or in another state since the last time, as it is now."""
         changed, self._changed = self._changed, {}
-        return tuple(self._entries[each].request for each in changed if each in self._entries)
+        entries = (self._entries.get(each) for each in changed)
+        return tuple(entry.request for entry in entries if entry is not None)
 
     # -- the server
 
@@ -143,7 +120,7 @@ class Prompts:
             self._changed[event.request_id] = None
         self._hear_again(entry, now_s)
 
-    def _hear_again(self, entry: _Entry, now_s: float) -> None:
+    def _hear_again(self, entry: Entry, now_s: float) -> None:
         """What the server repeats is open, unless our answer has only just gone out."""
         request, answer = entry.request, entry.request.answer
         match request.state:
@@ -161,61 +138,32 @@ class Prompts:
                 self._set(entry, HitlState.OPEN, None)
 
     def _hear_new(
-        self,
-        event: HitlRequested,
-        now_s: float,
-        project_id: str | None,
-        status: str | None,
+        self, event: HitlRequested, now_s: float, project_id: str | None, status: str | None
     ) -> None:
-        texts = (event.data_json, event.message, event.checkpoint, event.task_id, event.request_id)
-        size = sum(len(text) for text in texts if text is not None)
-        if not self._make_room(size):
+        entry = self._entries.add(event, project_id, status, now_s)
+        if entry is None:
             self.n_left_out += 1
             return
-        request = HitlRequest(
-            request_id=event.request_id,
-            project_id=project_id,
-            checkpoint=event.checkpoint,
-            task_id=event.task_id,
-            attempt=event.attempt,
-            asked=None,  # until `note_zone`
-            message=event.message,
-            heard_s=now_s,
-            last_heard_s=now_s,
-            data_json=event.data_json,
-        )
-        before = self._last_of(request)
-        entry = self._entries[event.request_id] = _Entry(request, size, status=status, stamp=event.asked)
-        self._characters += size
         self._changed[event.request_id] = None
+        before = self._entries.before(entry)
         if before is not None:
-            self._show_what_came_of(before, request, now_s)
-            if before.is_modified:
-                entry.request = replace(request, previous_id=before.request.request_id)
+            self._show_what_came_of(before, entry.request, now_s)
+            if before.is_modified and before.request.state not in PENDING:
+                entry.request = replace(entry.request, previous_id=before.request.request_id)
 
-    def _last_of(self, request: HitlRequest) -> _Entry | None:
-        """The last question of the same task. Ids repeat across projects: without one it cannot be told."""
-        if request.task_id is None or request.project_id is None:
-            return None
-        place = (request.project_id, request.task_id)
-        for entry in reversed(self._entries.values()):
-            if (entry.request.project_id, entry.request.task_id) == place:
-                return entry
-        return None
-
-    def _show_what_came_of(self, before: _Entry, new: HitlRequest, now_s: float) -> None:
+    def _show_what_came_of(self, before: Entry, new: HitlRequest, now_s: float) -> None:
         """A task that asks something new has got an answer, or it would still wait; to what, the attempt may say."""
-        old, answer = before.request, before.request.answer
+        old = before.request
         if old.state not in PENDING:
             return
         is_new_attempt = (new.checkpoint or "").startswith(REPLANNED) or (
             new.checkpoint == old.checkpoint and new.attempt == (old.attempt or 0) + 1 > 1
         )
-        was_sent = answer is not None and before.n_sent > 0
-        if is_new_attempt and not (was_sent and before.is_modified):
+        is_ours = before.n_sent > 0 and before.is_modified
+        if is_new_attempt and not is_ours:
             before.is_modified = True
             self._settle(before, HitlState.SUPERSEDED, "Somebody else asked for changes first.", now_s)
-        elif was_sent:
+        elif is_new_attempt or old.state is HitlState.SENT:
             self._settle(before, HitlState.CONFIRMED, None, now_s)
 
     def closed(self, event: HitlClosed, now_s: float) -> None:
@@ -224,8 +172,8 @@ class Prompts:
         if entry is None or entry.request.state not in PENDING:
             return
         if event.action is None:
-            why = f"The server asks no more: {event.reason.rstrip('.')}." if event.reason else None
-            self._settle(entry, HitlState.LOST, why or "The server asks no more.", now_s)
+            why = f": {shorten(event.reason, 300).rstrip('.')}" if event.reason else ""
+            self._settle(entry, HitlState.LOST, f"The server asks no more{why}.", now_s)
             return
         if self._label and event.answered_by == self._label:
             self._settle(entry, HitlState.CONFIRMED, None, now_s)
@@ -266,7 +214,7 @@ class Prompts:
     def link_lost(self, now_s: float) -> None:
         """What was sent and not acknowledged goes out once more, when it was sent just now."""
         self._linked_s = None
-        for entry in self._entries.values():
+        for entry in self._entries:
             if entry.request.state is not HitlState.WAITING_LINK or entry.is_due:
                 continue
             entry.is_due = entry.n_sent == 1 and now_s - entry.sent_s <= self._resend_within_s
@@ -276,7 +224,7 @@ class Prompts:
         """The answers that are to go out now, each counted as sent; none without a link."""
         if self._linked_s is None:
             return []
-        due = [entry for entry in self._entries.values() if entry.is_due]
+        due = [entry for entry in self._entries if entry.is_due]
         for entry in due:
             entry.is_due, entry.sent_s = False, now_s
             entry.n_sent += 1
@@ -326,7 +274,7 @@ class Prompts:
         else:
             self._reopen(entry, said)
 
-    def _sent(self, request_id: str) -> _Entry | None:
+    def _sent(self, request_id: str) -> Entry | None:
         """Its answer is out and not acknowledged."""
         entry = self._entries.get(request_id)
         is_out = entry is not None and entry.request.state is HitlState.WAITING_LINK and entry.n_sent > 0
@@ -336,7 +284,7 @@ class Prompts:
 
     def note_zone(self, in_utc: InUtc) -> None:
         """When was asked what has come since, or before the server's zone was known?"""
-        for entry in self._entries.values():
+        for entry in self._entries:
             if entry.request.asked is None and entry.stamp is not None:
                 asked = in_utc(entry.stamp)
                 if asked is not None:
@@ -346,7 +294,7 @@ class Prompts:
     def look(self, status_of: StatusOf, now_s: float) -> None:
         """See what became of pending questions. When a server has not repeated one for longer than it takes, and its
         task has moved on, it has an answer."""
-        for entry in self._entries.values():
+        for entry in self._entries:
             request = entry.request
             if request.state not in PENDING:
                 continue
@@ -363,7 +311,7 @@ class Prompts:
                     entry, HitlState.OPEN, "The server has not repeated it: perhaps nobody waits any more."
                 )
 
-    def _note_status(self, entry: _Entry, status_of: StatusOf) -> None:
+    def _note_status(self, entry: Entry, status_of: StatusOf) -> None:
         request = entry.request
         if request.project_id is None or request.task_id is None:
             return
@@ -375,7 +323,7 @@ class Prompts:
         if status != entry.status or status in FINAL:
             entry.has_moved = True
 
-    def _settle_by_its_run(self, entry: _Entry, now_s: float) -> None:
+    def _settle_by_its_run(self, entry: Entry, now_s: float) -> None:
         if entry.request.state is HitlState.SENT:
             self._settle(entry, HitlState.CONFIRMED, None, now_s)
         elif entry.n_sent and entry.request.state is HitlState.WAITING_LINK:
@@ -387,7 +335,7 @@ class Prompts:
 
     # -- entries
 
-    def _known(self, request_id: str) -> _Entry:
+    def _known(self, request_id: str) -> Entry:
         entry = self._entries.get(request_id)
         if entry is None:
             raise AnswerError(
@@ -395,37 +343,21 @@ class Prompts:
             )
         return entry
 
-    def _reopen(self, entry: _Entry, why: str) -> None:
+    def _reopen(self, entry: Entry, why: str) -> None:
         entry.n_sent, entry.is_due, entry.is_modified = 0, False, False
         entry.request = replace(entry.request, answer=None, settled_s=None)
         self._set(entry, HitlState.OPEN, f"{why} Answer again.")
 
-    def _settle(self, entry: _Entry, state: HitlState, why: str | None, now_s: float) -> None:
+    def _settle(self, entry: Entry, state: HitlState, why: str | None, now_s: float) -> None:
         entry.is_due = False
         entry.request = replace(entry.request, settled_s=now_s)
         self._set(entry, state, why)
 
-    def _set(self, entry: _Entry, state: HitlState, why: str | None, answer: Answer | None = None) -> None:
+    def _set(self, entry: Entry, state: HitlState, why: str | None, answer: Answer | None = None) -> None:
         before = entry.request
         entry.request = replace(before, state=state, why=why, answer=answer or before.answer)
         if entry.request != before:
             self._changed[before.request_id] = None
-
-    def _make_room(self, size: int) -> bool:
-        """For one more of so many characters: what is settled goes, the oldest first, and never what is pending."""
-        settled = [entry for entry in self._entries.values() if entry.request.state not in PENDING]
-        n_pending = len(self._entries) - len(settled)
-        pending_size = self._characters - sum(entry.size for entry in settled)
-        if n_pending >= self._most_open or (n_pending and pending_size + size > self._most_characters):
-            return False
-        n_settled = len(settled)
-        for entry in settled:
-            if n_settled <= self._most_settled and self._characters + size <= self._most_characters:
-                break
-            del self._entries[entry.request.request_id]
-            self._characters -= entry.size
-            n_settled -= 1
-        return True
 
 
 _ASKER_IS_AWAY = "its asker has not come back"

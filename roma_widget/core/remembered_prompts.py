@@ -1,0 +1,111 @@
+"""The questions that a ledger remembers, each with what it must know of it, and room for so many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from .events import HitlRequested
+from .hitl import PENDING, HitlRequest
+
+MOST_OPEN = 1_000
+MOST_SETTLED = 1_000
+MOST_CHARACTERS = 64_000_000
+"""Of all questions together. A question that finds no room is repeated by its server, and comes in when there is."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A question as it stands, and what is known of its answer's way."""
+
+    request: HitlRequest
+    size: int
+    stamp: datetime | None = None
+    """When it was asked, as stamped."""
+    sent_s: float = 0.0
+    n_sent: int = 0
+    """How often its present answer was sent."""
+    is_due: bool = False
+    acknowledged_s: float = 0.0
+    status: str | None = None
+    """Of its task while the server asks."""
+    has_moved: bool = False
+    """Its task has had another status since the server last asked."""
+    is_modified: bool = False
+    """Somebody asked for changes: what the task asks next is a new attempt."""
+
+
+class Remembered:
+    """In the order they came, by id. What is settled goes when room is needed; what is pending never does."""
+
+    def __init__(
+        self,
+        *,
+        most_open: int = MOST_OPEN,
+        most_settled: int = MOST_SETTLED,
+        most_characters: int = MOST_CHARACTERS,
+    ) -> None:
+        self._most_open = most_open
+        self._most_settled = most_settled
+        self._most_characters = most_characters
+        self._entries: dict[str, Entry] = {}
+        self._characters = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def get(self, request_id: str) -> Entry | None:
+        """None where it is not known, or was forgotten."""
+        return self._entries.get(request_id)
+
+    def add(
+        self, event: HitlRequested, project_id: str | None, status: str | None, now_s: float
+    ) -> Entry | None:
+        """A question that was not known; None where there is no room for it."""
+        texts = (event.data_json, event.message, event.checkpoint, event.task_id, event.request_id)
+        size = sum(len(text) for text in texts if text is not None)
+        if not self._make_room(size):
+            return None
+        request = HitlRequest(
+            request_id=event.request_id,
+            project_id=project_id,
+            checkpoint=event.checkpoint,
+            task_id=event.task_id,
+            attempt=event.attempt,
+            asked=None,
+            message=event.message,
+            heard_s=now_s,
+            last_heard_s=now_s,
+            data_json=event.data_json,
+        )
+        entry = self._entries[event.request_id] = Entry(request, size, stamp=event.asked, status=status)
+        self._characters += size
+        return entry
+
+    def before(self, entry: Entry) -> Entry | None:
+        """The question before, of the same task. Ids repeat across projects: without one it cannot be told."""
+        request = entry.request
+        if request.task_id is None or request.project_id is None:
+            return None
+        place = (request.project_id, request.task_id)
+        for other in reversed(self._entries.values()):
+            if other is not entry and (other.request.project_id, other.request.task_id) == place:
+                return other
+        return None
+
+    def _make_room(self, size: int) -> bool:
+        """For one more of so many characters: what is settled goes, the oldest first, and never what is pending."""
+        settled = [entry for entry in self if entry.request.state not in PENDING]
+        n_pending = len(self._entries) - len(settled)
+        pending_size = self._characters - sum(entry.size for entry in settled)
+        if n_pending >= self._most_open or (n_pending and pending_size + size > self._most_characters):
+            return False
+        n_settled = len(settled)
+        for entry in settled:
+            if n_settled <= self._most_settled and self._characters + size <= self._most_characters:
+                break
+            del self._entries[entry.request.request_id]
+            self._characters -= entry.size
+            n_settled -= 1
+        return True
