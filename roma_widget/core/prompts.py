@@ -45,6 +45,7 @@ _NOT_BEGUN = frozenset({None, Status.PENDING, Status.READY})
 _ON_ITS_WAY = "It is on its way: the server has not acknowledged it yet."
 _NO_LINK = "There is no connection: it is sent as soon as there is one."
 _DIED = "The connection was lost right behind it: it is sent once more."
+_NOT_REPEATED = "The server has not repeated it: perhaps nobody waits any more."
 _UNSURE = "Whether the server got it is not known: it is sent again when the server asks again."
 
 
@@ -134,7 +135,7 @@ class Prompts:
             case HitlState.CONFIRMED | HitlState.SUPERSEDED | HitlState.LOST:
                 if now_s - (request.settled_s or 0.0) > self._settling_s:
                     self._reopen(entry, f"It was taken for {request.state}, and the server asks again.")
-            case _ if request.why is not None and request.state is HitlState.OPEN:
+            case _ if request.why == _NOT_REPEATED:
                 self._set(entry, HitlState.OPEN, None)
 
     def _hear_new(
@@ -306,10 +307,8 @@ class Prompts:
                 continue
             if entry.has_moved:
                 self._settle_by_its_run(entry, now_s)
-            elif request.state is HitlState.OPEN and silent_s > 2 * self._silence_s:
-                self._set(
-                    entry, HitlState.OPEN, "The server has not repeated it: perhaps nobody waits any more."
-                )
+            elif request.state is HitlState.OPEN and request.why is None and silent_s > 2 * self._silence_s:
+                self._set(entry, HitlState.OPEN, _NOT_REPEATED)
 
     def _note_status(self, entry: Entry, status_of: StatusOf) -> None:
         request = entry.request

@@ -348,6 +348,7 @@ class TestWhatBecameOfIt:
         prompts.refused("r1", words, 10.1)
         assert state(prompts) == becomes
         if becomes == "open":
+            prompts.hear(question(), 11.0)
             assert words in str(prompts.get("r1").why)
             assert len(answered(prompts, at_s=20.0)) == 1
 
