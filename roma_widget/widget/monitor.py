@@ -30,12 +30,14 @@ from ..core.reading import shorten
 from ..errors import NotLive, UnknownTask
 from .acting import Acting, Actions, checked_id, checked_timeout, detached
 from .assets import asset
+from .callbacks import Callbacks
 from .cells import cell_watch
 from .fallback import static_html
 from .history import Memory, Remembering
 from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
 from .saving import Saveable, Saving
+from .telling import Telling
 
 if TYPE_CHECKING:
     import pandas
@@ -80,7 +82,7 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
@@ -140,6 +142,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         self._on_close = on_close
         self._is_detached = False
         self._watches = Watches()
+        self._callbacks = Callbacks(self._failed)
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
         self._picture: Any = None
         self._pictured_at = 0.0
@@ -287,6 +290,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
             return
         self._is_detached = True
         self._watches.end()
+        self._callbacks.end()
         with suppress(NotLive):  # as Python ends, or in a fork: nobody listens any more
             if self._io.is_current():  # from a trait observer: nobody may wait there
                 self._io.submit(self._leave())
@@ -327,15 +331,20 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
     def show(self, news: Publication, facts: dict[str, Any]) -> None:
         if facts["project"].get("id") != self.project.get("id"):
             self._put("selection", [])  # the same ids are other tasks there
+        before = self.snapshot
         self._put("snapshot", news.snapshot)
         for name, value in facts.items():
             self._put(name, value)
         self._put("revision", news.snapshot.revision)
         self._channel.publish(news)
+        self._tell_of_the_end(before, news.snapshot)
         self._refresh_picture()
 
     def show_connection(self, connection: Connection) -> None:
+        before = self.connection
         self._put("connection", connection.as_trait())
+        if self.connection != before:
+            self._callbacks.tell("connection", copy.deepcopy(self.connection))
 
     def show_prompts(self, pending: tuple[HitlRequest, ...]) -> None:
         self._put("pending", [request.as_trait() for request in pending])
@@ -351,6 +360,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         """A later run of the same cell has made another monitor, and this one's output is gone."""
         self._picture = None
         self._watches.end()
+        self._callbacks.end()
 
     # -- from the browser, on roma-io (messages.Person)
 
@@ -396,6 +406,11 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         for task_id in proposal["value"]:
             self.task(task_id)
         return list(proposal["value"])
+
+    @traitlets.observe("selection")
+    def _selected(self, change: dict[str, Any]) -> None:
+        before = change["old"] if isinstance(change["old"], list) else []
+        self._tell_selected(before, change["new"], self.snapshot)
 
     def notify_change(self, change: Any) -> None:
         """Without an open view nobody needs the comm message; a view gets all traits with its first hello."""
