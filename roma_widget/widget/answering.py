@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..core.hitl import ANSWERABLE, Answer, HitlRequest, Via, checked_answer
 from ..core.reading import shorten
 from ..errors import AnswerError
+from .cells import context_for_later
 
 ON_ANSWER_S = 5.0
 SENT_WITHIN_S = 5.0
@@ -91,7 +92,7 @@ class Answering:
 
     def ask_before(self, on_answer: OnAnswer | None) -> None:
         """Have this function see every answer before it is sent. Called where it was written: from any thread."""
-        self._on_answer = None if on_answer is None else (on_answer, contextvars.copy_context())
+        self._on_answer = None if on_answer is None else (on_answer, context_for_later())
 
     async def answer(self, request_id: str, action: object, instructions: object, via: Via) -> HitlRequest:
         """The question, answered. Raises AnswerError, NotLive; `Held` where the function held it back."""

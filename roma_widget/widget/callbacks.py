@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ..core.reading import shorten
-from .cells import current_cell
+from .cells import context_for_later, current_cell
 
 Event = Literal[
     "task_changed",
@@ -93,7 +93,7 @@ class Registration:
     event: str
     fn: Callable[..., object]
     made_by: tuple[str, str] | None
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    context: contextvars.Context = field(default_factory=context_for_later)
     is_over: bool = False
 
 

@@ -39,6 +39,8 @@ class News:
             self._tell("hitl_request", request, is_answered=False)
         elif request.state in _ANSWERED and was is False:
             self._tell("hitl_answered", request, is_answered=True)
+        elif request.state is HitlState.LOST:
+            self._is_answered.pop(request.request_id, None)
 
     def _tell(self, event: str, request: HitlRequest, *, is_answered: bool) -> None:
         self._is_answered[request.request_id] = is_answered

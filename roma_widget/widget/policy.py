@@ -11,6 +11,8 @@ from .answering import read_answer
 from .callbacks import Fail
 from .question import Desk, Question
 
+MOST_ASKED = 10_000
+"""Remembered so long: more than any ledger keeps."""
 _log = logging.getLogger("roma_widget.hitl")
 
 
@@ -24,7 +26,7 @@ class Policy:
         self._desk = desk
         self._fail = fail
         self._n_given = 0
-        self._asked: set[str] = set()
+        self._asked: dict[str, None] = {}
         self._has_said = False
 
     def __call__(self, question: Question) -> None:
@@ -33,7 +35,9 @@ class Policy:
         if self._n_given >= self._limit:
             self._say_that_it_was_enough()
             return
-        self._asked.add(question.request_id)
+        self._asked[question.request_id] = None
+        if len(self._asked) > MOST_ASKED:
+            del self._asked[next(iter(self._asked))]
         try:
             said = read_answer(self._fn(question))
         except BaseException as error:  # whatever it is: the person is asked

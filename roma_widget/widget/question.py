@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core.hitl import HitlRequest, Via
 from ..core.reading import shorten
@@ -64,6 +64,10 @@ class Question(HitlRequest):
         `m.hitl.next().abort("Too dear")`
         """
         return self._desk.give(self.request_id, "abort", reason, "python")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled it is a plain `roma.HitlRequest`, as it stands."""
+        return HitlRequest, tuple(getattr(self, each.name) for each in fields(HitlRequest))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HitlRequest) and other.request_id == self.request_id

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from roma_widget.widget import callbacks
+from roma_widget.widget import callbacks, cells
 from roma_widget.widget.callbacks import MOST_WAITING, THREAD_NAME, Callbacks, callback_thread
 from roma_widget.widget.cells import Cell
 
@@ -134,6 +136,22 @@ def test_a_cell_that_runs_again_replaces_what_it_registered(
     person.callbacks.tell("connection", {})
     all_called()
     assert called == ["2", "3", "none"]
+
+
+@pytest.mark.parametrize(("metadata", "is_its_own"), [({"cellId": "c1"}, True), ({}, False), (None, True)])
+def test_what_a_function_prints_comes_out_beside_its_cell_or_where_it_is_not_dropped(
+    person: Person, monkeypatch: pytest.MonkeyPatch, metadata: Any, is_its_own: bool
+) -> None:
+    parent = {"header": {"msg_id": "m1"}, "metadata": metadata}
+    kernel = SimpleNamespace(get_parent=lambda _: parent) if metadata is not None else None
+    monkeypatch.setattr(cells, "_shell", lambda: SimpleNamespace(kernel=kernel))
+    cell: ContextVar[str] = ContextVar("cell", default="another")
+    called: list[str] = []
+    cell.set("its own")
+    person.on("connection", lambda _: called.append(cell.get()))
+    person.callbacks.tell("connection", {})
+    all_called()
+    assert called == ["its own" if is_its_own else "another"]
 
 
 @pytest.mark.parametrize(("event", "fn"), [("task_change", print), ("error", "print"), (7, print)])

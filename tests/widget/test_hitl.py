@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ def test_a_question_is_answered_and_shows_how_it_stands(m: Monitor) -> None:
     answered = first.approve("go on")
     assert answered == first
     assert (first.state, first.answer and first.answer.via) == (HitlState.SENT, "python")
+    copied = pickle.loads(pickle.dumps(first))
+    assert (type(copied), copied.state, first == copied) == (roma.HitlRequest, "sent", True)
     second.modify("shorter")
     m.ask("r3")
     m.hitl.next(0).abort()
