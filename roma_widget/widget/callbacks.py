@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+from weakref import WeakSet
 
 from ..core.reading import shorten
 from .cells import context_for_later, current_cell
@@ -41,30 +42,45 @@ Call = Callable[[], object]
 
 
 class CallbackThread:
-    """A daemon thread that makes calls in the order in which they were handed over."""
+    """A daemon thread that makes calls in the order in which they were handed over. It ends when nothing is left to
+    be called and nobody has registered anything.
+    """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
+        self.is_over = False
         self._calls: deque[Call] = deque()
-        self._is_new = threading.Condition()
+        self._news = threading.Condition()
         self.thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-        self.thread.start()
 
     @property
     def n_waiting(self) -> int:
         return len(self._calls)
 
-    def put(self, call: Call) -> None:
-        """Have the call made when those before it are done. Returns at once; safe from any thread."""
-        with self._is_new:
+    def put(self, call: Call) -> bool:
+        """Have the call made when those before it are done; False when the thread has just ended. From any thread."""
+        with self._news:
+            if self.is_over:
+                return False
             self._calls.append(call)
-            self._is_new.notify()
+            self._news.notify()
+            if self.thread.ident is None:  # not before there is something to do: it would end at once
+                self.thread.start()
+            return True
+
+    def look_up(self) -> None:
+        """Somebody wants nothing any more: perhaps it can end."""
+        with self._news:
+            self._news.notify()
 
     def _run(self) -> None:
         while True:
-            with self._is_new:
+            with self._news:
                 while not self._calls:
-                    self._is_new.wait()
+                    if not _listening:
+                        self.is_over = True
+                        return
+                    self._news.wait()
                 call = self._calls.popleft()
             try:
                 call()
@@ -75,15 +91,23 @@ class CallbackThread:
 
 _lock = threading.Lock()
 _current: CallbackThread | None = None
+_listening: WeakSet[Callbacks] = WeakSet()
+"""Who has registered something."""
 
 
 def callback_thread() -> CallbackThread:
     """The process's thread for callbacks, started when first needed; a forked child gets one of its own."""
     global _current
     with _lock:
-        if _current is None or _current.pid != os.getpid() or not _current.thread.is_alive():
+        if _current is None or _current.pid != os.getpid() or _current.is_over:
             _current = CallbackThread()
         return _current
+
+
+def call_later(call: Call) -> None:
+    """Have the call made on `roma-callbacks`, when those before it are done. Returns at once; from any thread."""
+    while not callback_thread().put(call):
+        pass  # it ended in this moment: another one begins
 
 
 @dataclass(eq=False, slots=True)
@@ -130,6 +154,7 @@ class Callbacks:
                 earlier.is_over = earlier.is_over or _is_replaced(earlier.made_by, registration.made_by)
             kept = [each for each in (*registered, registration) if not each.is_over]
             self._registered[registration.event] = tuple(kept)
+            self._note_listening()
         for arguments in so_far:
             self._put(registration, arguments)
         return lambda: self._remove(registration)
@@ -150,20 +175,30 @@ class Callbacks:
                 for each in registrations:
                     each.is_over = True
             self._registered = {}
+            self._note_listening()
 
     def _remove(self, registration: Registration) -> None:
         registration.is_over = True
         with self._lock:
             before = self._registered.get(registration.event, ())
             self._registered[registration.event] = tuple(each for each in before if each is not registration)
+            self._note_listening()
+
+    def _note_listening(self) -> None:
+        if any(self._registered.values()):
+            _listening.add(self)
+        elif self in _listening:
+            _listening.discard(self)
+            if _current is not None and _current.pid == os.getpid():
+                _current.look_up()
 
     def _put(self, registration: Registration, arguments: tuple[object, ...]) -> None:
-        thread = callback_thread()
-        if registration.event not in NEVER_DROPPED and thread.n_waiting >= MOST_WAITING:
+        n_waiting = callback_thread().n_waiting
+        if registration.event not in NEVER_DROPPED and n_waiting >= MOST_WAITING:
             self._say_dropped(registration.event)
             return
-        self._is_dropping = self._is_dropping and thread.n_waiting >= MOST_WAITING // 2
-        thread.put(lambda: self._call(registration, arguments))
+        self._is_dropping = self._is_dropping and n_waiting >= MOST_WAITING // 2
+        call_later(lambda: self._call(registration, arguments))
 
     def _say_dropped(self, event: str) -> None:
         if self._is_dropping or event == "error":  # an error that is said would be the next one to drop

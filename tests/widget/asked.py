@@ -13,7 +13,7 @@ from roma_widget.core.hitl import HitlRequest, HitlState, Via, checked_answer
 from roma_widget.core.model import Project, Snapshot
 from roma_widget.core.prompts import Prompts
 from roma_widget.errors import NotLive
-from roma_widget.widget.callbacks import Callbacks, callback_thread
+from roma_widget.widget.callbacks import Callbacks, call_later
 from roma_widget.widget.hitl import Hitl
 from roma_widget.widget.hitl_news import News
 from roma_widget.widget.telling import Telling
@@ -145,7 +145,7 @@ class Monitor(Telling):
     def caught_up(self) -> None:
         """Returns when the callbacks that wait are done, and what they said is noted."""
         done = threading.Event()
-        callback_thread().put(done.set)
+        call_later(done.set)
         assert done.wait(10)
         self._at_once(lambda: None)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from roma_widget.widget import callbacks, cells
-from roma_widget.widget.callbacks import MOST_WAITING, THREAD_NAME, Callbacks, callback_thread
+from roma_widget.widget.callbacks import MOST_WAITING, THREAD_NAME, Callbacks, call_later
 from roma_widget.widget.cells import Cell
 
 
@@ -37,7 +37,7 @@ def person() -> Iterator[Person]:
 def all_called() -> None:
     """Returns when the calls that waited until now are done."""
     done = threading.Event()
-    callback_thread().put(done.set)
+    call_later(done.set)
     assert done.wait(10)
 
 
@@ -98,6 +98,22 @@ def test_it_ends_also_for_what_waits(person: Person) -> None:
     person.callbacks.tell("connection", 2)
     all_called()
     assert (first, second) == ([], [1])
+
+
+def test_the_thread_ends_with_the_last_that_wants_it_and_begins_anew(person: Person) -> None:
+    called: list[int] = []
+    for number in range(2):
+        end = person.on("connection", called.append)
+        person.callbacks.tell("connection", number)
+        all_called()
+        thread = callbacks._current
+        assert thread is not None
+        assert thread.thread.is_alive()
+        end() if number else person.callbacks.end()
+        thread.thread.join(10)
+        assert not thread.thread.is_alive()
+        person = Person()
+    assert called == [0, 1]
 
 
 def test_too_many_calls_are_dropped_and_that_is_said_once_but_no_question_is(person: Person) -> None:
