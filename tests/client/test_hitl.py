@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from client.servers import eventually
+from client.servers import SAFE, WireServer, eventually, packet, projects_list
 
 import roma_widget as roma
 from roma_widget.widget import answering
@@ -232,3 +232,45 @@ def test_as_code_of_one_run_answers_another(m: roma.Monitor, agent: Agent, conne
         assert not unknown.done()
     finally:
         second.close()
+
+
+def test_what_roma_repeats_is_asked_once_and_answered_in_its_words(
+    connect: Connect, wire: Callable[..., WireServer]
+) -> None:
+    server = wire(
+        {"/api/health": SAFE, "/api/projects": projects_list("p1")},
+        greeting=[packet("projects_list", projects_list("p1"))],
+    )
+    m = connect(server.url)
+    eventually(lambda: server.clients_now and m.connection["state"] == "live")
+    asked: list[str] = []
+    m.hitl.policy(lambda request: asked.append(request.request_id))
+    request = {"request_id": "r1", "checkpoint_name": "c", "node_id": "root", "current_attempt": 0}
+    for _ in range(3):
+        server.emit("hitl_request", request)
+    server.emit("hitl_request", {"request_id": "r2"})
+    eventually(lambda: asked == ["r1", "r2"])
+    refused: list[str] = []
+
+    def answer(_change: Any) -> None:
+        try:
+            m.hitl.pending[0].approve()
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    m.observe(answer, "pending")  # on roma-io, where nobody may wait
+    m.hitl.next(timeout=5).modify("shorter")
+    eventually(lambda: refused)
+    assert "on it (from a trait observer?)" in refused[0]
+    assert [name for name, _ in server.emitted].count("hitl_response") == 1
+    assert server.emitted[-1][1] == [
+        {
+            "request_id": "r1",
+            "action": "modify",
+            "modification_instructions": "shorter",
+            "checkpoint_name": "c",
+            "node_id": "root",
+        }
+    ]
+    assert [(each["request_id"], each["state"]) for each in m.pending] == [("r1", "sent"), ("r2", "open")]
+    assert m.hitl.next(timeout=0).request_id == "r2"
