@@ -89,7 +89,7 @@ def test_each_answer_from_python_reaches_the_agent(m: roma.Monitor, agent: Agent
     with pytest.raises(roma.TaskAborted):
         third.result(10)
     eventually(lambda: list(m.hitl.ledger().state) == ["confirmed"] * 3)
-    assert m.pending == []
+    eventually(lambda: m.pending == [])
     ledger = m.hitl.ledger()
     assert list(ledger.action) == ["modify", "approve", "abort"]
     assert set(ledger.via) == {"python"}
@@ -272,5 +272,9 @@ def test_what_roma_repeats_is_asked_once_and_answered_in_its_words(
             "node_id": "root",
         }
     ]
-    assert [(each["request_id"], each["state"]) for each in m.pending] == [("r1", "sent"), ("r2", "open")]
+    eventually(
+        lambda: (
+            [(each["request_id"], each["state"]) for each in m.pending] == [("r1", "sent"), ("r2", "open")]
+        )
+    )
     assert m.hitl.next(timeout=0).request_id == "r2"
