@@ -130,6 +130,9 @@ class SavedSession:
     def hitl_ledger(self) -> tuple[HitlRequest, ...]:
         return ()
 
+    def question(self, request_id: str) -> HitlRequest | None:
+        return next((one for one in self.hitl_ledger() if one.request_id == request_id), None)
+
     async def answer(
         self, request_id: str, action: str, instructions: str | None, via: Via, within_s: float = 0.0
     ) -> HitlRequest:
@@ -144,6 +147,12 @@ class SavedSession:
         via: Via = "button",
     ) -> HitlRequest:
         raise _not_live()
+
+    def raise_if_hopeless(self) -> None:
+        raise _not_live()
+
+    def describe(self) -> str:
+        return f"{self.run.path.name} is a saved run"
 
     def link(self) -> dict[str, Any]:
         raise _not_live()

@@ -24,10 +24,11 @@ from .client.trace_refresh import TraceRefresh
 from .client.waiting import Awaited
 from .core import wire
 from .core.clock import ServerClock
-from .core.model import Connection, Snapshot, Trace
+from .core.log import Row
+from .core.model import NO_TASKS, Connection, Snapshot, Task, Trace
 from .core.outcome import Verdict, judge
 from .core.project_list import Entries, facts_of, project_list, touches_the_list
-from .core.state import ProjectState, State, apply
+from .core.state import Change, ProjectState, State, apply
 from .keeping import Keeping
 from .widget.messages import Publication, publication
 
@@ -46,6 +47,12 @@ class Viewer(HearsPrompts, Protocol):
     def revision(self) -> int: ...
 
     def show(self, news: Publication, facts: dict[str, Any]) -> None: ...
+
+    def hear(
+        self, changes: Collection[Change], before: Mapping[str, Task], tasks: Mapping[str, Task]
+    ) -> None: ...
+
+    def hear_error(self, name: str, sentence: str) -> None: ...
 
     def show_connection(self, connection: Connection) -> None: ...
 
@@ -101,6 +108,7 @@ class Session(Keeping, Awaited, Prompted):
         self._scheduled: asyncio.TimerHandle | None = None
         self._closed = False
         self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="roma-session")
+        self._event_log.on_error = self._tell_error
         feed.subscribe(self)
         feed.questions.listen(self._on_prompts)
         if like is not None:
@@ -255,6 +263,20 @@ class Session(Keeping, Awaited, Prompted):
         self._event_log.note(event, changes, before.projects, shown, now_s)
         self._remember(shown, changes, now_s)
         self._record(shown, changes, now_s)
+        self._tell_changes(shown, changes, before)
+
+    def _tell_changes(self, shown: ProjectState | None, changes: tuple[Change, ...], before: State) -> None:
+        """Every single change of the shown project's tasks; what is published merges them."""
+        if shown is None or not changes:
+            return
+        project_id = shown.project.project_id
+        known = before.projects.get(project_id)
+        of_shown = [change for change in changes if getattr(change, "project_id", None) == project_id]
+        self._each(lambda viewer: viewer.hear(of_shown, known.tasks if known else NO_TASKS, shown.tasks))
+
+    def _tell_error(self, row: Row) -> None:
+        if row.project_id in (None, self._shown_id):
+            self._each(lambda viewer: viewer.hear_error(row.field or "", row.after or ""))
 
     def _without_a_step_of_ours(self, state: State) -> State:
         """The computer slept or its clock was set: the server's clock only seems to have jumped then."""

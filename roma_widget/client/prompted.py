@@ -48,6 +48,10 @@ class Prompted:
         """Those that are pending (open, held, waiting for the connection, or sent), oldest first. From any thread."""
         return tuple(request for request in self.hitl_ledger() if request.is_pending)
 
+    def question(self, request_id: str) -> HitlRequest | None:
+        """One as it stands, of whatever project; None where it is not known. From any thread."""
+        return next((one for one in self._feed.questions.all if one.request_id == request_id), None)
+
     async def answer(
         self, request_id: str, action: str, instructions: str | None, via: Via, within_s: float = 0.0
     ) -> HitlRequest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from operator import attrgetter
@@ -69,6 +69,8 @@ class EventLog:
         self._errors: deque[Row] = deque(maxlen=MOST_ERRORS)
         self._unknown: deque[Row] = deque(maxlen=MOST_UNKNOWN)
         self._last_problems: dict[type[Event], tuple[str, ...]] = {}
+        self.on_error: Callable[[Row], object] = lambda row: None
+        """Told of each row "error" as it is added."""
 
     def excerpt(self) -> Excerpt:
         """What was logged for the project that is shown, and what names none."""
@@ -209,7 +211,9 @@ class EventLog:
 
     def _error(self, now_s: float, project_id: str | None, name: str, sentence: str) -> None:
         field, after = self._own_words(name), self._own_words(sentence)
-        self._add(self._errors, Row(self._seq, now_s, project_id, "error", field=field, after=after))
+        row = Row(self._seq, now_s, project_id, "error", field=field, after=after)
+        self._add(self._errors, row)
+        self.on_error(row)
 
     def _add(self, rows: deque[Row], row: Row) -> None:
         rows.append(row)

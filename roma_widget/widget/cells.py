@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,17 @@ def current_cell() -> Cell | None:
     if isinstance(cell_id, str) and isinstance(execution, str):
         return Cell(cell_id, execution)
     return None
+
+
+def context_for_later() -> contextvars.Context:
+    """The context for code of this cell that is called when the cell has ended: what it prints comes out beside it.
+
+    Where cells have no ids, as under nbclient, what belongs to an earlier cell is dropped: there it is empty,
+    so that it comes out in the cell that runs then.
+    """
+    if current_cell() is None and getattr(_shell(), "kernel", None) is not None:
+        return contextvars.Context()
+    return contextvars.copy_context()
 
 
 def _shell() -> Any:

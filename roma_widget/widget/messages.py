@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ..core import view
+from ..core.hitl import HitlRequest
 from ..core.model import Snapshot
 
 SILENCE_S = 60.0
@@ -43,6 +44,9 @@ class Do(msgspec.Struct, tag_field="type", tag="do"):
     action: str
     tasks: list[str] = []
     project: str | None = None
+    request: str = ""
+    answer: str = ""
+    instructions: str | None = None
 
 
 class Ask(msgspec.Struct, tag_field="type", tag="ask"):
@@ -50,6 +54,7 @@ class Ask(msgspec.Struct, tag_field="type", tag="ask"):
     what: str
     task: str = ""
     at: float | None = None
+    request: str = ""
 
 
 FromBrowser = Hello | Here | Bye | Do | Ask
@@ -88,6 +93,10 @@ class Person(Protocol):
     def switch_for_everyone(self, project_id: str) -> Awaitable[None]: ...
 
     def task_details(self, task_id: str) -> Awaitable[Any]: ...
+
+    def answer_question(self, request_id: str, action: str, instructions: str | None) -> Awaitable[None]: ...
+
+    def question(self, request_id: str) -> Awaitable[Any]: ...
 
     def link_quality(self) -> Any: ...
 
@@ -152,6 +161,20 @@ class Channel:
                 [],
             )
 
+    def settled(self, request: HitlRequest) -> None:
+        """Tell the open views what became of a question, which is among the pending ones no more."""
+        if self._views:
+            self._send(
+                {
+                    "type": "settled",
+                    "request_id": request.request_id,
+                    "state": str(request.state),
+                    "action": request.answer.action if request.answer is not None else None,
+                    "why": request.why,
+                },
+                [],
+            )
+
     def receive(self, content: object) -> bool:
         """Handle what a browser sent. True when a view opened, which wants the traits, too."""
         try:
@@ -199,6 +222,11 @@ class Channel:
             case "switch" if message.project is not None:
                 project_id = message.project
                 self._answer_with(message.rid, lambda: person.switch_for_everyone(project_id))
+            case "answer":
+                self._answer_with(
+                    message.rid,
+                    lambda: person.answer_question(message.request, message.answer, message.instructions),
+                )
             case unknown:
                 self._reply(message.rid, f"This version knows no action {unknown[:40]!r}.")
 
@@ -207,6 +235,8 @@ class Channel:
         match message.what:
             case "task":
                 self._answer_with(message.rid, lambda: person.task_details(message.task))
+            case "question":
+                self._answer_with(message.rid, lambda: person.question(message.request))
             case "link":
                 self._answer_with(message.rid, person.link_quality)
             case "times":

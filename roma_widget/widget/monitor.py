@@ -23,19 +23,25 @@ import traitlets
 from ..analysis import frames
 from ..analysis.run_data import RunData
 from ..core import view
-from ..core.hitl import HitlRequest
+from ..core.hitl import ANSWERABLE, PENDING, HitlRequest
 from ..core.log import Excerpt
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Task, Trace
 from ..core.reading import shorten
-from ..errors import NotLive, UnknownTask
+from ..core.review import for_the_browser
+from ..errors import AnswerError, NotLive, UnknownTask
 from .acting import Acting, Actions, checked_id, checked_timeout, detached
 from .assets import asset
+from .callbacks import Callbacks
 from .cells import cell_watch
 from .fallback import static_html
 from .history import Memory, Remembering
+from .hitl import Hitl, Questions
+from .hitl_news import News
 from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
+from .question import Question
 from .saving import Saveable, Saving
+from .telling import Telling
 
 if TYPE_CHECKING:
     import pandas
@@ -48,10 +54,10 @@ _MIRRORED = frozenset(
     {"connection", "projects", "project", "progress", "watching", "selection", "revision", "pending"}
 )
 _NOT_LIVE = "roma-widget: run this cell again for the live view."
-_WAITS_FOR = ("connected", "done")
+_WAITS_FOR = ("connected", "done", "hitl")
 
 
-class Session(Memory, Noted, Saveable, Protocol):
+class Session(Memory, Noted, Questions, Saveable, Protocol):
     """What a monitor needs of its session."""
 
     @property
@@ -80,7 +86,7 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
-class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget):
+class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
     Show it by making it the last expression of a cell. Read it at any moment: `m.progress`, `m.tasks()`,
@@ -140,6 +146,9 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         self._on_close = on_close
         self._is_detached = False
         self._watches = Watches()
+        self._callbacks = Callbacks(self._failed)
+        self._hitl = Hitl(self._asked_here, lambda: self._session, io, self.on, self._failed)
+        self._hitl_news = News(self._callbacks, self._hitl.shown)
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
         self._picture: Any = None
         self._pictured_at = 0.0
@@ -193,6 +202,13 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         """
         return frames.events(self._session.events())
 
+    @property
+    def hitl(self) -> Hitl:
+        """What the agents ask a person: `.pending`, `.next()`, `.on_request(fn)`, `.on_answer(fn)`, `.policy(fn)`,
+        `.ledger()`, `.as_code()`. Example: `m.hitl.next(timeout=60).approve()`
+        """
+        return self._hitl
+
     def link(self) -> dict[str, Any]:
         """How good the connection is, as of now; units stand in the names. All counts are of this connection's life.
 
@@ -221,7 +237,8 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
     def wait(
         self, until: Any = "done", timeout: float | None = None, stall_timeout: float | None = 60.0
     ) -> Any:
-        """Wait until the run is `"done"` (returns its outcome), `"connected"`, or a predicate of Snapshot holds.
+        """Wait until the run is `"done"` (returns its outcome), `"connected"`, `"hitl"` (returns the oldest question
+        that wants an answer, as `m.hitl.next()` does), or a predicate of Snapshot holds.
 
         `timeout` in seconds, None waits for ever and 0 only looks; `stall_timeout` is how long a run may count as
         stalled. Can be interrupted. When `m.watch` moves the monitor meanwhile, what it shows then is waited for.
@@ -249,17 +266,25 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
     ) -> Coroutine[Any, Any, Any]:
         if not callable(until) and until not in _WAITS_FOR:
             raise ValueError(
-                f"wait(until=…) takes 'connected', 'done' or a function of a Snapshot, not {shorten(repr(until), 60)}."
+                "wait(until=…) takes 'connected', 'done', 'hitl' or a function of a Snapshot, "
+                f"not {shorten(repr(until), 60)}."
             )
         timeout = None if timeout is None else checked_timeout(timeout, or_zero=True)
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
             raise _nothing_more()
+        if until == "hitl":
+            return self._hitl.awaited(timeout)
         return self._session.wait(until, timeout, stall_timeout, self._here)
 
     def _here(self) -> Session:
         """Where this monitor is, for who waits. Raises NotLive when it is nowhere any more."""
         if self._is_detached:
             raise _nothing_more()
+        return self._session
+
+    def _asked_here(self) -> Questions:
+        """Where this monitor's questions are answered. Raises NotLive when it is nowhere any more."""
+        self._raise_if_detached()
         return self._session
 
     def watch(self, project_id: str | None, timeout: float = 20.0) -> None:
@@ -287,6 +312,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
             return
         self._is_detached = True
         self._watches.end()
+        self._callbacks.end()
         with suppress(NotLive):  # as Python ends, or in a fork: nobody listens any more
             if self._io.is_current():  # from a trait observer: nobody may wait there
                 self._io.submit(self._leave())
@@ -327,21 +353,30 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
     def show(self, news: Publication, facts: dict[str, Any]) -> None:
         if facts["project"].get("id") != self.project.get("id"):
             self._put("selection", [])  # the same ids are other tasks there
+        before = self.snapshot
         self._put("snapshot", news.snapshot)
         for name, value in facts.items():
             self._put(name, value)
         self._put("revision", news.snapshot.revision)
         self._channel.publish(news)
+        self._tell_of_the_end(before, news.snapshot)
         self._refresh_picture()
 
     def show_connection(self, connection: Connection) -> None:
+        before = self.connection
         self._put("connection", connection.as_trait())
+        if self.connection != before:
+            self._callbacks.tell("connection", copy.deepcopy(self.connection))
 
     def show_prompts(self, pending: tuple[HitlRequest, ...]) -> None:
         self._put("pending", [request.as_trait() for request in pending])
+        self._hitl_news.show(pending)
 
     def prompt_changed(self, request: HitlRequest) -> None:
         """A question is new, or in another state."""
+        self._hitl_news.hear(request)
+        if request.state not in PENDING:
+            self._channel.settled(request)
 
     def beat(self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None) -> None:
         self._channel.beat(age_ms, server_now_ms, round_trip_ms)
@@ -351,6 +386,7 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         """A later run of the same cell has made another monitor, and this one's output is gone."""
         self._picture = None
         self._watches.end()
+        self._callbacks.end()
 
     # -- from the browser, on roma-io (messages.Person)
 
@@ -382,10 +418,25 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
             raise UnknownTask(f"There is no task {shorten(task_id, 80)!r} any more.")
         return view.task_details(task, await self._session.actions.details(task, ACT_WITHIN_S))
 
+    async def answer_question(self, request_id: str, action: str, instructions: str | None) -> None:
+        self._raise_if_detached()
+        await self._hitl.answering.take(request_id, action, instructions, "button")
+
+    async def question(self, request_id: str) -> dict[str, Any]:
+        request = self._session.question(request_id)
+        if request is None:
+            raise AnswerError(f"There is no question {shorten(repr(request_id), 80)} any more.")
+        previous = self._session.question(request.previous_id) if request.previous_id is not None else None
+        return await asyncio.to_thread(for_the_browser, request, previous)  # it may be megabytes
+
     def link_quality(self) -> dict[str, Any]:
         return self._session.link()
 
     # -- insides
+
+    def _open_questions(self) -> list[tuple[Question]]:
+        pending = self._session.prompts()
+        return [(self._hitl.shown(each),) for each in pending if each.state in ANSWERABLE]
 
     def _raise_if_detached(self) -> None:
         if self._is_detached:
@@ -396,6 +447,11 @@ class Monitor(Acting, Remembering, Noting, Saving, RunData, anywidget.AnyWidget)
         for task_id in proposal["value"]:
             self.task(task_id)
         return list(proposal["value"])
+
+    @traitlets.observe("selection")
+    def _selected(self, change: dict[str, Any]) -> None:
+        before = change["old"] if isinstance(change["old"], list) else []
+        self._tell_selected(before, change["new"], self.snapshot)
 
     def notify_change(self, change: Any) -> None:
         """Without an open view nobody needs the comm message; a view gets all traits with its first hello."""

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from roma_widget.core import view
+from roma_widget.core.hitl import Answer, HitlRequest, HitlState
 from roma_widget.core.model import Snapshot, Status, Task
-from roma_widget.errors import NotLive
+from roma_widget.core.review import for_the_browser
+from roma_widget.errors import AnswerError, NotLive
 from roma_widget.widget.history import spread
 from roma_widget.widget.messages import SILENCE_S, Channel, publication
 
@@ -23,6 +25,7 @@ class Kernel:
         self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
         self.selected: list[list[str]] = []
         self.watched: list[str | None] = []
+        self.answers: list[tuple[str, str, str | None]] = []
         self.forced = 0
         self.now = 0.0
         self.busy = False
@@ -61,6 +64,14 @@ class Kernel:
         task = self.snapshot.tasks[task_id]
         return view.task_details(task, task.raw)
 
+    async def answer_question(self, request_id: str, action: str, instructions: str | None) -> None:
+        if self.answers and self.answers[-1][0] == request_id:
+            raise AnswerError("Question 'r1' was answered already.")
+        self.answers.append((request_id, action, instructions))
+
+    async def question(self, request_id: str) -> Any:
+        return for_the_browser(replace(QUESTION, request_id=request_id), None)
+
     def link_quality(self) -> Any:
         return {"round_trip_s": 0.01}
 
@@ -97,6 +108,8 @@ class Kernel:
 
 ROOT = Task("root", "Write a report", Status.RUNNING, child_ids=("root.1",))
 CHILD = Task("root.1", "Find facts", Status.PENDING, parent_id="root", depth=1)
+
+QUESTION = HitlRequest("r1", None, "PlanReview", "root", 1, None, "Good?", 1.0, 1.0, '"a text"')
 
 
 def hello(view: str = "v") -> dict[str, Any]:
@@ -288,3 +301,59 @@ def test_long_texts_are_cut_in_the_records() -> None:
     goal = kernel.body()["tasks"][0]["goal"]
     assert len(goal) == 500
     assert goal.endswith("…")
+
+
+def test_a_question_is_answered_and_a_second_answer_is_told_that_it_is_one() -> None:
+    kernel = Kernel()
+    answer = {
+        "type": "do",
+        "rid": "1",
+        "action": "answer",
+        "request": "r1",
+        "answer": "modify",
+        "instructions": "x",
+    }
+    assert kernel.ask(answer) == {"type": "reply", "rid": "1", "ok": True, "error": None}
+    again = kernel.ask({**answer, "rid": "2", "answer": "approve", "instructions": None})
+    assert (again["ok"], again["error"]) == (False, "Question 'r1' was answered already.")
+    assert kernel.answers == [("r1", "modify", "x")]
+
+
+def test_what_a_question_is_about_comes_when_it_is_asked_for() -> None:
+    kernel = Kernel()
+    assert kernel.ask({"type": "ask", "rid": "1", "what": "question", "request": "r1"})["ok"] is True
+    assert kernel.body() == {
+        "request_id": "r1",
+        "kind": "text",
+        "plan": None,
+        "text": "a text",
+        "json": None,
+        "about": {},
+        "previous_plan": None,
+        "previous_instructions": None,
+        "cut": False,
+    }
+
+
+def test_what_became_of_a_question_is_told_to_open_views() -> None:
+    kernel = Kernel()
+    settled = replace(
+        QUESTION,
+        state=HitlState.SUPERSEDED,
+        why="anna answered.",
+        answer=Answer("abort", None, "button", 1.0),
+    )
+    kernel.channel.settled(settled)
+    assert kernel.sent == []
+    kernel.channel.receive(hello())
+    kernel.channel.settled(settled)
+    assert kernel.sent[-1] == (
+        {
+            "type": "settled",
+            "request_id": "r1",
+            "state": "superseded",
+            "action": "abort",
+            "why": "anna answered.",
+        },
+        [],
+    )
