@@ -20,6 +20,7 @@ from .client.remembered import Remembers
 from .client.trace_cache import print_of
 from .core.annotations import Annotation
 from .core.events import TaskRest
+from .core.hitl import HitlRequest
 from .core.log import Row
 from .core.model import FINAL, Connection, Task, Trace
 from .core.state import Change, ProjectState
@@ -50,6 +51,8 @@ class Keeping(Remembers):
         def traces(self, project_id: str) -> Mapping[str, Trace]: ...
 
         def server_offset_s(self) -> float | None: ...
+
+        def hitl_ledger(self) -> tuple[HitlRequest, ...]: ...
 
         def publish_now(self) -> None: ...
 
@@ -98,6 +101,7 @@ class Keeping(Remembers):
             rows=excerpt.rows,
             rows_dropped=excerpt.dropped,
             annotations=self.annotated(project_id),
+            questions=[each for each in self.hitl_ledger() if each.project_id in (None, project_id)],
             has_forgotten=has_forgotten,
             missing=missing,
         )

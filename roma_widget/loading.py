@@ -128,7 +128,7 @@ class SavedSession:
         return ()
 
     def hitl_ledger(self) -> tuple[HitlRequest, ...]:
-        return ()
+        return self.run.questions()
 
     def question(self, request_id: str) -> HitlRequest | None:
         return next((one for one in self.hitl_ledger() if one.request_id == request_id), None)

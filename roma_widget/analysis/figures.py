@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..core.hitl import HitlRequest
 from ..core.model import Snapshot, Trace
 from . import by_group, over_time, timeline, tree
 from .run import NO_TRACES, Run
@@ -19,7 +20,7 @@ class Figures:
     """The figures of a run as it stands when they are asked for.
 
     `take` gives the snapshot to draw, `fetched` what was fetched for it: traces by task id, and by how many seconds
-    their times without a zone are ahead of UTC.
+    their times without a zone are ahead of UTC; `asked` what its agents asked people.
 
     Every figure takes `height` in pixels and a `title`. It follows plotly's default template; nothing is told by colour
     alone; hovering tells more; what is missing is said in the figure. Example:
@@ -30,9 +31,11 @@ class Figures:
         self,
         take: Callable[[], Snapshot],
         fetched: Callable[[Snapshot], Fetched] = lambda _: (NO_TRACES, None),
+        asked: Callable[[Snapshot], Sequence[HitlRequest]] = lambda _: (),
     ) -> None:
         self._take = take
         self._fetched = fetched
+        self._asked = asked
 
     def timeline(self, *, height: int | None = None, title: str | None = None) -> go.Figure:
         """A bar per task over the time of day (UTC): what ran when, what it waited for, what failed.
@@ -44,10 +47,11 @@ class Figures:
         an empty figure that says so.
 
         Tasks whose trace was fetched have a strip below their bar: their stages, each kind with a pattern of its own,
-        and in outline the waits between them (for sub-tasks, for a human, for a slot). Above 6,000 stages these are
-        left out. Example: `m.fetch_traces(); m.figures.timeline(height=900)`
+        and in outline the waits between them (for sub-tasks, for a slot). Above 6,000 stages these are left out. While
+        a person was asked, the strip says so, with the answer. Example: `m.fetch_traces(); m.figures.timeline()`
         """
-        return timeline.timeline(self._run(), height, title)
+        run = self._run()
+        return timeline.timeline(run, height, title, self._asked(run.snapshot))
 
     def durations(
         self, by: str = "agent", *, height: int | None = None, title: str | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..core.hitl import HitlRequest
 from ..core.model import Snapshot, Trace
 from . import frames, graphs, order, trace_frames
 from .figures import Figures
@@ -23,6 +24,10 @@ class RunData:
     def _fetched(self, snapshot: Snapshot) -> tuple[Mapping[str, Trace], float | None]:
         """The fetched traces, times as stamped, and by how many seconds naive ones are ahead of UTC."""
         return {}, None
+
+    def _asked(self, snapshot: Snapshot) -> Sequence[HitlRequest]:
+        """What its agents asked people."""
+        return ()
 
     def tasks(self) -> pandas.DataFrame:
         """Every task of the shown run as a DataFrame indexed by `task_id`, in plan order.
@@ -116,4 +121,4 @@ class RunData:
 
         Example: `m.figures.timeline(title="Monday's run")`
         """
-        return Figures(lambda: self.snapshot, self._fetched)
+        return Figures(lambda: self.snapshot, self._fetched, self._asked)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ..core.hitl import HitlRequest
 from ..core.model import FINAL, StageStatus, Status, Task, Trace
 from ..core.text import UNKNOWN, count_text, duration_text, status_glyph
 from .drawing import (
@@ -48,9 +49,11 @@ MOST_STAGE_NAMES = 6
 LEAST_WAIT_S = 0.05
 WRAPS_ALL = "node_dispatch"  # ROMA's stage around all others
 WAITS = "waits"
+ASKS = "waits for a person"
+ASKED_FILL = "#b26a00"
 
 
-def timeline(run: Run, height: int | None, title: str | None) -> go.Figure:
+def timeline(run: Run, height: int | None, title: str | None, asked: Sequence[HitlRequest] = ()) -> go.Figure:
     """See `Figures.timeline`."""
     import plotly.graph_objects as go
 
@@ -61,6 +64,8 @@ def timeline(run: Run, height: int | None, title: str | None) -> go.Figure:
     if not bars:
         return nothing("No task has a time yet" if tasks else "No tasks yet", height, title)
     strips, too_many = _strips(run, until)
+    if questions := list(_questions(run, asked, until)):
+        strips[ASKS] = questions
     figure = go.Figure(layout=frame(height, title, len(tasks)) | _axes(len(tasks)))
     with_glyphs = len(tasks) <= LABELLED_TASKS
     place = {"width": BAR_SHARE} if not strips else {"offset": UPPER[0], "width": UPPER[1]}
@@ -194,9 +199,29 @@ def _waits(row: int, task: Task, strips: Sequence[_Strip]) -> Iterator[_Strip]:
         busy_until = strip.end if busy_until is None else max(busy_until, strip.end)
 
 
+def _questions(run: Run, asked: Sequence[HitlRequest], until: datetime | None) -> Iterator[_Strip]:
+    """From when a person was asked until the answer, or until nobody waited for it any more."""
+    rows = {task_id: row for row, task_id in enumerate(run.snapshot.tasks)}
+    for request in asked[:MOST_STAGES]:
+        if request.task_id not in rows:
+            continue
+        start = request.asked or datetime.fromtimestamp(request.heard_s, UTC)
+        ended_s = request.answer.at_s if request.answer is not None else request.settled_s
+        end = datetime.fromtimestamp(ended_s, UTC) if ended_s is not None else until or start
+        checkpoint = safe(request.checkpoint or "a question", 40)
+        answered = f": {request.answer.action}" if request.answer is not None else ""
+        task = run.snapshot.tasks[request.task_id]
+        yield _Strip(
+            rows[request.task_id], task, start, max(start, end), f"{checkpoint}{answered}", str(request.state)
+        )
+
+
 def _stage_trace(name: str, rank: int, strips: Sequence[_Strip]) -> dict[str, Any]:
     if name == WAITS:
         marker = {"color": HOLLOW, "line": {"width": 1, "color": EDGE}}
+    elif name == ASKS:
+        pattern = {"shape": "x", "size": 6, "solidity": 0.3, "fgcolor": "#ffffff", "fillmode": "overlay"}
+        marker = {"color": ASKED_FILL, "line": {"width": 1, "color": EDGE}, "pattern": pattern}
     else:
         rank = rank % len(PATTERNS)
         pattern = {

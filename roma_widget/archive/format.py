@@ -49,6 +49,11 @@ TABLES: Final = {
         "CREATE TABLE results (project_id TEXT NOT NULL, task_id TEXT NOT NULL, body BLOB NOT NULL, "
         "PRIMARY KEY (project_id, task_id)) STRICT"
     ),
+    "questions": (
+        "CREATE TABLE questions (request_id TEXT PRIMARY KEY, project_id TEXT, checkpoint TEXT, task_id TEXT, "
+        "attempt INTEGER, asked_us INTEGER, message TEXT, heard_s REAL NOT NULL, last_heard_s REAL NOT NULL, "
+        "state TEXT NOT NULL, data TEXT NOT NULL, more TEXT NOT NULL) STRICT"
+    ),
     "tasks": (
         "CREATE TABLE tasks (project_id TEXT NOT NULL, task_id TEXT NOT NULL, goal TEXT, task_type TEXT, "
         "node_type TEXT, status TEXT, agent TEXT, model TEXT, layer INTEGER, depth INTEGER, parent_id TEXT, "

@@ -27,6 +27,7 @@ from msgspec import Meta
 from ..core.annotations import MOST_TAGS, Annotation
 from ..core.events import NodeTrace, Payload, TaskRest
 from ..core.frame import MOST_TASKS
+from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import Project, Trace
 from ..core.split import decoded
@@ -35,6 +36,7 @@ from ..core.traces import read_node_trace
 from ..errors import ArchiveError
 from .files import Hold, header_of, journal_of
 from .format import LARGEST_BODY, LARGEST_STATE, foreign, has_our_tables, unpack
+from .questions import COLUMNS, question_of
 from .versions import Record, TimeUs, applied, has_too_many_marks, is_difference, memory_of, record_in
 
 LARGEST_CHANGES = 4 * LARGEST_STATE
@@ -47,6 +49,7 @@ LARGEST_ANSWER = 64 * 2**20
 MOST_STAGES = 100_000
 MOST_STEPS = 1_000_000
 MOST_TRACES = 100_000
+MOST_QUESTIONS = 10_000
 MOST_ROWS = 200_000
 LONGEST_READ_S = 10.0
 """No question to the file takes as long, however it was made."""
@@ -280,6 +283,16 @@ class ArchiveReader:
                 Annotation(time_s, of, task_id, text, msgspec.json.decode(tags, type=_Tags))
                 for time_s, of, task_id, text, tags in rows
             ]
+
+    def questions(self, project_id: str) -> list[HitlRequest]:
+        """Of this project, and those of which nobody said; in the order in which they came."""
+        sql = (
+            f"SELECT {COLUMNS} FROM questions WHERE project_id = ? OR project_id IS NULL "
+            "ORDER BY heard_s, request_id"
+        )
+        with self.guarded():
+            rows = self._rows(sql, (project_id,), tuple[Any, ...], MOST_QUESTIONS)
+            return [question_of(row) for row in rows]
 
     # -- insides
 

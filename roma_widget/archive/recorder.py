@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from ..core.annotations import Annotation
 from ..core.events import TaskRest
 from ..core.history import changed_versions
+from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import FINAL, NO_TASKS, Project, Task, Trace
 from ..core.state import Change, ProjectState
@@ -61,6 +62,8 @@ class Recorded(Protocol):
     def rows_since(self, seq: int) -> list[Row]: ...
 
     def annotated(self, project_id: str) -> tuple[Annotation, ...]: ...
+
+    def hitl_ledger(self) -> tuple[HitlRequest, ...]: ...
 
     def server_offset_s(self) -> float | None: ...
 
@@ -134,6 +137,7 @@ class Recorder:
         self._shown_id: str | None = None
         self._runs: dict[str, _Run] = {}
         self._row_seq = -1
+        self._questions: dict[str, int] = {}
         self._is_behind = False
         self._is_over = threading.Event()
         self._wake = threading.Event()
@@ -308,6 +312,11 @@ class Recorder:
         if rows:
             self._row_seq = rows[-1].seq
             self._writer.rows(rows)
+        changed = [
+            each for each in source.hitl_ledger() if self._questions.get(each.request_id) != hash(each)
+        ]
+        self._questions.update((each.request_id, hash(each)) for each in changed)
+        self._writer.questions(changed)
         for project_id, run in self._runs.items():
             if run.steps:
                 offset_s = source.server_offset_s()

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ..core.annotations import Annotation
 from ..core.events import NodeTrace, Payload, TaskRest
+from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import Project, Task, Trace
 from ..core.reading import hide, shorten
@@ -279,6 +280,27 @@ class Redaction:
             project_id=self._structural(annotation.project_id),
         )
         return annotation if new == annotation else new
+
+    def question(self, request: HitlRequest) -> HitlRequest:
+        """What an agent asked, of what, and what a person told it: for the rules on fields a prompt."""
+        if self.is_empty:
+            return request
+        answer = request.answer
+        if answer is not None:
+            told = self._field("question.instructions", Holds.PROMPT, answer.instructions)
+            answer = replace(answer, instructions=told)
+        new = replace(
+            request,
+            message=self._field("question.message", Holds.PROMPT, request.message),
+            data_json=self._value(request.data_json, "question", "data_for_review"),
+            answer=answer,
+            why=self.words("question.why", request.why),
+            **{
+                name: self._structural(getattr(request, name))
+                for name in ("request_id", "project_id", "checkpoint", "task_id", "previous_id")
+            },
+        )
+        return request if new == request else new
 
     def _object(self, text: str, of: str) -> str:
         if self._looks_first and not self._may_concern(text):

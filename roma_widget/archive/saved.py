@@ -13,6 +13,7 @@ from ..analysis.moments import Moment
 from ..analysis.run_data import RunData
 from ..core.annotations import Annotation
 from ..core.clock import ServerClock
+from ..core.hitl import HitlRequest
 from ..core.log import Excerpt
 from ..core.model import Project, Snapshot, Task, Trace
 from ..core.outcome import Verdict, progress
@@ -219,6 +220,13 @@ class SavedRun(RunData):
         """Kept as long as this is; the file stays as it is."""
         self._own = (*self._own, annotation)
 
+    def questions(self) -> tuple[HitlRequest, ...]:
+        """What its agents asked, and what was answered."""
+        return tuple(self._reader.questions(self._kept.project_id))
+
+    def _asked(self, _snapshot: Snapshot) -> tuple[HitlRequest, ...]:
+        return self.questions()
+
     def source(self) -> Source:
         """All of it, to be saved again."""
         about = {name: self.meta[name] for name in ("address",) if name in self.meta}
@@ -232,6 +240,7 @@ class SavedRun(RunData):
             rows=self.excerpt().rows,
             rows_dropped=self.excerpt().dropped,
             annotations=self.written(),
+            questions=self.questions(),
             has_forgotten=self.meta.get("has_forgotten") is True,
             about=about,
             missing=tuple(missing) if isinstance(missing, list) else (),

@@ -119,4 +119,5 @@ def _write_run(writer: ArchiveWriter, source: Source) -> tuple[str | None, int]:
     writer.begin_log()
     writer.rows(source.rows)
     writer.annotations(source.annotations)
+    writer.questions(source.questions)
     return project_id, exact_from

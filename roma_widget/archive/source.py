@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.annotations import Annotation
 from ..core.events import TaskRest
+from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import Project, Task, Trace
 
@@ -39,6 +40,7 @@ class Source:
     rows: Iterable[Row] = ()
     rows_dropped: int = 0
     annotations: Iterable[Annotation] = ()
+    questions: Iterable[HitlRequest] = ()
     has_forgotten: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()

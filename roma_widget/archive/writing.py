@@ -20,6 +20,7 @@ import msgspec
 
 from ..core.annotations import Annotation
 from ..core.events import TaskRest
+from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import Project, Task, Trace
 from ..core.outcome import iso
@@ -35,6 +36,7 @@ from .format import (
     has_our_tables,
     pack,
 )
+from .questions import question_row
 from .rows import annotation_row, project_json, stage_row, task_row, trace_json
 from .versions import Record, check_size, difference, memory_of, record_of
 
@@ -61,6 +63,8 @@ class Redacts(Protocol):
     def row(self, row: Row) -> Row: ...
 
     def annotation(self, annotation: Annotation) -> Annotation: ...
+
+    def question(self, request: HitlRequest) -> HitlRequest: ...
 
     def report(self) -> dict[str, Any]: ...
 
@@ -258,6 +262,11 @@ class ArchiveWriter:
         """What people wrote beside tasks."""
         told = map(self._redaction.annotation, annotations)
         self._write(_ADD_ANNOTATION, [annotation_row(each) for each in told])
+
+    def questions(self, requests: Iterable[HitlRequest]) -> None:
+        """What agents asked and people answered, each in the place of what was written of it before."""
+        rows = [question_row(self._redaction.question(each)) for each in requests]
+        self._write(_put("questions", 12), rows)
 
     def note(self, **values: Any) -> None:
         """Of the whole file, JSON values by name."""

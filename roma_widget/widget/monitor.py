@@ -170,6 +170,9 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         traces = self._session.traces(project.project_id) if project is not None else {}
         return traces, self._session.server_offset_s()
 
+    def _asked(self, _snapshot: Snapshot) -> tuple[HitlRequest, ...]:
+        return self._session.hitl_ledger()
+
     def task(self, task_id: str) -> Task:
         """One task, frozen as it stands; its `.parent`, `.children` and `.context` are tasks, too.
 

@@ -15,6 +15,7 @@ from roma_widget.analysis.drawing import HOLLOW, QUIET
 from roma_widget.analysis.figures import Figures
 from roma_widget.analysis.over_time import MOST_MOMENTS
 from roma_widget.analysis.timeline import MOST_STAGES
+from roma_widget.core.hitl import Answer, HitlRequest, HitlState
 from roma_widget.core.model import Snapshot, Status, Trace
 
 FIGURES = ("timeline", "durations", "status", "tree", "tokens")
@@ -40,6 +41,29 @@ def tried_twice() -> dict[str, Trace]:
     last = stage("output", started_at=at(28), completed_at=at(31), **usage(500, None))
     around = stage("node_dispatch", started_at=at(14), completed_at=at(31))
     return traces(trace("root.2.2.2", around, first, again, last), trace("root", stage(started_at=None)))
+
+
+def asked(request_id: str, task_id: str | None, after_s: float, **more: Any) -> HitlRequest:
+    begin = START + timedelta(seconds=after_s)
+    told = {"checkpoint": "PlanReview", "attempt": 1, "asked": begin, "message": None}
+    return HitlRequest(request_id, None, task_id=task_id, heard_s=0.0, last_heard_s=0.0, **{**told, **more})
+
+
+def test_the_time_in_which_a_person_was_asked_is_in_the_timeline() -> None:
+    answer = Answer("modify", "shorter", "button", (START + timedelta(seconds=12)).timestamp())
+    questions = (
+        asked("a", "root.1", 4, answer=answer, state=HitlState.CONFIRMED),
+        asked("b", "root.2", 70),
+        asked("c", None, 70),
+        asked("d", "no such task", 70),
+    )
+    snapshot = report()
+    figure = Figures(lambda: snapshot, asked=lambda _: questions).timeline().to_dict()
+    drawn_ = {each["name"]: each for each in figure["data"]}["waits for a person"]
+    assert list(drawn_["base"]) == ["2026-11-22 20:51:00.000", "2026-11-22 20:52:06.000"]
+    assert drawn_["x"][0] == 8000.0
+    assert list(drawn_["y"]) == [list(snapshot.tasks).index("root.1"), list(snapshot.tasks).index("root.2")]
+    assert [each[0] for each in drawn_["customdata"]] == ["PlanReview: modify", "PlanReview"]
 
 
 def test_stages_and_the_waits_between_them_are_in_the_timeline() -> None:

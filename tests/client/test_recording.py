@@ -10,6 +10,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,42 @@ def test_traces_are_fetched_once_however_many_the_cache_holds(
     with open_run(out) as run:
         assert len(run.traces()) == 20  # nothing happened in the root itself
         assert run.lack is None
+
+
+def test_what_was_asked_and_answered_is_in_it(connect: Connect, out: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.roma"
+    with roma.Server() as served, ThreadPoolExecutor(2) as agents, served.project("Survey of X") as project:
+        with project.task("Survey of X") as root:
+            m = connect(served.url, record=out)
+            m.wait("connected", timeout=10)
+            first = agents.submit(
+                root.ask, "PlanReview", "mail to a@example.org?", data={"plan": "b@example.org"}
+            )
+            m.hitl.next(timeout=10).modify("ask c@example.org instead")
+            assert first.result(10).action == "modify"
+            eventually(lambda: not m.pending)
+            second = agents.submit(root.ask, "Unanswered", "Well?", timeout=30)
+            m.hitl.next(timeout=10)
+            ledger = m.hitl.ledger()
+            m.save(saved, redact="secrets")
+            m.hitl.pending[0].approve()
+            second.result(10)
+        m.wait(timeout=10)
+        m.disconnect()
+    loaded = roma.load(out)
+    again = loaded.hitl.ledger()
+    assert again["action"].to_list() == ["modify", "approve"]
+    assert again.loc[0, "instructions"] == "ask c@example.org instead"
+    pd.testing.assert_frame_equal(again.loc[:0].drop(columns="state"), ledger.loc[:0].drop(columns="state"))
+    assert "waits for a person" in [each.name for each in loaded.figures.timeline().data]
+    with pytest.raises(roma.NotLive):
+        loaded.hitl.next(timeout=0.1)
+    loaded.close()
+    with open_run(saved) as run:
+        kept = run.questions()
+        assert [each.checkpoint for each in kept] == ["PlanReview", "Unanswered"]
+        assert kept[0].data == {"plan": "[redacted: e-mail]"}
+    assert b"example.org" not in everything(saved)
 
 
 async def _wanted(m: roma.Monitor) -> list[roma.Task]:
