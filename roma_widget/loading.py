@@ -12,6 +12,7 @@ from typing import Any
 
 from .archive.saved import SavedRun, open_run
 from .archive.source import Source
+from .client.aside import aside
 from .client.loop import io_thread
 from .core.annotations import MOST_ANNOTATIONS, Annotation
 from .core.hitl import HitlRequest, Via
@@ -180,7 +181,7 @@ class SavedSession:
         self, until: Any, timeout: float | None, stall_timeout: float | None, here: Callable[[], Any]
     ) -> Any:
         if callable(until):
-            held = await asyncio.to_thread(until, self.snapshot)
+            held = await aside(until, self.snapshot)
             if held:
                 return held
         elif until == "connected" or self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:
