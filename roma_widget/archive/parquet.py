@@ -77,15 +77,19 @@ class Folder:
             raise self._cannot(error) from None
 
     def _move(self, targets: Mapping[Path, Path]) -> None:
-        """All of them, or none is there."""
-        moved: list[Path] = []
+        """All of them, or what was there stays."""
+        before = {target: source.with_name(f"{source.name}.before") for source, target in targets.items()}
+        for target, copy in before.items():
+            copy.unlink(missing_ok=True)  # of the run before
+            if target.exists():
+                shutil.copyfile(target, copy)
         try:
             for source, target in targets.items():
                 os.replace(source, target)
-                moved.append(target)
         except BaseException:
-            for target in moved:
-                target.unlink(missing_ok=True)
+            for target, copy in before.items():
+                with suppress(OSError):
+                    os.replace(copy, target) if copy.exists() else target.unlink()
             raise
 
     def _make(self, folder: Path) -> None:

@@ -306,6 +306,28 @@ def test_where_writing_fails_nothing_half_written_is_left(
     assert shelf.n_open == 0
 
 
+def test_a_run_that_cannot_be_replaced_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    shelf = Shelf({"a.roma": with_traces})
+    runs = Runs([Path("a.roma")], shelf)
+    runs.to_parquet(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    replace_ = os.replace
+
+    def read_only(source: Path, target: Path) -> None:
+        if "stages" in str(target):
+            raise PermissionError(13, "Permission denied")
+        replace_(source, target)
+
+    monkeypatch.setattr(os, "replace", read_only)
+    shelf.runs[Path("a.roma")] = empty
+    with pytest.raises(ArchiveError, match="Permission denied"):
+        runs.to_parquet(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
 def test_a_place_that_is_a_file_cannot_be_written(runs: Runs, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     (tmp_path / "file").write_text("mine")
