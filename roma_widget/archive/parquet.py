@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..core.reading import shorten
 from ..errors import ArchiveError
-from .naming import as_folder
+from .naming import as_folder, name_of_folder, stem_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +75,13 @@ class Folder:
             self._move({self._draft / kind: place / FILE for kind, place in places.items()})
         except OSError as error:
             raise self._cannot(error) from None
+
+    def twins(self, names: Sequence[str]) -> list[str]:
+        """What other runs are called that are there, and may be some of these `names` under those of another call."""
+        others = {place.name for kind in self._schemas for place in self._folder.glob(f"{kind}/run=*")}
+        strangers = sorted(map(name_of_folder, others - set(map(as_folder, names))))
+        stems = set(map(stem_of, names))
+        return [name for name in strangers if stem_of(name) in stems]
 
     def _move(self, targets: Mapping[Path, Path]) -> None:
         """All of them, or what was there stays."""
