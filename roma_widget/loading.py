@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from .archive.saved import SavedRun, open_run
 from .archive.source import Source
+from .client.aside import aside
 from .client.loop import io_thread
 from .core.annotations import MOST_ANNOTATIONS, Annotation
 from .core.hitl import HitlRequest, Via
@@ -25,12 +25,11 @@ from .core.server_status import Execution
 from .core.traces import Fetching
 from .core.when import When
 from .errors import NotLive, RomaError
-from .widget.cells import current_cell
+from .widget.cells import MadeInCells
 from .widget.messages import publication
 from .widget.monitor import Monitor
 
-_made_by: dict[str, list[tuple[str, weakref.ref[Monitor]]]] = {}
-"""The monitors of each cell, with the execution that made them."""
+_loaded: MadeInCells[Monitor] = MadeInCells()
 
 
 def load(path: str | Path, project: str | None = None) -> Monitor:
@@ -79,18 +78,10 @@ async def _leave(_monitor: Monitor) -> None:
 
 def _end_earlier(monitor: Monitor) -> None:
     """A cell that runs again replaces the monitors that it made: ipywidgets never lets go of them."""
-    cell = current_cell()
-    if cell is None:
-        return
-    made = _made_by.setdefault(cell.cell_id, [])
-    for execution, earlier in made:
-        old = earlier()
-        if execution != cell.execution and old is not None:
-            old.retire()
-            assert isinstance(old._session, SavedSession)
-            old._session.run.close()
-    made[:] = [entry for entry in made if entry[0] == cell.execution]
-    made.append((cell.execution, weakref.ref(monitor)))
+    for old in _loaded.replaced_by(monitor):
+        old.retire()
+        assert isinstance(old._session, SavedSession)
+        old._session.run.close()
 
 
 class SavedSession:
@@ -180,7 +171,7 @@ class SavedSession:
         self, until: Any, timeout: float | None, stall_timeout: float | None, here: Callable[[], Any]
     ) -> Any:
         if callable(until):
-            held = await asyncio.to_thread(until, self.snapshot)
+            held = await aside(until, self.snapshot)
             if held:
                 return held
         elif until == "connected" or self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN:

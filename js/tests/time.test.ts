@@ -1,9 +1,11 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Kernel } from "../src/kernel";
 import { readMoment, readTimes } from "../src/read";
-import { applyMoment, applySnapshot } from "../src/state";
+import { applyMoment, applySnapshot, EMPTY } from "../src/state";
 import { aPageOn, nextChange, placeOf, ticks, timeAt } from "../src/time/axis";
 import { lanesOf } from "../src/time/lanes";
 import { Newest } from "../src/time/newest";
+import { Travel } from "../src/time/travel";
 import { randomRun, task } from "./make";
 
 const span = { from: 1_000, to: 11_000 };
@@ -52,6 +54,26 @@ describe("the line of time", () => {
     expect(ticks(span, 50)).toEqual([]);
     expect(ticks({ from: 5, to: 5 }, 900)).toEqual([]);
   });
+});
+
+test("who looks at the past keeps the known moments when the kernel does not answer", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const askTimes = vi.fn(async () => [1, 2, 3_000]);
+  const askMoment = async (time: number) => ({ time, exact: true, tasks: [], progress: {} });
+  const kernel = { askTimes, askMoment } as unknown as Kernel;
+  const travel = new Travel(kernel, () => EMPTY, vi.fn(), new AbortController().signal);
+  travel.refresh();
+  await vi.advanceTimersByTimeAsync(10);
+  travel.goTo(2);
+  askTimes.mockRejectedValueOnce(new Error("No answer within 10 s."));
+  travel.refresh();
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(askTimes).toHaveBeenCalledTimes(2);
+  expect([travel.times, travel.wish, travel.past?.time]).toEqual([[1, 2, 3_000], 2, 2]);
+  travel.use(true); // asks again
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(askTimes).toHaveBeenCalledTimes(3);
 });
 
 describe("the newest wish wins", () => {

@@ -41,7 +41,7 @@ def runs(pattern: str | PathLike[str] | Sequence[str | PathLike[str]]) -> Runs:
     """The saved runs (`.roma` files, raw captures) that `pattern` names; they are read when they are asked for.
 
     `pattern` is a path with `*`, `?`, `[…]` or `**`, the path of a file or of a folder (its `.roma` files), or a list
-    of these. Raises ArchiveError where nothing is found, ValueError for what is no path. Example:
+    of these. Raises ArchiveError where nothing is found, ValueError for what is no path, or an empty one. Example:
     `roma.runs("runs/*.roma").summary().sort_values("duration_s")`
     """
     from .saved import open_run
@@ -56,6 +56,8 @@ def found(pattern: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[
     for each in several:
         if not isinstance(each, str | PathLike):
             raise ValueError(f"runs takes paths or patterns as text, not {shorten(repr(each), 60)}.")
+        if not str(each).strip():
+            raise ValueError("runs takes paths or patterns, not an empty text: '.' is the current folder.")
         path = Path(each).expanduser()
         if path.is_file():
             paths.add(path)
@@ -190,8 +192,9 @@ class Runs:
 
         A run is `folder/tasks/run=<name>/part.parquet`, and the same in summary, stages, tool_calls, messages and
         events; the files of a kind all have one schema (docs/many_runs.md). A run is there as a whole or not at all,
-        so a call that was interrupted has written those before; a run that is there already is replaced. Raises
-        ArchiveError where nothing can be written, or without pyarrow. Example:
+        so a call that was interrupted has written those before; a run that is there already is replaced, and runs of
+        earlier calls stay, with a warning where one may be the same under another name. Raises ArchiveError where
+        nothing can be written, or without pyarrow. Example:
         `roma.runs("runs/*.roma").to_parquet("data")`
         """
         from .parquet import Folder
@@ -205,6 +208,13 @@ class Runs:
                 place.write(name, of_run)
                 written += 1
                 del of_run
+            if twins := place.twins(self.names):
+                warnings.warn(
+                    f"{shorten(str(folder), 200)} also holds {shorten(', '.join(twins), 100)}, from an earlier call: "
+                    "if that is one of these runs, which was called otherwise among other files, it counts twice. "
+                    "Remove its folders run=…, or write into an empty folder.",
+                    stacklevel=2,
+                )
         self._warn(3)
         return written
 

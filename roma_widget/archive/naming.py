@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ..core.reading import clean
 
@@ -34,7 +34,20 @@ def run_names(files: Sequence[Path]) -> list[str]:
 
 def as_folder(name: str) -> str:
     """`run=…` as Hive writes it: a name without any character that a path or a reader could mistake."""
-    return f"run={quote(name, safe=' ')}"
+    folder = quote(name, safe=" ")
+    if folder.endswith((".", " ")):  # which Windows would drop
+        folder = f"{folder[:-1]}%{ord(folder[-1]):02X}"
+    return f"run={folder}"
+
+
+def name_of_folder(folder: str) -> str:
+    """The name that `as_folder` made it of."""
+    return unquote(folder.removeprefix("run="))
+
+
+def stem_of(name: str) -> str:
+    """What all names have in common that a file may get among other files: "report" of "monday/Report.roma"."""
+    return _bare(name.rpartition("/")[2]).casefold()
 
 
 def _bare(name: str) -> str:

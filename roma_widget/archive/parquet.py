@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..core.reading import shorten
 from ..errors import ArchiveError
-from .naming import as_folder
+from .naming import as_folder, name_of_folder, stem_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,16 +76,27 @@ class Folder:
         except OSError as error:
             raise self._cannot(error) from None
 
+    def twins(self, names: Sequence[str]) -> list[str]:
+        """What other runs are called that are there, and may be some of these `names` under those of another call."""
+        others = {place.name for kind in self._schemas for place in self._folder.glob(f"{kind}/run=*")}
+        strangers = sorted(map(name_of_folder, others - set(map(as_folder, names))))
+        stems = set(map(stem_of, names))
+        return [name for name in strangers if stem_of(name) in stems]
+
     def _move(self, targets: Mapping[Path, Path]) -> None:
-        """All of them, or none is there."""
-        moved: list[Path] = []
+        """All of them, or what was there stays."""
+        before = {target: source.with_name(f"{source.name}.before") for source, target in targets.items()}
+        for target, copy in before.items():
+            copy.unlink(missing_ok=True)  # of the run before
+            if target.exists():
+                shutil.copyfile(target, copy)
         try:
             for source, target in targets.items():
                 os.replace(source, target)
-                moved.append(target)
         except BaseException:
-            for target in moved:
-                target.unlink(missing_ok=True)
+            for target, copy in before.items():
+                with suppress(OSError):
+                    os.replace(copy, target) if copy.exists() else target.unlink()
             raise
 
     def _make(self, folder: Path) -> None:

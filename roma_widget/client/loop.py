@@ -15,6 +15,7 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from ..errors import NotLive
+from .aside import aside
 
 _log = logging.getLogger("roma_widget.loop")
 T = TypeVar("T")
@@ -45,6 +46,10 @@ class IoThread:
         """Have the loop make a call soon. Returns at once; safe from any thread. Raises NotLive in a forked child."""
         self._check()
         self.loop.call_soon_threadsafe(call, *arguments)
+
+    async def aside(self, function: Callable[..., T], *arguments: object) -> T:
+        """On the loop: what a person's function gives, in a thread of its own. See `client.aside`."""
+        return await aside(function, *arguments)
 
     def result(
         self,

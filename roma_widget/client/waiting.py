@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot
 from ..errors import ConnectError, NotLive, RunStalled, UnknownProject, WaitTimeout
+from .aside import aside
 from .feed import Feed
 
 _AWAITED = {"connected": "a connection", "done": "the run to end"}
@@ -132,7 +133,7 @@ async def _is_so(session: Awaited, until: Until) -> Any:
     """What the wait gives if it is over now, else something false."""
     if callable(until):
         # a person's code: off the loop, which must never be held up
-        return await asyncio.to_thread(until, session.snapshot)
+        return await aside(until, session.snapshot)
     if until == "connected":
         return session.connection.state in ("live", "polling")
     outcome = session.snapshot.outcome

@@ -51,8 +51,9 @@ def condition(text: str) -> Condition:
     """
     if not 0 < len(text.strip()) <= LONGEST:
         raise ValueError(f"A condition takes 1 to {LONGEST:,} characters, not {len(text.strip()):,}.")
+    lines = text.strip().replace("\r\n", "\n").replace("\r", "\n")  # as Python's parser counts them
     try:
-        parsed = ast.parse(text.strip(), mode="eval").body
+        parsed = ast.parse(lines, mode="eval").body
     except SyntaxError as error:
         where = f" at character {error.offset}" if error.offset else ""
         raise ValueError(f"{shorten(text, 200)!r} cannot be read{where}: {error.msg}.") from None
@@ -60,7 +61,7 @@ def condition(text: str) -> Condition:
         raise ValueError(f"{shorten(text, 200)!r} holds characters that cannot be read.") from None
     except (RecursionError, MemoryError):
         raise ValueError(f"{shorten(text, 200)!r} is nested too deeply.") from None
-    return Condition(text, _Reader(text.strip()).whole(parsed).value)
+    return Condition(text, _Reader(lines).whole(parsed).value)
 
 
 _NAMES = {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextvars
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+T = TypeVar("T")
 
 
 class CellWatch:
@@ -69,6 +72,25 @@ def context_for_later() -> contextvars.Context:
     if current_cell() is None and getattr(_shell(), "kernel", None) is not None:
         return contextvars.Context()
     return contextvars.copy_context()
+
+
+class MadeInCells(Generic[T]):
+    """What the newest run of each cell made. ipywidgets and `Out` never let go of what earlier runs made."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[str, WeakSet[T]]] = {}
+
+    def replaced_by(self, made: T) -> list[T]:
+        """The running cell made this: gives what its earlier run made, which nobody sees any more."""
+        cell = current_cell()
+        if cell is None:
+            return []
+        execution, earlier = self._made.get(cell.cell_id, ("", WeakSet()))
+        if execution == cell.execution:
+            earlier.add(made)
+            return []
+        self._made[cell.cell_id] = (cell.execution, WeakSet([made]))
+        return list(earlier)
 
 
 def _shell() -> Any:

@@ -22,6 +22,7 @@ from ..archive.naming import run_names
 from ..archive.saved import open_run
 from ..core.text import one_line
 from .assets import asset
+from .cells import MadeInCells
 from .monitor import Monitor
 
 MOST_ROWS = 20_000
@@ -37,15 +38,18 @@ def compare(
     """Two runs beside each other, as they stand now: `a` is the one before, `b` the one after.
 
     Each is the path of a saved run, or whatever shows one: a monitor, a moment of one, a loaded run. `names` are two
-    short names; by default those of the files, else the projects' titles. Files are closed with the comparison.
-    Raises ArchiveError (a file that cannot be read), TypeError (no run) or ValueError (not two names). Example:
+    short names; by default those of the files, else the projects' titles. Files are closed with the comparison, and
+    when the cell that made it runs again. Raises ArchiveError (a file that cannot be read), TypeError (no run) or
+    ValueError (not two names). Example:
     `roma.compare("monday.roma", m).tasks.query("status_changed")`
     """
     with ExitStack() as opened:
         runs = [_run(each, opened) for each in (a, b)]
         found = Comparison(runs[0], runs[1], _names(runs, names))
         found._opened = opened.pop_all()
-        return found
+    for earlier in _compared.replaced_by(found):
+        earlier._opened.close()
+    return found
 
 
 class Comparison(Compared):
@@ -87,8 +91,10 @@ class Comparison(Compared):
 
     def _live(self) -> dict[str, Any]:
         """The live view's mime bundle; {} where widgets cannot be shown."""
-        if self._shown is None:
+        if self._shown is None or self._shown.comm is None:
             self._shown = ComparisonView(self.view())
+            for earlier in _shown.replaced_by(self._shown):
+                earlier.close()
         bundle: Any = self._shown._repr_mimebundle_()
         return dict((bundle[0] if isinstance(bundle, tuple) else bundle) or {})
 
@@ -114,6 +120,10 @@ class ComparisonView(anywidget.AnyWidget):
             self.set_trait("body", packed(found))
             self.set_trait("static_key", f"roma-{uuid.uuid4().hex[:12]}")
         super().__init__(_esm=asset("widget.js"), _css=asset("widget.css"))
+
+
+_compared: MadeInCells[Comparison] = MadeInCells()
+_shown: MadeInCells[ComparisonView] = MadeInCells()
 
 
 def packed(found: Mapping[str, Any], most_bytes: int = MOST_BODY_BYTES) -> bytes:

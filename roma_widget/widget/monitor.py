@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     import pandas
 
 PICTURE_EVERY_S = 30.0
+LEAVE_WITHIN_S = 10.0
+"""How long `disconnect` waits for the connection to end."""
 ACT_WITHIN_S = 9.0
 """What a person asked for in the browser, which waits ten seconds for an answer."""
 _log = logging.getLogger("roma_widget.widget")
@@ -317,10 +320,16 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         self._watches.end()
         self._callbacks.end()
         with suppress(NotLive):  # as Python ends, or in a fork: nobody listens any more
+            leaving = self._io.submit(self._leave())
             if self._io.is_current():  # from a trait observer: nobody may wait there
-                self._io.submit(self._leave())
+                return
+            if wait({leaving}, LEAVE_WITHIN_S).done:
+                leaving.result()
             else:
-                self._io.result(self._leave(), timeout_s=10)
+                _log.warning(
+                    "This monitor has not let go of its server after %g s; it goes on doing so on its own.",
+                    LEAVE_WITHIN_S,
+                )
 
     def close(self) -> None:
         """Disconnect and remove the view."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
@@ -63,6 +62,8 @@ class Io(Protocol):
 
     def is_current(self) -> bool: ...
 
+    async def aside(self, function: Callable[..., Any], *arguments: object) -> Any: ...
+
     def result(
         self,
         work: Coroutine[Any, Any, Any],
@@ -108,7 +109,7 @@ class Noting:
         if self._watches.is_over:
             raise detached()
         return self._watches.begin(
-            name, self._io.submit(_watch(lambda: self._session, name, predicate, action))
+            name, self._io.submit(_watch(self._io, lambda: self._session, name, predicate, action))
         )
 
     def annotate(self, task_id: str, text: str, tags: Iterable[str] = ()) -> None:
@@ -163,7 +164,11 @@ class Watches:
 
 
 async def _watch(
-    here: Callable[[], Watched], name: str, predicate: Predicate, action: Callable[[Snapshot], object] | None
+    io: Io,
+    here: Callable[[], Watched],
+    name: str,
+    predicate: Predicate,
+    action: Callable[[Snapshot], object] | None,
 ) -> None:
     """See `Noting.watch_for`. `here` gives the session where the monitor is."""
     held, seen, of, said = False, None, None, None
@@ -175,13 +180,13 @@ async def _watch(
             project_id = snapshot.project.project_id if snapshot.project is not None else None
             held, of = held and of == project_id, project_id
             try:
-                holds = bool(await asyncio.to_thread(predicate, snapshot))
+                holds = bool(await io.aside(predicate, snapshot))
                 said = None
                 begins, held = holds and not held, holds
                 if begins:
                     session.note_watch(name)
                 if begins and action is not None:
-                    await asyncio.to_thread(action, snapshot)
+                    await io.aside(action, snapshot)
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}"
                 if sentence != said:

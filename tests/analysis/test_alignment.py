@@ -98,6 +98,7 @@ def test_words_are_compared_and_not_letters_or_their_case() -> None:
 
     assert degree("Find costs, now!", "find COSTS now") == 1.0
     assert degree("the the", "the") == 2 / 3
+    assert degree("Caf\u00e9 prices", "Cafe\u0301 prices") == 1.0  # the same letters, written otherwise
     assert degree("屋上農園の収量", "屋上農園の費用") > 0.5
     assert degree("", "") == degree("?!", "?!") == 1.0
     assert degree("", "?!") == degree("one", "two") == 0.0

@@ -151,6 +151,9 @@ def test_a_response_that_one_side_does_not_say_is_not_known_to_differ() -> None:
     )
     row = compared(report(), report(), of_a, of_b).stages.iloc[0]
     assert row[["prompt_changed", "response_changed"]].isna().all()
+    c = compared(report(), report(), of_a, of_b)
+    assert str(c.text_diff("root", "responses")) == "tuesday: the trace of this task says no responses."
+    assert str(c.text_diff("root", "prompts")) == "Prompts of monday and tuesday: there are none."
 
 
 def test_a_prompt_may_be_messages() -> None:

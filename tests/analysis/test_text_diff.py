@@ -35,8 +35,12 @@ def test_the_same_is_said_to_be_the_same() -> None:
 def test_what_is_not_known_is_no_change() -> None:
     made = diff("one", None, "tuesday: the trace of this task was not fetched.")
     assert made.is_changed is None
-    assert str(made).startswith("tuesday: the trace of this task was not fetched.\n--- monday")
-    assert "was not fetched" in made._repr_html_()
+    assert str(made) == "tuesday: the trace of this task was not fetched."
+    assert made.unified() == ""
+    assert repr(made) == "<TextDiff: Result of monday and tuesday: not compared. print(…) shows it>"
+    html = made._repr_html_()
+    assert "was not fetched" in html
+    assert "<del" not in html
 
 
 lines = st.lists(st.sampled_from(["a", "b", "c", "", "d e"]), max_size=30)
@@ -79,7 +83,8 @@ def test_words_within_a_changed_line_are_marked() -> None:
 
 
 def test_hostile_text_is_no_markup() -> None:
-    html = diff("<script>a</script>", "<img src=x onerror=y>\x1b\u202e\ud800", "<b>")._repr_html_()
+    texts = "<script>a</script>", "<img src=x onerror=y>\x1b\u202e\ud800"
+    html = diff(*texts)._repr_html_() + diff(*texts, "<b>")._repr_html_()
     assert not any(bad in html for bad in ("<script", "<img", "\x1b", "\ud800"))
     assert "<bdi>" in html
     html.encode()

@@ -15,7 +15,7 @@ from archive.saved_runs import Given, Shelf, with_traces
 import roma_widget as roma
 from roma_widget.archive import many
 from roma_widget.archive.many import Runs, found
-from roma_widget.archive.naming import as_folder, run_names
+from roma_widget.archive.naming import as_folder, name_of_folder, run_names
 from roma_widget.archive.parquet import Folder
 from roma_widget.archive.redaction import redaction
 from roma_widget.archive.run_frames import KINDS, empty_frames
@@ -83,7 +83,7 @@ def test_where_nothing_is_found_it_is_said_what_was_looked_for(
 
 
 def test_what_is_no_path_is_refused() -> None:
-    for pattern in (7, [None]):
+    for pattern in (7, [None], "", " ", ["a.roma", ""]):
         with pytest.raises(ValueError, match="takes paths or patterns"):
             found(pattern)  # type: ignore[arg-type]
 
@@ -105,12 +105,14 @@ def test_names_are_short_and_each_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../up", "a=b", "a/b", "ä ö", "..", "run=", "a\\b:c*?", "%41", "\N{SNOWMAN}"]
+    "name", ["../up", "a=b", "a/b", "ä ö", "..", "run=", "a\\b:c*?", "%41", "\N{SNOWMAN}", "a.", "a. "]
 )
 def test_a_name_is_one_part_of_a_path(name: str, tmp_path: Path) -> None:
     folder = as_folder(name)
     assert folder.isascii()
     assert (tmp_path / folder).parent == tmp_path
+    assert name_of_folder(folder) == name
+    assert not folder.endswith((".", " "))  # Windows drops these
     assert not set(folder.removeprefix("run=")) & set('=/\\:*?"<>|')
 
 
@@ -304,6 +306,41 @@ def test_where_writing_fails_nothing_half_written_is_left(
         runs.to_parquet(tmp_path / "deep" / "data")
     assert list(tmp_path.iterdir()) == []
     assert shelf.n_open == 0
+
+
+def test_a_run_that_cannot_be_replaced_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    shelf = Shelf({"a.roma": with_traces})
+    runs = Runs([Path("a.roma")], shelf)
+    runs.to_parquet(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    replace_ = os.replace
+
+    def read_only(source: Path, target: Path) -> None:
+        if "stages" in str(target):
+            raise PermissionError(13, "Permission denied")
+        replace_(source, target)
+
+    monkeypatch.setattr(os, "replace", read_only)
+    shelf.runs[Path("a.roma")] = empty
+    with pytest.raises(ArchiveError, match="Permission denied"):
+        runs.to_parquet(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_a_run_that_may_be_there_under_another_name_is_said(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    pytest.importorskip("pyarrow")
+    shelf = Shelf({"x/report.roma": empty, "y/report.roma": empty, "z.roma": empty})
+    one, two, three = shelf.runs
+    for paths in ([one], [one], [three], [one]):  # again, and others
+        Runs(paths, shelf).to_parquet(tmp_path)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r" also holds report, from an earlier call: "):
+        Runs([one, two], shelf).to_parquet(tmp_path)
 
 
 def test_a_place_that_is_a_file_cannot_be_written(runs: Runs, tmp_path: Path) -> None:

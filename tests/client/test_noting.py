@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from client.servers import SAFE, WireServer, eventually, frame, node, packet, projects_list
 
 import roma_widget as roma
+from roma_widget.widget import monitor
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -35,9 +38,9 @@ def server(wire: Wire) -> WireServer:
 
 @pytest.fixture
 def m(connect: Connect, server: WireServer) -> roma.Monitor:
-    monitor = connect(server.url)
-    eventually(lambda: server.clients_now and monitor.connection["state"] == "live")
-    return monitor
+    made = connect(server.url)
+    eventually(lambda: server.clients_now and made.connection["state"] == "live")
+    return made
 
 
 def tell(server: WireServer, m: roma.Monitor, status: str) -> None:
@@ -187,3 +190,63 @@ def test_what_is_no_annotation_is_refused(m: roma.Monitor, server: WireServer) -
         with pytest.raises(ValueError, match="tags takes"):
             m.annotate("root", "text", tags)  # type: ignore[arg-type]
     assert m.annotations().empty
+
+
+def test_actions_that_take_their_time_hold_up_no_other_watch_and_no_close(
+    m: roma.Monitor, server: WireServer
+) -> None:
+    began, may_end = threading.Semaphore(0), threading.Event()
+
+    def act(_: roma.Snapshot) -> None:
+        assert threading.current_thread().daemon  # Python waits for no other thread when it ends
+        began.release()
+        may_end.wait(30)
+
+    n_slow = (os.cpu_count() or 1) + 5  # asyncio's executor would have one less
+    try:
+        for n in range(n_slow):
+            m.watch_for(f"slow {n}", "total >= 0", act)
+        assert all(began.acquire(timeout=5) for _ in range(n_slow))
+        m.watch_for("late", "total >= 0")
+        eventually(lambda: "late" in [name for name, _ in rows(m, "watch")])
+        assert m.wait(lambda s: True, timeout=5)
+        m.close()
+    finally:
+        may_end.set()
+
+
+@pytest.mark.parametrize("what", [StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError])
+def test_whatever_a_function_raises_the_watch_goes_on(
+    m: roma.Monitor, server: WireServer, what: type[BaseException]
+) -> None:
+    def act(_: roma.Snapshot) -> None:
+        raise what("no")
+
+    sentence = f"RuntimeError: the function raised {what.__name__}('no')"
+    m.watch_for("acts", failed, act)
+    m.watch_for("asks", act)
+    for status in ("FAILED", "RUNNING", "FAILED"):
+        tell(server, m, status)
+        eventually(lambda: dict(rows(m, "error")) == {"acts": sentence, "asks": sentence})
+    eventually(lambda: [name for name, _ in rows(m, "watch")] == ["acts", "acts"])
+    with pytest.raises(RuntimeError, match=what.__name__):
+        m.wait(act, timeout=5)
+
+
+def test_a_server_that_is_slow_to_let_go_is_no_error(
+    m: roma.Monitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, may_leave = threading.Event(), threading.Event()
+    leave = m._leave
+
+    async def slowly() -> None:
+        await asyncio.to_thread(may_leave.wait, 10)
+        await leave()
+        left.set()
+
+    monkeypatch.setattr(m, "_leave", slowly)
+    monkeypatch.setattr(monitor, "LEAVE_WITHIN_S", 0.05)
+    m.close()
+    assert "has not let go of its server" in caplog.text
+    may_leave.set()
+    assert left.wait(5)

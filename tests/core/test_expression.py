@@ -86,6 +86,7 @@ def test_a_status_that_nobody_knows_is_a_text() -> None:
         ("failled >= 3", r"'failled' \(character 1\) is not known. Did you mean 'failed'\?$"),
         ("'ä' == outcom", r"'outcom' \(character 8\).*Did you mean 'outcome'"),
         ("(failed and\nrunnig)", r"line 2, character 1.*Did you mean 'running'"),
+        ("(failed\r\n and\r\r runnig)", r"line 4, character 2.*Did you mean 'running'"),
         ("failed >=", "cannot be read"),
         ("failed = 3", "cannot be read"),
         ("outcome == '\0'", "cannot be read|holds characters"),

@@ -16,7 +16,8 @@ from analysis.snapshots import of, report, task, tree
 import roma_widget as roma
 from roma_widget.analysis.run_data import RunData
 from roma_widget.core.model import Project, Snapshot
-from roma_widget.widget import comparison
+from roma_widget.widget import cells, comparison
+from roma_widget.widget.cells import Cell
 from roma_widget.widget.comparison import MOST_BODY_BYTES, packed
 
 
@@ -129,6 +130,29 @@ def test_the_first_file_is_closed_when_the_second_cannot_be_read(files: list[Fil
     with pytest.raises(roma.ArchiveError, match=r"gone\.roma"):
         roma.compare("monday.roma", "gone.roma")
     assert [each.closed for each in files] == [1]
+
+
+def test_a_cell_that_runs_again_closes_the_files_and_the_view_that_it_made(
+    files: list[File], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = ["cell", "run 1"]
+    monkeypatch.setattr(cells, "current_cell", lambda: Cell(*running))
+    first, second = roma.compare("a.roma", "b.roma"), roma.compare("a.roma", "c.roma")
+    first._repr_mimebundle_()
+    second._repr_mimebundle_()
+    running[:] = ["another cell", "run 2"]
+    assert roma.compare("a.roma", "b.roma")
+    assert [each.closed for each in files] == [0] * 6
+    running[:] = ["cell", "run 3"]
+    third = roma.compare("a.roma", "b.roma")
+    assert [each.closed for each in files] == [1, 1, 1, 1, 0, 0, 0, 0]
+    views = [each._shown for each in (first, second)]
+    third._repr_mimebundle_()
+    assert [view.comm for view in views if view is not None] == [None, None]
+    assert (
+        "application/vnd.jupyter.widget-view+json" in first._repr_mimebundle_()
+    )  # shown again, in a new view
+    assert first._shown is not views[0]
 
 
 # -- what is shown

@@ -50,7 +50,9 @@ export class Travel {
     this.#times = new Newest(
       () => kernel.askTimes(),
       (answer) => {
-        this.times = answer instanceof Error ? NO_TIMES : answer;
+        // on an error the last ones stay, else nothing would lead back from the past
+        if (answer instanceof Error) this.#isStale = true;
+        else this.times = answer;
         changed();
       },
     );

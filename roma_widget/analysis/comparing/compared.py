@@ -89,8 +89,8 @@ class Compared:
 
         `task_id` is an id in a, or else one in b; after a replan an id may be one task in a and another in b, and
         `run="b"` takes it for b's. Prompts and responses are those of all its stages, and need fetched traces. What is
-        not known is said in `.notes`. Raises UnknownTask, with what may have been meant, and ValueError for another
-        `what` or `run`.
+        not known is said in `.notes`, and then nothing is compared. Raises UnknownTask, with what may have been meant,
+        and ValueError for another `what` or `run`.
 
         Example: `print(c.text_diff("root.1", "responses"))`
         """
@@ -102,6 +102,9 @@ class Compared:
             text, note = self._text(side, task, what)
             texts.append(text)
             notes += [note] if note else []
+        if what != "result" and not notes and None in texts and texts != [None, None]:
+            name = one_line(self.names[texts.index(None)], 60)
+            notes = [f"{name}: the trace of this task says no {what}."]
         return TextDiff(texts[0], texts[1], self.names, what, tuple(notes))
 
     def figure(self, by: str = "task", *, height: int | None = None, title: str | None = None) -> go.Figure:

@@ -38,7 +38,7 @@ class TextDiff:
     """What became of a text: `print(diff)` or `diff.unified()` gives it as text, a notebook shows it in colours.
 
     `a` and `b` are the texts, None where there is none; `names` are those of the runs; `what` is what they are;
-    `notes` are sentences on what is not known or not shown.
+    `notes` are sentences on what is not known; where there are any, nothing is compared.
     """
 
     a: str | None
@@ -53,11 +53,11 @@ class TextDiff:
         return None if self.notes else self.a != self.b
 
     def unified(self) -> str:
-        """As `diff -u` has it, with three lines around each change; "" where nothing has changed.
+        """As `diff -u` has it, with three lines around each change; "" where nothing has changed or is not known.
 
         Example: `print(c.text_diff("root.1").unified())`
         """
-        if self.a == self.b:
+        if not self.is_changed:
             return ""
         found = [f"--- {one_line(self.names[0], 200)}", f"+++ {one_line(self.names[1], 200)}"]
         for hunk in _hunks(self._opcodes):
@@ -67,7 +67,7 @@ class TextDiff:
         return "\n".join(found) + "\n"
 
     def __str__(self) -> str:
-        return "\n".join([*self.notes, self.unified() or self._sentence])
+        return "\n".join(self.notes) or self.unified() or self._sentence
 
     def __repr__(self) -> str:
         return f"<TextDiff: {self._sentence} print(…) shows it>"
@@ -76,7 +76,7 @@ class TextDiff:
         """Without scripts; a stranger's text is escaped. At most 400 lines, and it says how many more there are."""
         quiet = "color:var(--quiet)"
         head = "".join(f"<div>{_shown(note, 500)}</div>" for note in (self._sentence, *self.notes))
-        body = "".join(self._rows()) if self.a != self.b else ""
+        body = "".join(self._rows()) if self.is_changed else ""
         return (
             '<div style="--quiet:color-mix(in srgb,currentColor 72%,transparent);font-size:12px;max-width:1100px">'
             f'<div style="{quiet}">{head}</div>'
@@ -87,8 +87,10 @@ class TextDiff:
     @property
     def _sentence(self) -> str:
         names = " and ".join(one_line(name, 60) for name in self.names)
+        if self.notes:
+            return f"{self.what.capitalize()} of {names}: not compared."
         if self.a is None and self.b is None:
-            return f"{self.what.capitalize()} of {names}: {'not known' if self.notes else 'there are none'}."
+            return f"{self.what.capitalize()} of {names}: there are none."
         if self.a == self.b:
             return f"{self.what.capitalize()} of {names}: nothing has changed."
         gone = sum(to - start for tag, start, to, _, _ in self._opcodes if tag != "equal")

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ def words_of(goal: str) -> Words:
 
     Example: `words_of("To be, to do") == (("to", 0), ("be", 0), ("to", 1), ("do", 0))`
     """
-    text = goal[:LONGEST_COMPARED].casefold()
+    text = normalize("NFC", goal[:LONGEST_COMPARED]).casefold()  # an accent of its own is no part of a word
     came: Counter[str] = Counter()
     found = []
     for word in _WORD.findall(text) or [text.strip()]:
