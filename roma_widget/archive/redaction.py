@@ -23,9 +23,10 @@ from ..core.model import Project, Task, Trace
 from ..core.reading import hide, shorten
 from ..core.traces import read_node_trace
 from ..errors import RomaError
+from .assigned_secrets import names_a_secret
 from .fields import FIELD_RULES, GONE, ROW_FIELDS, STRUCTURE, FieldRule, Holds, held_by, without
 from .rewriting import UNREADABLE, rewritten, rewritten_object
-from .secrets_in_text import may_hold_secrets, names_a_secret, without_secrets
+from .secrets_in_text import may_hold_secrets, without_secrets
 
 SECRETS = "secrets"
 Hook = Callable[[str, str], str | None]
@@ -334,9 +335,7 @@ class Redaction:
         value = self._without_fields(value, place, holds)
         if holds is Holds.MEMBERS and isinstance(value, dict | list):
             return self._walk_members(value, where, place, name, path)
-        if self._has_secrets and isinstance(value, str) and names_a_secret(name, value):
-            value = self._take_secret(place)
-        return self._texts(value, where, place, path)
+        return self._texts(self._without_named(name, value, place), where, place, path)
 
     def _walk_members(self, value: Any, where: str, place: str, name: str, path: str) -> Any:
         if isinstance(value, list):
@@ -377,9 +376,7 @@ class Redaction:
         if not isinstance(value, dict):
             return value
         new = {
-            key: self._take_secret(place)
-            if self._has_secrets and isinstance(one, str) and names_a_secret(key, one)
-            else self._texts(one, f"{where}.{key}", place, f"{path}.{key}")
+            key: self._texts(self._without_named(key, one, place), f"{where}.{key}", place, f"{path}.{key}")
             for key, one in value.items()
         }
         return self._renamed(value, new, place)
@@ -442,6 +439,22 @@ class Redaction:
             self._count(self._hiding, "ids")
             return new
         return tuple(map(self._structural, value)) if isinstance(value, tuple) else value
+
+    def _without_named(self, name: str, value: Any, place: str) -> Any:
+        """`value` without what is secret by its name."""
+        if not self._has_secrets:
+            return value
+        if isinstance(value, str):
+            return self._take_secret(place) if names_a_secret(name, value) else value
+        if not isinstance(value, list):
+            return value
+        each = [
+            self._take_secret(place)
+            if isinstance(one, str) and names_a_secret(name, one, is_listed=True)
+            else one
+            for one in value
+        ]
+        return value if _same(each, value) else each
 
     def _take_secret(self, place: str) -> str:
         for rule in self._asked:
