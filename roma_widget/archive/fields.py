@@ -102,6 +102,7 @@ ROW_FIELDS: Mapping[str, Holds] = MappingProxyType({"error": Holds.ERROR, "resul
 """Of the log: every other field's values are names."""
 
 _KIND_OF_ERROR = re.compile(
+    r"(?:The results of [0-9]{1,9} tasks? are not all here: )?"
     r"(?:Agent '[\w .-]{1,80}' failed to execute task '[\w.-]{1,80}' \(attempt \d{1,4}\): )?"
     r"(?:[A-Za-z_][\w.]{0,80}(?:Error|Exception|Timeout|Exit|Interrupt): ?)*"
 )

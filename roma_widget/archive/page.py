@@ -25,6 +25,7 @@ from ..core.text import count_text
 from ..core.traces import in_utc
 from ..core.view import Record, epoch_ms, task_details, task_record
 from ..errors import RomaError
+from .fields import GONE
 from .redaction import Redaction
 
 FORMAT = 1
@@ -73,11 +74,12 @@ def page_data(
     clock = ServerClock.of(offset_s)
     tasks: list[Task] = []
     details: dict[str, Record] = {}
-    for task_id, each in snapshot.tasks.items():
-        task, details[task_id] = _details(each, redaction)
+    for each in snapshot.tasks.values():
+        task, record = _details(each, redaction)
         tasks.append(task)
+        details[task.task_id] = record
     traces = {
-        task_id: _trace(in_utc(redaction.trace(fetched[task_id]), clock))
+        redaction.task_id(task_id): _trace(in_utc(redaction.trace(fetched[task_id]), clock))
         for task_id in snapshot.tasks
         if task_id in fetched
     }
@@ -88,7 +90,7 @@ def page_data(
     unread = [task_id for task_id, record in details.items() if record["left_out"] is not None]
     told = [
         *_said("results", unread, "could not be read, and are not in this page"),
-        *_said("traces", [each for each in snapshot.tasks if each not in traces], "were not fetched"),
+        *_said("traces", [each for each in details if each not in traces], "were not fetched"),
     ]
     head = _head(snapshot, tasks, redaction, annotations)
     room = most_bytes - len(_safe(head)) - 2_000  # for what is said of what is left out
@@ -158,7 +160,7 @@ def _details(task: Task, redaction: Redaction) -> tuple[Task, Record]:
         try:
             task = replace(task, raw_json=json.dumps(task.raw, ensure_ascii=False), _rest=None)
         except RomaError as error:
-            left_out = str(error)
+            left_out = redaction.sentence(str(error)) or GONE
         except (ValueError, RecursionError):
             left_out = "The result cannot be read."
     task = redaction.task(task)

@@ -152,6 +152,17 @@ class Redaction:
         """One text; None where there is none, or a function removed it. Raises RomaError when a function raises."""
         return None if text is None else self._text(where, where, text)
 
+    def sentence(self, text: str) -> str | None:
+        """What we say of the run, which may quote what a server said. None where a function removed it.
+
+        Example: `redaction("secrets").sentence("Not all is here: ask a@b.org")`
+        """
+        return self._field("sentence", Holds.ERROR, text)
+
+    def task_id(self, task_id: str) -> str:
+        """An id as it stands in a redacted task: only what is always hidden is taken out."""
+        return str(self._structural(task_id))
+
     def task(self, task: Task) -> Task:
         """A task: its fields, and the JSON that it came as. The part that a lean task left out is not touched."""
         if self.is_empty:

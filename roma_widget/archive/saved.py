@@ -243,7 +243,7 @@ class SavedRun(RunData):
             questions=self.questions(),
             has_forgotten=self.meta.get("has_forgotten") is True,
             about=about,
-            missing=tuple(missing) if isinstance(missing, list) else (),
+            missing=tuple(map(str, missing)) if isinstance(missing, list) else (),
         )
 
     def _source_steps(self) -> Iterator[SourceStep]:

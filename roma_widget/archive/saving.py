@@ -91,7 +91,7 @@ def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
             exact_from=exact_from,
             has_forgotten=any(source.has_forgotten for source in sources),
             rows_dropped=sum(source.rows_dropped for source in sources),
-            missing=[each for source in sources for each in source.missing],
+            missing=[said for source in sources for said in map(redaction.sentence, source.missing) if said],
             ended=True,
         )
         writer.commit()

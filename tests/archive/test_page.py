@@ -33,8 +33,11 @@ class Given(RunData):
 class Gone:
     """Of a task whose result is on a server that is gone."""
 
+    def __init__(self, name: str = "root") -> None:
+        self.name = name
+
     def __call__(self, task: Task) -> Mapping[str, Any]:
-        raise NotLive("The result of 'root' was not fetched before the connection was closed.")
+        raise NotLive(f"The result of {self.name!r} was not fetched before the connection was closed.")
 
     async def whole(self, task: Task, timeout_s: float) -> Mapping[str, Any]:
         return self(task)
@@ -92,6 +95,18 @@ def test_what_is_redacted_is_nowhere_and_said() -> None:
     page = page_data(Given(run, fetched), redaction("secrets"), LARGE, [note])
     assert key.encode() not in page.body
     assert json.loads(page.body)["redaction"]["rules"][0]["changed"]["task.goal"] == 1
+
+
+def test_what_is_hidden_is_in_no_id_and_in_no_sentence_of_a_page() -> None:
+    lean = json.dumps({"goal": "Goal", "result_size": 5})
+    run = of(task("root.tok3n", raw_json=lean, _rest=Gone("tok3n")), task("tok3n"))
+    fetched = traces(trace("root.tok3n", stage()))
+    page = page_data(Given(run, fetched), redaction(None, hidden=["tok3n"]), LARGE)
+    assert b"tok3n" not in page.body
+    body = json.loads(page.body)
+    assert [each["id"] for each in body["tasks"]] == list(body["details"])
+    assert list(body["traces"]) == ["root.[redacted]"]
+    assert page.left_out[1:] == ("The traces of 1 task were not fetched: [redacted].",)
 
 
 def test_the_largest_go_first_when_it_is_too_large() -> None:

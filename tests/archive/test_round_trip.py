@@ -282,6 +282,14 @@ def test_everything_beside_the_tasks_comes_back(tmp_path: Path) -> None:
             each.close()
 
 
+@pytest.mark.parametrize(("rule", "left"), [("secrets", "[redacted: e-mail]"), ("responses", "[redacted]")])
+def test_what_is_said_to_be_missing_is_redacted(tmp_path: Path, rule: str, left: str) -> None:
+    said = "The results of 3 tasks are not all here: "
+    source = Source(steps=list(growing(1, 1)), missing=(f"{said}a@example.org",))
+    with open_run(save(tmp_path / "run.roma", source, redaction(rule))) as run:
+        assert run.lack == said + left
+
+
 def test_the_flat_tables_are_read_without_us(tmp_path: Path) -> None:
     path = saved(tmp_path / "run.roma")
     with sqlite3.connect(path) as db:
