@@ -160,13 +160,17 @@ export class Kernel {
     return this.#answer((rid) => ({ type: "ask", rid, what: "moment", at }), readMoment);
   }
 
-  /** What is under review; throws an Error with one sentence. */
+  /** What is under review, as soon as the kernel is free to tell; throws an Error with one sentence. */
   async askQuestion(request: string): Promise<Question> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "question", request }), readQuestion);
+    return this.#answer((rid) => ({ type: "ask", rid, what: "question", request }), readQuestion, null);
   }
 
-  async #answer<T>(message: (rid: string) => BrowserMessage, read: (body: unknown) => T | null): Promise<T> {
-    const reply = await this.#request(message, ANSWER_WITHIN_MS);
+  async #answer<T>(
+    message: (rid: string) => BrowserMessage,
+    read: (body: unknown) => T | null,
+    within_ms: number | null = ANSWER_WITHIN_MS,
+  ): Promise<T> {
+    const reply = await this.#request(message, within_ms);
     if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
     const answer = read(reply.body);
     if (answer === null) throw new Error("The kernel's answer could not be read.");

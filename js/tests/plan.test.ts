@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { PlanStep } from "../src/messages";
-import { comparedRows, editedRows, newWords, summaryOf } from "../src/questions/diff";
+import { comparedRows, editedRows, summaryOf } from "../src/questions/diff";
 import { add, type Draft, draftOf, move, readNumbers, rewrite, staying, toggle } from "../src/questions/plan";
 import { instructionsFor } from "../src/questions/words";
 
@@ -12,7 +12,12 @@ const step = (goal: string, ...depends_on: number[]): PlanStep => ({
   node_type: "EXECUTE",
   depends_on,
 });
-const PLAN = [step("List the exhibits"), step("List the cafés"), step("Score the museums", 0, 1), step("Write", 2)];
+const PLAN = [
+  step("List the exhibits"),
+  step("List the cafés"),
+  step("Score the museums", 0, 1),
+  step("Write", 2),
+];
 const say = (draft: Draft) => instructionsFor(PLAN, draft);
 const change = (draft: Draft, key: number, more: object) =>
   rewrite(draft, key, { ...(draft.find((one) => one.key === key) as Draft[number]), ...more });
@@ -31,7 +36,11 @@ describe("an edited plan in words", () => {
       "Change the type of sub-task 3 from SEARCH to THINK.",
     ],
     ["another kind", change(draft, 2, { node_type: "PLAN" }), "Change sub-task 3 from EXECUTE to PLAN."],
-    ["other dependencies", change(draft, 3, { after: [1, 0] }), "Let sub-task 4 depend on sub-tasks 1 and 2."],
+    [
+      "other dependencies",
+      change(draft, 3, { after: [1, 0] }),
+      "Let sub-task 4 depend on sub-tasks 1 and 2.",
+    ],
     ["no dependencies", change(draft, 2, { after: [] }), "Let sub-task 3 depend on no other sub-task."],
     ["two places up", move(move(draft, 2, -1), 2, -1), "Move sub-task 3 to the beginning."],
     ["one place down", move(draft, 1, 1), "Move sub-task 2 after sub-task 3."],
@@ -114,13 +123,6 @@ describe("a plan against the one before", () => {
     const twice = [step("Same"), step("Same")];
     expect(summaryOf(comparedRows(twice, twice))).toBe("");
     expect(summaryOf(comparedRows(twice, [step("Same")]))).toBe("1 removed");
-  });
-
-  test("the new words of a goal", () => {
-    const pieces = newWords("Score each museum for ages four", "Score each museum for ages four, and for a stroller");
-    expect(pieces.map(({ text, isNew }) => (isNew ? `[${text}]` : text)).join("")).toBe(
-      "Score each museum for ages [four, and for a stroller]",
-    );
   });
 
   test("500 sub-tasks are compared at once", () => {

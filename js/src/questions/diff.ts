@@ -26,7 +26,6 @@ export interface PlanRow {
 /** Two goals of which so many words are the same are one goal, reworded. */
 const ALIKE = 0.5;
 const PAIRS_AT_MOST = 10_000;
-const WORDS_AT_MOST = 300;
 
 /** The rows of an edited plan, against the plan as it was proposed. */
 export function editedRows(plan: readonly PlanStep[], draft: Draft): readonly PlanRow[] {
@@ -78,7 +77,10 @@ function rowsOf(
       goalBefore: was !== undefined && was.goal !== goal ? was.goal : null,
       task_type,
       node_type,
-      after: step.after.map((other) => numbers.get(other) ?? 0).filter((number) => number > 0).sort((a, b) => a - b),
+      after: step.after
+        .map((other) => numbers.get(other) ?? 0)
+        .filter((number) => number > 0)
+        .sort((a, b) => a - b),
       marks,
     };
   });
@@ -117,7 +119,13 @@ function matchGoals(before: readonly PlanStep[], plan: readonly PlanStep[]): (nu
   });
   const open = [...plan.keys()].filter((i) => match[i] === null);
   if (open.length * free.size > PAIRS_AT_MOST) return match;
-  const words = (goal: string) => new Set(goal.slice(0, 4_000).toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
+  const words = (goal: string) =>
+    new Set(
+      goal
+        .slice(0, 4_000)
+        .toLowerCase()
+        .match(/[\p{L}\p{N}]+/gu) ?? [],
+    );
   const old = new Map([...free].map((at) => [at, words(before[at]?.goal ?? "")]));
   const pairs = open.flatMap((i) => {
     const own = words(plan[i]?.goal ?? "");
@@ -136,31 +144,6 @@ function likeness(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   let shared = 0;
   for (const word of a) if (b.has(word)) shared++;
   return a.size + b.size === 0 ? 0 : (2 * shared) / (a.size + b.size);
-}
-
-/** The new goal in pieces: which of its words were not in the old one. */
-export function newWords(before: string, after: string): readonly { text: string; isNew: boolean }[] {
-  const a = before.split(/(\s+)/);
-  const b = after.split(/(\s+)/);
-  if (a.length > WORDS_AT_MOST || b.length > WORDS_AT_MOST) return [{ text: after, isNew: false }];
-  // Longest common subsequence, from the end.
-  const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
-  const at = (i: number, j: number) => common[i]?.[j] as number;
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--)
-      (common[i] as Uint16Array)[j] =
-        a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
-  const pieces: { text: string; isNew: boolean }[] = [];
-  let i = 0;
-  for (let j = 0; j < b.length; j++) {
-    while (i < a.length && a[i] !== b[j] && at(i + 1, j) >= at(i, j + 1)) i++;
-    const isNew = a[i] !== b[j];
-    if (!isNew) i++;
-    const last = pieces.at(-1);
-    if (last !== undefined && last.isNew === isNew) last.text += b[j];
-    else pieces.push({ text: b[j] as string, isNew });
-  }
-  return pieces;
 }
 
 const ORDER: readonly Mark[] = ["added", "removed", "reworded", "moved", "changed"];

@@ -8,16 +8,13 @@ const PROMPTS_AT_MOST = 1_000;
 const STEPS_AT_MOST = 500;
 const FACTS_AT_MOST = 30;
 const FACT_CHARS = 2_000;
-const PROMPT_STATES: ReadonlySet<string> = new Set<PromptState>(["open", "held", "waiting_link", "sent"]);
-const ANSWERS: ReadonlySet<string> = new Set<AnswerWord>(["approve", "modify", "abort"]);
-const ENDS: ReadonlySet<string> = new Set<Settled["state"]>(["confirmed", "superseded", "lost"]);
-const KINDS: ReadonlySet<string> = new Set<Question["kind"]>(["plan", "text", "data", "none"]);
+const PROMPT_STATES: readonly PromptState[] = ["open", "held", "waiting_link", "sent"];
+const ANSWERS: readonly AnswerWord[] = ["approve", "modify", "abort"];
+const ENDS: readonly Settled["state"][] = ["confirmed", "superseded", "lost"];
+const KINDS: readonly Question["kind"][] = ["plan", "text", "data", "none"];
 
-function oneOf<Word extends string>(words: ReadonlySet<string>, value: unknown): Word | null {
-  return typeof value === "string" && words.has(value) ? (value as Word) : null;
-}
-
-const answerWord = (value: unknown): AnswerWord | null => oneOf<AnswerWord>(ANSWERS, value);
+const oneOf = <Word extends string>(words: readonly Word[], value: unknown): Word | null =>
+  words.find((word) => word === value) ?? null;
 
 /** The open questions; one that comes twice counts once. */
 export function readPrompts(value: unknown): readonly Prompt[] {
@@ -32,9 +29,9 @@ export function readPrompts(value: unknown): readonly Prompt[] {
       attempt: number(fields.attempt),
       message: text(fields.message),
       asked: text(fields.asked),
-      state: oneOf<PromptState>(PROMPT_STATES, fields.state) ?? "open",
+      state: oneOf(PROMPT_STATES, fields.state) ?? "open",
       why: text(fields.why),
-      action: answerWord(fields.action),
+      action: oneOf(ANSWERS, fields.action),
       project_id: text(fields.project_id),
       previous_id: text(fields.previous_id),
     });
@@ -43,13 +40,13 @@ export function readPrompts(value: unknown): readonly Prompt[] {
 }
 
 export function readSettled(fields: Fields): ({ readonly type: "settled" } & Settled) | null {
-  const state = oneOf<Settled["state"]>(ENDS, fields.state);
+  const state = oneOf(ENDS, fields.state);
   if (state === null || typeof fields.request_id !== "string") return null;
   return {
     type: "settled",
     request_id: fields.request_id,
     state,
-    action: answerWord(fields.action),
+    action: oneOf(ANSWERS, fields.action),
     why: text(fields.why),
   };
 }
@@ -57,7 +54,7 @@ export function readSettled(fields: Fields): ({ readonly type: "settled" } & Set
 export function readQuestion(value: unknown): Question | null {
   if (!isFields(value) || typeof value.request_id !== "string") return null;
   const plan = readPlan(value.plan);
-  const kind = oneOf<Question["kind"]>(KINDS, value.kind);
+  const kind = oneOf(KINDS, value.kind);
   if (kind === null || (kind === "plan" && plan === null)) return null;
   return {
     request_id: value.request_id,

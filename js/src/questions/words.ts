@@ -13,7 +13,8 @@ export function instructionsFor(plan: readonly PlanStep[], draft: Draft): string
   const stay = staying(steps.filter((step) => !isNew(step)).map((step) => step.key));
   const sentences: string[] = [];
   for (const step of draft) {
-    if (step.isRemoved) sentences.push(`Remove ${nameOf(step, plan)} (${quoted(plan[step.key]?.goal ?? "")}).`);
+    if (step.isRemoved)
+      sentences.push(`Remove ${nameOf(step, plan)} (${quoted(plan[step.key]?.goal ?? "")}).`);
   }
   steps.forEach((step, i) => {
     const before = steps[i - 1];
@@ -37,10 +38,13 @@ function changes(step: Step, was: PlanStep, draft: Draft, plan: readonly PlanSte
   const name = nameOf(step, plan);
   const sentences: string[] = [];
   if (step.goal !== was.goal) sentences.push(`Reword ${name} to “${step.goal}”.`);
-  if (step.task_type !== was.task_type)
-    sentences.push(`Change the type of ${name} from ${was.task_type ?? "none"} to ${step.task_type ?? "none"}.`);
-  if (step.node_type !== was.node_type)
-    sentences.push(`Change ${name} from ${was.node_type ?? "none"} to ${step.node_type ?? "none"}.`);
+  for (const [field, what] of [
+    ["task_type", "the type of "],
+    ["node_type", ""],
+  ] as const) {
+    const [before, now] = [was[field], step[field]];
+    if (before !== now) sentences.push(`Change ${what}${name} from ${before ?? "none"} to ${now ?? "none"}.`);
+  }
   const steps = kept(draft);
   const isThere = (key: number) => steps.some((other) => other.key === key);
   // A removed sub-task takes its dependencies with it: that needs no words.
