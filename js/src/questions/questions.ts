@@ -55,7 +55,9 @@ export class Questions {
   readonly #redraw: () => void;
   #pending: readonly Prompt[] = [];
   #isClosed = false;
-  #movedAt = Number.NEGATIVE_INFINITY;
+  /** Questions have just changed their places by themselves: the pointer may be over another one's button. */
+  hasJustMoved = false;
+  #moved: ReturnType<typeof setTimeout> | undefined;
   /** The last that was said of each question which is shown, in the order in which it is. */
   readonly #prompts = new Map<string, Prompt>();
   readonly #firstSeen = new Map<string, number>();
@@ -72,6 +74,7 @@ export class Questions {
     kernel.onSettled = (settled) => this.#settle(settled);
     this.take();
     signal.addEventListener("abort", () => {
+      clearTimeout(this.#moved);
       for (const timer of this.#ending.values()) clearTimeout(timer);
       for (const { timers } of this.#sending.values()) for (const timer of timers) clearTimeout(timer);
     });
@@ -79,11 +82,6 @@ export class Questions {
 
   get isOpen(): boolean {
     return this.entries.length > 0 && !this.#isClosed;
-  }
-
-  /** Questions have just changed their places by themselves. */
-  get hasJustMoved(): boolean {
-    return performance.now() - this.#movedAt < JUST_MOVED_MS;
   }
 
   /** How many wait for the person. */
@@ -138,7 +136,7 @@ export class Questions {
     }
     // What became of these may be said a moment later.
     for (const id of before.keys()) this.#endSoon(id);
-    this.#changed();
+    this.#changed(fresh);
     if (fresh.length > 0) this.onNew(fresh);
   }
 
@@ -261,25 +259,33 @@ export class Questions {
     };
   }
 
-  #changed(): void {
+  #changed(fresh: readonly Prompt[] = []): void {
     const open = new Set(this.#pending.map(({ request_id }) => request_id));
     this.entries = [...this.#prompts.values()]
       .filter(({ request_id }) => open.has(request_id) || this.#settled.has(request_id))
       .map((prompt) => this.#entry(prompt));
     if (this.entries.length === 0) this.#isClosed = false;
-    this.#choose();
+    this.#choose(fresh);
     this.version++;
     this.#redraw();
   }
 
-  /** The unfolded question stays as long as it is there; then what follows from it, else the oldest that waits. */
-  #choose(): void {
-    const has = (id: string | null) => this.entries.some(({ prompt }) => prompt.request_id === id);
-    if (has(this.current)) return;
-    if (this.current !== null) this.#movedAt = performance.now();
-    const follows = this.entries.find(({ prompt }) => prompt.previous_id === this.current);
-    const next = (this.current !== null && follows) || this.entries.find(isWaiting) || this.entries[0];
-    this.current = next?.prompt.request_id ?? null;
+  /** The unfolded question stays until the next attempt comes or it is gone; then it is the oldest that waits. */
+  #choose(fresh: readonly Prompt[]): void {
+    const { current, entries } = this;
+    const here = entries.find(({ prompt }) => prompt.request_id === current);
+    const follows = fresh.find(({ previous_id }) => current !== null && previous_id === current);
+    if (here !== undefined && (follows === undefined || here.canAnswer)) return;
+    const next = follows ?? (entries.find(isWaiting) ?? entries[0])?.prompt;
+    if (this.current !== null) {
+      this.hasJustMoved = true;
+      clearTimeout(this.#moved);
+      this.#moved = setTimeout(() => {
+        this.hasJustMoved = false;
+        this.#changed();
+      }, JUST_MOVED_MS);
+    }
+    this.current = next?.request_id ?? null;
   }
 }
 

@@ -24,16 +24,13 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
     wantsFocus.current = false;
     abort.current?.focus({ preventScroll: true });
   });
-  const isOff = !view.canAct || !entry.canAnswer;
+  const isOff = !view.canAct || !entry.canAnswer || questions.hasJustMoved;
   const isUnfolded = questions.current === id;
   const isWriting = writing.isOpen && isUnfolded;
   const hasWords = writing.instructions.trim() !== "";
 
-  // A second click may come when another question has moved under the pointer.
-  const press = (act: () => void) => (event: MouseEvent) => {
-    const isMeant = event.detail === 0 || (event.detail === 1 && !questions.hasJustMoved);
-    if (isMeant && !isOff) act();
-  };
+  // The second click of a double click is none.
+  const press = (act: () => void) => (event: MouseEvent) => event.detail > 1 || isOff || act();
   const modify = () => {
     if (isWriting) return sendInstructions(view, entry);
     questions.open(id);
@@ -79,7 +76,7 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
       >
         {isWriting ? "Modify" : "Modify…"}
       </button>
-      {isWriting && !entry.isBusy && (
+      {isWriting && entry.canAnswer && (
         <button type="button" class="rw-button rw-button-quiet" onClick={() => writing.discard()}>
           Cancel
         </button>
