@@ -17,8 +17,13 @@ for (const [name, entry] of Object.entries(outputs)) {
     minify: true,
     format: "esm",
     target: "es2022",
-    jsx: "automatic",
-    jsxImportSource: "preact",
+    // Children as arguments take 4 kB less than the automatic form's `children: [...]`.
+    jsx: "transform",
+    jsxFactory: "h",
+    jsxFragment: "Fragment",
+    inject: [here("jsx.mjs")],
+    tsconfigRaw: { compilerOptions: { target: "ES2022" } },
+    charset: "utf8",
     legalComments: "none",
     logLevel: "warning",
   });

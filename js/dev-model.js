@@ -1,4 +1,6 @@
 // A fake kernel for dev.html: a widget model that holds a generated run and speaks docs/messages.md.
+
+import { answered, questionOf, questions } from "/dev-questions.js";
 import widget from "/static/widget.js";
 
 const params = new URLSearchParams(location.search);
@@ -499,6 +501,7 @@ const traits = {
     outcome: params.get("outcome") ?? "running",
     reason: params.get("outcome") === "stalled" ? "root.3 waits for root.1, which failed." : null,
   },
+  pending: questions(Number(params.get("asks") ?? 0), NOW),
   selection: params.get("select") === null ? [] : [params.get("select")],
   revision: 1,
   address: "127.0.0.1:5000",
@@ -556,12 +559,25 @@ export const model = {
     this.sent.push(message);
     if (message.type === "hello") setTimeout(() => this.snapshot());
     if (message.type === "do" && message.action === "select") this.set("selection", message.tasks);
+    if (message.type === "ask" && message.what === "question")
+      setTimeout(
+        () =>
+          emit(
+            "msg:custom",
+            { type: "reply", rid: message.rid, ok: true, error: null },
+            json(questionOf(message.request)),
+          ),
+        20,
+      );
     if (message.type === "do" && params.get("silent") === null) {
       const error = params.get("refuse");
-      setTimeout(() => {
-        if (error === null) this.act(message);
-        emit("msg:custom", { type: "reply", rid: message.rid, ok: error === null, error }, []);
-      }, 20);
+      setTimeout(
+        () => {
+          if (error === null) this.act(message);
+          emit("msg:custom", { type: "reply", rid: message.rid, ok: error === null, error }, []);
+        },
+        Number(params.get("reply") ?? 20),
+      );
     }
     if (message.type === "ask" && message.what === "link")
       setTimeout(
@@ -595,7 +611,9 @@ export const model = {
       );
     }
   },
-  act({ action, project }) {
+  act(message) {
+    const { action, project } = message;
+    if (action === "answer") return answered(this, emit, message, params.get("then") ?? "confirmed");
     const all = traits.projects;
     if (action === "switch")
       this.set(

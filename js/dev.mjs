@@ -1,6 +1,7 @@
 // Serves dev.html with the built bundle on the loopback: `npm run dev`, then open the address it prints.
 // The page takes ?n=15|1000|10000 &theme=light|dark &state=live|polling|… &outcome=stalled &gone=1 &select=<id>,
-// &past=0 &thinned=1 &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1.
+// &past=0 &thinned=1 &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1,
+// and of questions what dev-questions.js says.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
@@ -9,6 +10,7 @@ const here = (path) => new URL(path, import.meta.url);
 const files = {
   "/": here("dev.html"),
   "/dev-model.js": here("dev-model.js"),
+  "/dev-questions.js": here("dev-questions.js"),
   "/static/widget.js": here("../roma_widget/static/widget.js"),
   "/static/widget.css": here("../roma_widget/static/widget.css"),
 };

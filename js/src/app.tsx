@@ -8,6 +8,7 @@ import { Header, ProgressBar } from "./panels/header";
 import { Inspector } from "./panels/inspector";
 import { Notices } from "./panels/notices";
 import { NoTasks } from "./panels/pages";
+import { QuestionTray } from "./panels/questions/tray";
 import { RunPanel } from "./panels/run";
 import { TimeStrip } from "./panels/strip";
 import { applyKey } from "./tree/keys";
@@ -18,6 +19,7 @@ export function App({ view }: { view: View }) {
   const { run, layout, selected, focused, second, shape, isPast } = view;
   const { traits, link } = view.kernel;
   const { wish, times, error } = view.travel;
+  const { version } = view.questions;
   const top = useMemo(
     () => (
       <>
@@ -26,11 +28,15 @@ export function App({ view }: { view: View }) {
         <Notices view={view} />
       </>
     ),
-    [view, run, traits, link, second],
+    [view, run, traits, link, second, version],
+  );
+  const tray = useMemo(
+    () => <QuestionTray view={view} />,
+    [view, run, link.alive, second, version, view.wantsTray],
   );
   const tree = useMemo(
     () => <TreeGrid view={view} visible={shape === "narrow"} />,
-    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive],
+    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting],
   );
   const strip = useMemo(
     () => <TimeStrip view={view} />,
@@ -42,17 +48,18 @@ export function App({ view }: { view: View }) {
   return (
     <>
       {top}
-      {hasTasks ? (
-        <>
+      <div class="rw-middle" data-asks={view.questions.isOpen}>
+        {hasTasks ? (
           <div class="rw-body">
             {shape === "narrow" ? outline : <GraphPane view={view}>{outline}</GraphPane>}
             {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
           </div>
-          {strip}
-        </>
-      ) : (
-        <NoTasks view={view} />
-      )}
+        ) : (
+          <NoTasks view={view} />
+        )}
+        {tray}
+      </div>
+      {hasTasks && strip}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
       </div>

@@ -9,9 +9,13 @@ import type {
   LinkQuality,
   ListedProject,
   Moment,
+  Prompt,
+  Question,
+  Settled,
   TaskDetail,
   Traits,
 } from "./messages";
+import { readPrompts, readQuestion } from "./questions/read";
 import {
   readConnection,
   readIds,
@@ -62,13 +66,17 @@ const TRAITS = [
   "watching",
   "progress",
   "selection",
+  "pending",
   "address",
   "static_key",
 ] as const;
 
 const NO_PROJECTS: readonly ListedProject[] = [];
+const NO_PROMPTS: readonly Prompt[] = [];
 
 interface Waiting {
+  /** Waits as long as the view is there, also for a kernel that seems to be gone. */
+  readonly isPatient: boolean;
   settle(message: KernelMessage & { type: "reply" }): void;
   cancel(why: string): void;
 }
@@ -80,11 +88,15 @@ export class Kernel {
   /** The server's clock when it was last told, and our own monotonic clock at that moment. */
   serverClock: { readonly server_now: number; readonly at: number } | null = null;
 
+  /** Told what became of an answer. */
+  onSettled: (settled: Settled) => void = () => {};
+
   readonly #model: WidgetModel;
   readonly #changed: (part: Part) => void;
   readonly #view = randomId();
   readonly #waiting = new Map<string, Waiting>();
   readonly #projects = new WeakMap<object, readonly ListedProject[]>();
+  readonly #prompts = new WeakMap<object, readonly Prompt[]>();
   #asked = 0;
   #helloCount = 0;
   #helloNotBefore = 0;
@@ -119,8 +131,7 @@ export class Kernel {
 
   /** Sends a wish of the person; the answer is an error sentence or null. */
   async do(action: Action): Promise<string | null> {
-    const isForServer = action.action === "watch" || action.action === "switch";
-    const within_ms = isForServer ? SERVER_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS;
+    const within_ms = patienceFor(action);
     try {
       const reply = await this.#request((rid) => ({ type: "do", rid, ...action }), within_ms);
       return reply.ok ? null : (reply.error ?? "The kernel refused and gave no reason.");
@@ -149,8 +160,17 @@ export class Kernel {
     return this.#answer((rid) => ({ type: "ask", rid, what: "moment", at }), readMoment);
   }
 
-  async #answer<T>(message: (rid: string) => BrowserMessage, read: (body: unknown) => T | null): Promise<T> {
-    const reply = await this.#request(message, ANSWER_WITHIN_MS);
+  /** What is under review, as soon as the kernel is free to tell; throws an Error with one sentence. */
+  async askQuestion(request: string): Promise<Question> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "question", request }), readQuestion, null);
+  }
+
+  async #answer<T>(
+    message: (rid: string) => BrowserMessage,
+    read: (body: unknown) => T | null,
+    within_ms: number | null = ANSWER_WITHIN_MS,
+  ): Promise<T> {
+    const reply = await this.#request(message, within_ms);
     if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
     const answer = read(reply.body);
     if (answer === null) throw new Error("The kernel's answer could not be read.");
@@ -159,7 +179,7 @@ export class Kernel {
 
   #request(
     message: (rid: string) => BrowserMessage,
-    within_ms: number,
+    within_ms: number | null,
   ): Promise<KernelMessage & { type: "reply" }> {
     const rid = `${this.#view}-${++this.#asked}`;
     return new Promise((resolve, reject) => {
@@ -171,8 +191,12 @@ export class Kernel {
         done();
         reject(new Error(`Asked the kernel; no answer: ${why}.`));
       };
-      const timer = setTimeout(() => cancel(`nothing within ${within_ms / 1000} s`), within_ms);
+      const timer =
+        within_ms === null
+          ? undefined
+          : setTimeout(() => cancel(`nothing within ${within_ms / 1000} s`), within_ms);
       this.#waiting.set(rid, {
+        isPatient: within_ms === null,
         settle: (reply) => {
           done();
           resolve(reply);
@@ -208,6 +232,8 @@ export class Kernel {
         return this.#changed("link");
       case "reply":
         return this.#waiting.get(message.rid)?.settle(message);
+      case "settled":
+        return this.onSettled(message);
       default:
         return unreachable(message);
     }
@@ -241,6 +267,7 @@ export class Kernel {
       watching: readText(model.get("watching")),
       progress: readProgress(model.get("progress")),
       selection: readIds(model.get("selection")),
+      pending: this.#takePrompts(model.get("pending")),
       address: readText(model.get("address")),
       static_key: readText(model.get("static_key")),
     };
@@ -252,6 +279,14 @@ export class Kernel {
     const projects = this.#projects.get(value) ?? readProjects(value);
     this.#projects.set(value, projects);
     return projects;
+  }
+
+  /** The same list as before while the trait is: nobody looks at questions that are as they were. */
+  #takePrompts(value: unknown): readonly Prompt[] {
+    if (typeof value !== "object" || value === null) return NO_PROMPTS;
+    const prompts = this.#prompts.get(value) ?? readPrompts(value);
+    this.#prompts.set(value, prompts);
+    return prompts;
   }
 
   #readTraits(): void {
@@ -275,7 +310,8 @@ export class Kernel {
     if (isStill(this.traits.connection)) return;
     this.#gone = setTimeout(() => {
       this.link = { ...this.link, alive: false, round_trip_ms: null };
-      for (const waiting of [...this.#waiting.values()]) waiting.cancel("the kernel is gone");
+      for (const waiting of [...this.#waiting.values()])
+        if (!waiting.isPatient) waiting.cancel("the kernel is gone");
       this.#changed("link");
     }, GONE_AFTER_MS);
   }
@@ -300,6 +336,12 @@ export const isStill = (connection: Connection): boolean =>
 /** Whether elapsed times go on: somebody still supplies the state. */
 export const isFollowing = (connection: Connection): boolean =>
   connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
+
+/** ms to wait for the reply to `action`. What a busy kernel has not heard of an answer it hears when it is free: null, no end. */
+function patienceFor({ action }: Action): number | null {
+  if (action === "answer") return null;
+  return action === "watch" || action === "switch" ? SERVER_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS;
+}
 
 const randomId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(

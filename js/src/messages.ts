@@ -71,8 +71,65 @@ export interface Traits {
   readonly watching: string | null;
   readonly progress: Progress;
   readonly selection: readonly string[];
+  /** Questions of the run that nobody has settled, oldest first. */
+  readonly pending: readonly Prompt[];
   readonly address: string | null;
   readonly static_key: string | null;
+}
+
+export type AnswerWord = "approve" | "modify" | "abort";
+
+export type PromptState = "open" | "held" | "waiting_link" | "sent";
+
+/** One question of the run that waits for a person, or for the server to show what became of the answer. */
+export interface Prompt {
+  readonly request_id: string;
+  readonly checkpoint: string | null;
+  readonly task_id: string | null;
+  readonly attempt: number | null;
+  readonly message: string | null;
+  /** ISO 8601, UTC, by the server's clock. */
+  readonly asked: string | null;
+  readonly state: PromptState;
+  /** Why it is held or kept, one sentence. */
+  readonly why: string | null;
+  /** The answer it has been given. */
+  readonly action: AnswerWord | null;
+  readonly project_id: string | null;
+  /** The question that this one follows after a modification. */
+  readonly previous_id: string | null;
+}
+
+/** What becomes of an answer in the end. */
+export interface Settled {
+  readonly request_id: string;
+  readonly state: "confirmed" | "superseded" | "lost";
+  readonly action: AnswerWord | null;
+  readonly why: string | null;
+}
+
+/** One sub-task of a plan under review. */
+export interface PlanStep {
+  readonly goal: string;
+  readonly task_type: string | null;
+  readonly node_type: string | null;
+  /** Places in the same plan, from 0. */
+  readonly depends_on: readonly number[];
+}
+
+/** The answer to `ask question`: what is under review. */
+export interface Question {
+  readonly request_id: string;
+  readonly kind: "plan" | "text" | "data" | "none";
+  readonly plan: readonly PlanStep[] | null;
+  readonly text: string | null;
+  /** Pretty JSON; not JSON any more where it was cut. */
+  readonly json: string | null;
+  /** Small facts, by the server's own names. */
+  readonly about: readonly (readonly [name: string, value: string])[];
+  readonly previous_plan: readonly PlanStep[] | null;
+  readonly previous_instructions: string | null;
+  readonly cut: boolean;
 }
 
 /** One task; times are epoch milliseconds. */
@@ -133,7 +190,8 @@ export type KernelMessage =
       readonly ok: boolean;
       readonly error: string | null;
       readonly body: unknown;
-    };
+    }
+  | ({ readonly type: "settled" } & Settled);
 
 /** What a person can ask the kernel to do. */
 export type Action =
@@ -141,7 +199,13 @@ export type Action =
   | { readonly action: "connect_anyway" }
   | { readonly action: "retry" }
   | { readonly action: "watch"; readonly project: string | null }
-  | { readonly action: "switch"; readonly project: string };
+  | { readonly action: "switch"; readonly project: string }
+  | {
+      readonly action: "answer";
+      readonly request: string;
+      readonly answer: AnswerWord;
+      readonly instructions: string | null;
+    };
 
 /** Browser to kernel. */
 export type BrowserMessage =
@@ -150,6 +214,7 @@ export type BrowserMessage =
   | { readonly type: "bye"; readonly view: string }
   | ({ readonly type: "do"; readonly rid: string } & Action)
   | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string }
+  | { readonly type: "ask"; readonly rid: string; readonly what: "question"; readonly request: string }
   | { readonly type: "ask"; readonly rid: string; readonly what: "link" }
   | { readonly type: "ask"; readonly rid: string; readonly what: "times" }
   | { readonly type: "ask"; readonly rid: string; readonly what: "moment"; readonly at: number };

@@ -24,7 +24,8 @@ export class Mounted {
 
   constructor(el: HTMLElement) {
     const { root } = this;
-    root.className = "roma-widget";
+    // The short one is the stylesheet's: it stands in it a hundred times.
+    root.className = "roma-widget rw";
     // JupyterLab's single-key shortcuts must not fire while somebody types arrows or Enter here.
     root.dataset.lmSuppressShortcuts = "true";
     el.append(root);

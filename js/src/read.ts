@@ -1,6 +1,7 @@
 // The only reader of what the kernel sends: unknown values in, typed values out. Whatever a model wrote into a
 // task may arrive here, so a wrong type becomes null (or is left out) and nothing throws.
 
+import { amount, count, isFields, line, number, text } from "./fields";
 import type {
   Connection,
   ConnectionState,
@@ -18,8 +19,7 @@ import type {
   TaskChange,
   TaskDetail,
 } from "./messages";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { readSettled } from "./questions/read";
 
 const CONNECTION_STATES: ReadonlySet<string> = new Set<ConnectionState>([
   "connecting",
@@ -40,8 +40,6 @@ const OUTCOMES: ReadonlySet<string> = new Set<Outcome>([
   "unknown",
 ]);
 
-/** What one line shows of a foreign text. */
-const LINE_CHARS = 300;
 const PROJECTS_AT_MOST = 5_000;
 /** Of a reply's history: what is looked at, what is kept, and how far back it goes. */
 const MOMENTS_READ = 2_000;
@@ -49,22 +47,6 @@ const MOMENTS_AT_MOST = 120;
 export const HISTORY_S = 600;
 /** Of a run's moments; the kernel tells 2,000. */
 const TIMES_READ = 5_000;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
-const number = (value: unknown): number | null =>
-  typeof value === "number" && Number.isFinite(value) ? value : null;
-const count = (value: unknown): number => Math.max(0, number(value) ?? 0);
-/** Amounts are never negative; one that says so is not known. */
-const amount = (value: unknown): number | null => {
-  const read = number(value);
-  return read === null || read < 0 ? null : read;
-};
-const line = (value: unknown): string | null => {
-  const read = text(value);
-  return read === null || read.length <= LINE_CHARS ? read : `${read.slice(0, LINE_CHARS)}…`;
-};
 
 export function readIds(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((id): id is string => typeof id === "string") : [];
@@ -267,6 +249,8 @@ export function readMessage(content: unknown, buffers: readonly unknown[]): Kern
             body: readBody(buffers),
           };
     }
+    case "settled":
+      return readSettled(content);
     default:
       return null;
   }

@@ -98,3 +98,9 @@ export const GLYPHS: Readonly<Record<Status, Glyph>> = {
     dash: [1.6, 1.5],
   },
 };
+
+/** A task that waits for the person: what its status is stays in words beside it. */
+export const WAITS: Glyph = glyph(
+  "",
+  "M1.7 1.7h8.6a.9.9 0 0 1 .9.9v5.1a.9.9 0 0 1-.9.9H6.3L3.5 11V8.6H1.7a.9.9 0 0 1-.9-.9V2.6a.9.9 0 0 1 .9-.9z",
+);

@@ -6,7 +6,9 @@ import { epoch } from "./format";
 import type { Graph } from "./graph/graph";
 import { isFollowing, Kernel, type WidgetModel } from "./kernel";
 import type { Layout } from "./layout";
-import type { Progress, Task, TaskDetail } from "./messages";
+import type { Progress, Prompt, Task, TaskDetail } from "./messages";
+import { notify, showInTitle } from "./questions/attention";
+import { isWaiting, Questions } from "./questions/questions";
 import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
 import { type Tally, tallyUp } from "./tally";
@@ -20,12 +22,15 @@ export type DetailState =
   | { readonly kind: "loaded"; readonly detail: TaskDetail }
   | { readonly kind: "failed"; readonly why: string };
 
+const NOBODY: ReadonlyMap<string, Prompt> = new Map();
+
 export class View {
   readonly root: HTMLElement;
   readonly kernel: Kernel;
   readonly signal: AbortSignal;
   readonly folding = new Folding();
   readonly travel: Travel;
+  readonly questions: Questions;
   tally: Tally;
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
@@ -40,6 +45,8 @@ export class View {
   second = 0;
   /** The keyboard moved: the row of `focused` takes the focus after the next frame. */
   wantsFocus = false;
+  /** The tray takes the focus after the next frame. */
+  wantsTray = false;
   /** Tells what failed since the view opened, for the live region. */
   announcement = "";
   /** Re-drawn on each frame that something asked for. */
@@ -53,12 +60,15 @@ export class View {
   #selecting: { readonly id: string | null }[] = [];
   #projectId: string | null = null;
   #failed: ReadonlySet<string> | null = null;
+  #waiting: ReadonlyMap<string, Prompt> = NOBODY;
 
   constructor(model: WidgetModel, root: HTMLElement, signal: AbortSignal) {
     this.root = root;
     this.signal = signal;
     this.kernel = new Kernel(model, (part) => this.#kernelChanged(part), signal);
     this.#run = this.kernel.run;
+    this.questions = new Questions(this.kernel, () => this.#questionsChanged(), signal);
+    this.questions.onNew = (fresh) => this.#announceQuestions(fresh);
     this.travel = new Travel(
       this.kernel,
       () => this.#run,
@@ -68,6 +78,7 @@ export class View {
     this.tally = tallyUp(this.#run);
     this.layout = this.folding.layOut(this.#run.tree, this.tally);
     this.#takeSelection();
+    this.#questionsChanged();
     const ticker = setInterval(() => {
       if (!this.#isFollowing() && this.kernel.traits.connection.next_retry === null) return;
       this.second++;
@@ -75,6 +86,7 @@ export class View {
     }, 1000);
     signal.addEventListener("abort", () => {
       clearInterval(ticker);
+      showInTitle(this, []);
       cancelAnimationFrame(this.#frame);
     });
   }
@@ -130,6 +142,20 @@ export class View {
   /** The moment that is shown: the server's clock now, epoch ms, or the past one; null where it was never told. */
   now(): number | null {
     return this.travel.past?.time ?? this.newest();
+  }
+
+  /** How long a question has waited: since it was asked or, where nobody said when, since it was first seen here. */
+  waitedFor(prompt: Prompt): number | null {
+    const asked = epoch(prompt.asked);
+    const now = this.newest();
+    if (asked !== null && now !== null) return Math.max(0, now - asked);
+    const seen = this.questions.firstSeen(prompt.request_id);
+    return seen === null ? null : Date.now() - seen;
+  }
+
+  /** The tasks that wait for the person, each with its oldest question; none while the past is shown. */
+  get waiting(): ReadonlyMap<string, Prompt> {
+    return this.isPast ? NOBODY : this.#waiting;
   }
 
   /** The server's clock now, whatever is shown. */
@@ -278,6 +304,30 @@ export class View {
     this.schedule();
   }
 
+  /** At once and not in a frame: a page that nobody looks at has no frames. */
+  #questionsChanged(): void {
+    const waiting = new Map<string, Prompt>();
+    const open = this.questions?.entries.filter(isWaiting) ?? [];
+    for (const { prompt } of open)
+      if (prompt.task_id !== null && !waiting.has(prompt.task_id)) waiting.set(prompt.task_id, prompt);
+    this.#waiting = waiting;
+    if (this.signal.aborted) return;
+    showInTitle(
+      this,
+      open.map(({ prompt }) => prompt.request_id),
+    );
+    this.schedule();
+  }
+
+  #announceQuestions(fresh: readonly Prompt[]): void {
+    const [first] = fresh;
+    if (first === undefined) return;
+    const words = first.message ?? first.checkpoint ?? first.task_id ?? "";
+    this.announcement =
+      fresh.length === 1 ? `New question: ${words}` : `${fresh.length} new questions: ${words}`;
+    notify(fresh);
+  }
+
   /** Goes to the past, within it, or back to the newest state. */
   #travelled(): void {
     const run = this.travel.past?.run ?? this.kernel.run;
@@ -296,6 +346,7 @@ export class View {
   }
 
   #takeTraits(): void {
+    this.questions.take();
     const projectId = this.kernel.traits.project?.id ?? null;
     if (projectId !== this.#projectId) {
       if (this.#projectId !== null) {

@@ -5,7 +5,8 @@ import { expect, it, vi } from "vitest";
 import { deedOf } from "../src/compare/keys";
 import { readCompared } from "../src/compare/read";
 import { countOf, FOLD_FROM, foldedAtFirst, seenRows, treeOf } from "../src/compare/rows";
-import { marksOf, pace, wordDiff } from "../src/compare/words";
+import { marksOf, pace } from "../src/compare/words";
+import { wordDiff } from "../src/word-diff";
 import { FakeModel } from "./make";
 import { HOSTILE, mount, onlyOurElements } from "./mount";
 

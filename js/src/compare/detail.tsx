@@ -3,9 +3,10 @@
 import { duration, firstText, UNKNOWN } from "../format";
 import { Glyph, IconButton } from "../panels/parts";
 import { statusOf, wordOf } from "../status";
+import { type Piece, wordDiff } from "../word-diff";
 import { MarkText } from "./grid";
 import type { Compared, Pair, Side } from "./read";
-import { marksOf, type Piece, wordDiff } from "./words";
+import { marksOf } from "./words";
 
 interface DetailProps {
   readonly compared: Compared;

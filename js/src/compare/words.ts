@@ -1,4 +1,4 @@
-// What changed in words and signs: colour only repeats it. And which words of two goals are not the same. Pure.
+// What changed in words and signs: colour only repeats it. Pure.
 
 import { plural } from "../format";
 import { type Status, statusOf, wordOf } from "../status";
@@ -68,47 +68,4 @@ export function outcomeOf(run: RunFacts): { readonly words: string; readonly sta
     default:
       return { words: "Outcome unknown", status: null };
   }
-}
-
-export interface Piece {
-  readonly text: string;
-  readonly isNew: boolean;
-}
-
-/** Both texts in pieces; `isNew` is what the other one does not say. Longest common sequence of words. */
-export function wordDiff(a: string, b: string): readonly [readonly Piece[], readonly Piece[]] {
-  const [left, right] = [a.split(/(?<=\s)/), b.split(/(?<=\s)/)];
-  const wide = right.length + 1;
-  const same = (i: number, j: number) => (left[i] as string).trim() === (right[j] as string).trim();
-  const longest = new Uint16Array((left.length + 1) * wide);
-  for (let i = left.length - 1; i >= 0; i--) {
-    for (let j = right.length - 1; j >= 0; j--) {
-      longest[i * wide + j] = same(i, j)
-        ? (longest[(i + 1) * wide + j + 1] as number) + 1
-        : Math.max(longest[(i + 1) * wide + j] as number, longest[i * wide + j + 1] as number);
-    }
-  }
-  const [inA, inB]: [Piece[], Piece[]] = [[], []];
-  let [i, j] = [0, 0];
-  while (i < left.length || j < right.length) {
-    const both = i < left.length && j < right.length;
-    if (both && same(i, j)) {
-      add(inA, left[i++] as string, false);
-      add(inB, right[j++] as string, false);
-    } else if (
-      j >= right.length ||
-      (both && (longest[(i + 1) * wide + j] as number) >= (longest[i * wide + j + 1] as number))
-    ) {
-      add(inA, left[i++] as string, true);
-    } else {
-      add(inB, right[j++] as string, true);
-    }
-  }
-  return [inA, inB];
-}
-
-function add(pieces: Piece[], text: string, isNew: boolean): void {
-  const last = pieces.at(-1);
-  if (last === undefined || last.isNew !== isNew) pieces.push({ text, isNew });
-  else pieces[pieces.length - 1] = { text: last.text + text, isNew };
 }

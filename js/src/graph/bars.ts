@@ -1,7 +1,7 @@
 // Middle zoom on the canvas: one bar per task with its status, glyph and one line of goal.
 
 import type { Task } from "../messages";
-import { CODE, GLYPHS, isHollow, STATUSES, type Status } from "../status";
+import { CODE, GLYPHS, type Glyph, isHollow, STATUSES, type Status, WAITS } from "../status";
 import { mixOf } from "../tally";
 import type { Box } from "./camera";
 import { boxOf, cut, DIMMED, eachInView, idAt, isMeant, type Scene } from "./scene";
@@ -9,7 +9,7 @@ import { boxOf, cut, DIMMED, eachInView, idAt, isMeant, type Scene } from "./sce
 const GLYPH_FROM_HEIGHT = 10;
 const GOAL_FROM_PITCH = 14;
 
-const paths = new Map<Status, { stroke: Path2D; fill: Path2D }>();
+const paths = new Map<Glyph, { stroke: Path2D; fill: Path2D }>();
 
 export function drawBars(scene: Scene): void {
   const { ctx, layout, tally, scale } = scene;
@@ -46,33 +46,42 @@ function drawBar(scene: Scene, box: Box, code: number, task: Task): void {
   if (isHollow(status)) for (let dot = y; dot < y + h - 1; dot += 4) ctx.fillRect(x, dot, 3, 2);
   else ctx.fillRect(x - 0.5, y - 0.5, 4, h + 1);
   if (box.h < GLYPH_FROM_HEIGHT) return;
-  drawGlyph(scene, status, code, x + 8, y + h / 2 - 4.5, 9);
+  drawGlyph(scene, GLYPHS[status], palette.ink[code] as string, x + 8, y + h / 2 - 4.5, 9);
   if (scale.rowPitch < GOAL_FROM_PITCH) return;
   ctx.font = `9.5px ${palette.font}`;
   ctx.fillStyle = palette.color.fg;
   ctx.fillText(cut(ctx, task.goal, w - 26), x + 21, y + h / 2 + 0.5);
 }
 
-export function drawGlyph(
-  scene: Scene,
-  status: Status,
-  code: number,
-  x: number,
-  y: number,
-  size: number,
-): void {
+/** Around a task that waits for the person, and its sign over the status where there is room. */
+export function drawWaiting(scene: Scene, place: number): void {
   const { ctx, palette } = scene;
-  const glyph = GLYPHS[status];
-  let path = paths.get(status);
+  const box = boxOf(scene, place);
+  const ink = palette.color["att-ink"];
+  ctx.strokeStyle = ink;
+  ctx.lineWidth = 1.5;
+  ctx.strokeRect(box.x - 0.5, box.y - 0.5, box.w + 1, Math.max(box.h, 2) + 1);
+  const size = Math.max(7, Math.min(9, box.h));
+  const isBar = scene.scale.level === "bars" && box.h >= GLYPH_FROM_HEIGHT;
+  const x = isBar ? box.x + 8.5 : box.x - size - 2;
+  const y = box.y + box.h / 2 - size / 2;
+  ctx.fillStyle = isBar ? palette.color.bg : palette.color.canvas;
+  ctx.fillRect(x - 1, y - 1, size + 2, size + 2);
+  drawGlyph(scene, WAITS, ink, x, y, size);
+}
+
+export function drawGlyph(scene: Scene, glyph: Glyph, ink: string, x: number, y: number, size: number): void {
+  const { ctx } = scene;
+  let path = paths.get(glyph);
   if (path === undefined) {
     path = { stroke: new Path2D(glyph.stroke), fill: new Path2D(glyph.fill) };
-    paths.set(status, path);
+    paths.set(glyph, path);
   }
   ctx.save();
   ctx.translate(x, y);
   ctx.scale(size / 12, size / 12);
-  ctx.strokeStyle = palette.ink[code] as string;
-  ctx.fillStyle = palette.ink[code] as string;
+  ctx.strokeStyle = ink;
+  ctx.fillStyle = ink;
   ctx.lineWidth = glyph.width;
   ctx.lineCap = "round";
   ctx.lineJoin = "round";

@@ -1,9 +1,19 @@
 // The pool of real DOM cards at reading zoom: at most 150 elements, reused as the person pans. They are pictures for
 // the mouse; the treegrid is what assistive technology reads, so they are hidden from it.
 
-import { count, duration, plural } from "../format";
+import { count, duration, elapsed, plural } from "../format";
 import type { Task } from "../messages";
-import { CODE, GLYPHS, isHollow, STATUSES, type Status, statusOf, wordOf, wordOfCode } from "../status";
+import {
+  CODE,
+  GLYPHS,
+  isHollow,
+  STATUSES,
+  type Status,
+  statusOf,
+  WAITS,
+  wordOf,
+  wordOfCode,
+} from "../status";
 import { mixOf, type Tally } from "../tally";
 
 export const POOL_SIZE = 150;
@@ -14,6 +24,8 @@ const SVG = "http://www.w3.org/2000/svg";
 export interface Look {
   readonly task: Task;
   readonly duration_ms: number | null;
+  /** The task, or one folded into it, waits for the person: for so long; null: it does not. */
+  readonly waits: { readonly for_ms: number | null } | null;
   readonly left: number;
   readonly top: number;
   readonly mark: "selected" | "source" | "user" | "dimmed" | null;
@@ -23,9 +35,9 @@ export interface Look {
   readonly folded: boolean;
 }
 
-export function glyphElement(status: Status): SVGSVGElement {
+export function glyphElement(status: Status | "waits"): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
-  const glyph = GLYPHS[status];
+  const glyph = status === "waits" ? WAITS : GLYPHS[status];
   svg.setAttribute("viewBox", "0 0 12 12");
   svg.setAttribute("class", "rw-glyph");
   const path = (d: string, kind: "stroke" | "fill") => {
@@ -65,7 +77,7 @@ export class Card {
   readonly #foldStrip = part("rw-fold-strip", "span");
   #glyph = glyphElement("PENDING");
   #task: Task | null = null;
-  #status: Status | null = null;
+  #sign: Status | "waits" | null = null;
   #className = "";
   #timeText = "";
   #foldKey = "";
@@ -93,14 +105,21 @@ export class Card {
     const { task } = look;
     const status = statusOf(task.status);
     if (task !== this.#task || look.mark !== this.element.dataset.mark) this.#write(look, status);
-    const time = duration(look.duration_ms);
+    const sign = look.waits === null ? status : "waits";
+    if (sign !== this.#sign) {
+      this.#sign = sign;
+      const fresh = glyphElement(sign);
+      this.#glyph.replaceWith(fresh);
+      this.#glyph = fresh;
+    }
+    const time = look.waits === null ? duration(look.duration_ms) : `waits ${elapsed(look.waits.for_ms)}`;
     if (time !== this.#timeText) {
       this.#timeText = time;
       this.#time.textContent = time;
     }
     const className = [
       `rw-card rw-s-${status}`,
-      isHollow(status) ? "rw-hollow" : "",
+      look.waits !== null ? "rw-waits" : isHollow(status) ? "rw-hollow" : "",
       look.mark === null ? "" : `rw-${look.mark}`,
       look.ring ? "rw-ring" : "",
     ].join(" ");
@@ -117,12 +136,6 @@ export class Card {
     this.#task = task;
     this.element.dataset.mark = look.mark ?? "";
     this.element.dataset.card = task.id;
-    if (status !== this.#status) {
-      this.#status = status;
-      const fresh = glyphElement(status);
-      this.#glyph.replaceWith(fresh);
-      this.#glyph = fresh;
-    }
     this.#goal.textContent = task.goal;
     this.#id.textContent = task.id;
     this.element.title = task.id.length > 24 ? task.id.slice(0, 300) : "";

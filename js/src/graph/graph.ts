@@ -6,7 +6,7 @@ import type { Task } from "../messages";
 import { hasChildren } from "../state";
 import type { View } from "../view";
 import { anchorOf, placeUnder } from "./anchor";
-import { drawBars } from "./bars";
+import { drawBars, drawWaiting } from "./bars";
 import { drawBlocks } from "./blocks";
 import {
   type Box,
@@ -300,6 +300,7 @@ export class Graph {
     return {
       task,
       duration_ms: this.#view.durationOf(task),
+      waits: scene.waiting.get(place) ?? null,
       left: Math.round((layout.tree.depth[at] as number) * scale.columnPitch),
       top: Math.round((layout.row[place] as number) * scale.rowPitch),
       mark,
@@ -322,6 +323,7 @@ export class Graph {
       const at = layout.tree.at.get(id);
       return at === undefined ? -1 : visibleAncestor(layout, at);
     };
+    for (const place of scene.waiting.keys()) drawWaiting(scene, place);
     if (scene.hover >= 0) around(scene.hover, 1.5, 1.5);
     if (context !== null) {
       for (const id of [...context.sources, ...context.users]) {
@@ -392,11 +394,23 @@ export class Graph {
       context: selected === null ? null : (this.#context?.context ?? null),
       hover: -1,
       ring: this.#view.focusRing ? this.#view.focused : null,
+      waiting: this.#waiting(layout),
     };
     return {
       ...scene,
       hover: this.#hoverAt === null ? -1 : this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y),
     };
+  }
+
+  /** Where the tasks that wait for the person are seen: their own places, or those of what they are folded into. */
+  #waiting(layout: Layout): Scene["waiting"] {
+    const places = new Map<number, { for_ms: number | null }>();
+    for (const [id, prompt] of this.#view.waiting) {
+      const at = layout.tree.at.get(id);
+      const place = at === undefined ? -1 : visibleAncestor(layout, at);
+      if (place >= 0 && !places.has(place)) places.set(place, { for_ms: this.#view.waitedFor(prompt) });
+    }
+    return places;
   }
 
   // The camera

@@ -14,6 +14,7 @@ const NAMES = [
   "accent",
   "accent-ink",
   "accent-tint",
+  "att-ink",
 ] as const;
 type Name = (typeof NAMES)[number];
 

@@ -22,6 +22,8 @@ export interface Scene {
   readonly hover: number;
   /** The task with the keyboard's ring, or null. */
   readonly ring: string | null;
+  /** By visible place: what waits for the person there, and how long. */
+  readonly waiting: ReadonlyMap<number, { readonly for_ms: number | null }>;
 }
 
 export const DIMMED = 0.45;

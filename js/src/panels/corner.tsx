@@ -94,6 +94,12 @@ function Legend({ view, graph }: { view: View; graph: Graph }) {
           {wordOfCode(STATUSES.indexOf(status))}
         </li>
       ))}
+      {view.waiting.size > 0 && (
+        <li>
+          <Glyph status="waits" />
+          waits for you
+        </li>
+      )}
       {hasEdges && (
         <li>
           <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">

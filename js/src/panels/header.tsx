@@ -6,6 +6,7 @@ import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 import { LinkState } from "./link";
 import { ProjectMenu } from "./projects";
+import { QuestionBadge } from "./questions/tray";
 
 export function Header({ view }: { view: View }) {
   const { connection, project, address } = view.kernel.traits;
@@ -45,6 +46,7 @@ export function Header({ view }: { view: View }) {
           )}
         </span>
       )}
+      <QuestionBadge view={view} />
     </header>
   );
 }

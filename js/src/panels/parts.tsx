@@ -4,11 +4,12 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { duration, size } from "../format";
 import type { Task } from "../messages";
-import { GLYPHS, type Status, statusOf } from "../status";
+import { GLYPHS, type Status, statusOf, WAITS } from "../status";
 import type { View } from "../view";
 
-export function Glyph({ status }: { status: Status }) {
-  const glyph = GLYPHS[status];
+/** The sign of a status, or of what waits for the person. */
+export function Glyph({ status }: { status: Status | "waits" }) {
+  const glyph = status === "waits" ? WAITS : GLYPHS[status];
   return (
     <svg viewBox="0 0 12 12" class={`rw-glyph rw-s-${status}`} aria-hidden="true">
       {glyph.stroke !== "" && (
@@ -35,6 +36,8 @@ const ICONS = {
     "M6 2.1a3.9 3.9 0 1 0 0 7.8a3.9 3.9 0 1 0 0-7.8zM6 .5V2.6M6 9.4V11.5M.5 6H2.6M9.4 6H11.5M6 4.9a1.1 1.1 0 1 0 0 2.2a1.1 1.1 0 1 0 0-2.2z",
   open: "M2.5 4.3L6 7.8L9.5 4.3",
   closed: "M4.3 2.5L7.8 6L4.3 9.5",
+  back: "M7.7 2.5L4.2 6L7.7 9.5",
+  up: "M2.5 7.7L6 4.2L9.5 7.7",
 } as const;
 
 export function Icon({ name }: { name: keyof typeof ICONS }) {
@@ -48,12 +51,20 @@ export function Icon({ name }: { name: keyof typeof ICONS }) {
 interface IconButtonProps {
   icon: keyof typeof ICONS;
   label: string;
+  isOff?: boolean;
   onClick: () => void;
 }
 
-export function IconButton({ icon, label, onClick }: IconButtonProps) {
+export function IconButton({ icon, label, isOff = false, onClick }: IconButtonProps) {
   return (
-    <button type="button" class="rw-icon-button" aria-label={label} title={label} onClick={onClick}>
+    <button
+      type="button"
+      class="rw-icon-button"
+      aria-label={label}
+      title={label}
+      disabled={isOff}
+      onClick={onClick}
+    >
       <Icon name={icon} />
     </button>
   );

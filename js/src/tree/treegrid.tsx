@@ -3,7 +3,7 @@
 
 import { Component } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { count, duration } from "../format";
+import { count, duration, elapsed } from "../format";
 import type { Task } from "../messages";
 import { Glyph, Icon } from "../panels/parts";
 import { hasChildren } from "../state";
@@ -45,6 +45,7 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
     const task = view.task(id) as Task;
     const parent = hasChildren(layout.tree, at);
     const folded = layout.folded[place] === 1;
+    const prompt = view.waiting.get(id);
     rows.push(
       <Row
         key={id}
@@ -56,7 +57,10 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
         hidden={folded ? foldedWords(tally, at) : ""}
         selected={view.selected === id}
         tabbable={hasFocusRow ? place === focusPlace : place === first}
-        time={duration(view.durationOf(task))}
+        waits={prompt !== undefined}
+        time={
+          prompt === undefined ? duration(view.durationOf(task)) : `waits ${elapsed(view.waitedFor(prompt))}`
+        }
       />,
     );
   }
@@ -120,6 +124,8 @@ interface RowProps {
   hidden: string;
   selected: boolean;
   tabbable: boolean;
+  /** It has asked the person something. */
+  waits: boolean;
   time: string;
 }
 
@@ -130,7 +136,7 @@ class Row extends Component<RowProps> {
   }
 
   override render() {
-    const { view, task, level, index, expanded, hidden, selected, tabbable, time } = this.props;
+    const { view, task, level, index, expanded, hidden, selected, tabbable, waits, time } = this.props;
     const status = statusOf(task.status);
     const toggle = (event: MouseEvent) => {
       event.stopPropagation();
@@ -139,7 +145,7 @@ class Row extends Component<RowProps> {
     return (
       <div
         role="row"
-        class={`rw-row rw-s-${status}${isHollow(status) ? " rw-hollow" : ""}`}
+        class={`rw-row rw-s-${status}${waits ? " rw-waits" : isHollow(status) ? " rw-hollow" : ""}`}
         data-task-id={task.id}
         data-status={task.status}
         aria-level={level}
@@ -156,7 +162,7 @@ class Row extends Component<RowProps> {
               <Icon name={expanded ? "open" : "closed"} />
             </span>
           )}
-          <Glyph status={status} />
+          <Glyph status={waits ? "waits" : status} />
           <span class="rw-row-text" dir="auto">
             {task.goal}
           </span>
@@ -164,6 +170,7 @@ class Row extends Component<RowProps> {
         </span>
         <span role="gridcell" class="rw-cell-clipped">
           {wordOf(task.status)}
+          {waits && ", waits for you"}
         </span>
         <span role="gridcell" class="rw-cell-clipped">
           {task.type ?? ""}

@@ -1,0 +1,2 @@
+// What every file with JSX needs of preact; build.mjs puts it there.
+export { Fragment, h } from "preact";

@@ -1,0 +1,163 @@
+// How a question is answered: approve with one click, modify with instructions, abort after one more question.
+
+import type { ComponentChildren } from "preact";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Entry } from "../../questions/questions";
+import type { View } from "../../view";
+import { Confirmation } from "../action";
+
+interface AnswerProps {
+  view: View;
+  entry: Entry;
+}
+
+/** The three buttons. "Modify" opens the instructions and, when there are some, sends them. */
+export function AnswerButtons({ view, entry }: AnswerProps) {
+  const { questions } = view;
+  const id = entry.prompt.request_id;
+  const writing = questions.writing(id);
+  const [isConfirming, setConfirming] = useState(false);
+  const abort = useRef<HTMLButtonElement>(null);
+  const wantsFocus = useRef(false);
+  useLayoutEffect(() => {
+    if (!wantsFocus.current) return;
+    wantsFocus.current = false;
+    abort.current?.focus({ preventScroll: true });
+  });
+  const isOff = !view.canAct || !entry.canAnswer || questions.hasJustMoved;
+  const isUnfolded = questions.current === id;
+  const isWriting = writing.isOpen && isUnfolded;
+  const hasWords = writing.instructions.trim() !== "";
+
+  // The second click of a double click is none.
+  const press = (act: () => void) => (event: MouseEvent) => event.detail > 1 || isOff || act();
+  const modify = () => {
+    if (isWriting) return sendInstructions(view, entry);
+    questions.open(id);
+    writing.open();
+  };
+  if (isConfirming) {
+    const leave = () => {
+      wantsFocus.current = true;
+      setConfirming(false);
+    };
+    return (
+      <Confirmation
+        question="Abort? The run may end with it."
+        label="Abort"
+        isOff={isOff}
+        onYes={() => {
+          questions.answer(id, "abort", null);
+          leave();
+        }}
+        onNo={leave}
+      />
+    );
+  }
+  return (
+    <div class="rw-answers">
+      <button
+        type="button"
+        class={isWriting || !isUnfolded ? "rw-button" : "rw-button rw-button-main"}
+        aria-disabled={isOff}
+        title={
+          writing.draft === null ? undefined : "Approves the plan as it was proposed, without your changes"
+        }
+        onClick={press(() => questions.answer(id, "approve", null))}
+      >
+        Approve
+      </button>
+      <button
+        type="button"
+        class={isWriting ? "rw-button rw-button-main" : "rw-button"}
+        aria-label="Modify"
+        aria-disabled={isOff || (isWriting && !hasWords)}
+        onClick={press(modify)}
+      >
+        {isWriting ? "Modify" : "Modify…"}
+      </button>
+      {isWriting && entry.canAnswer && (
+        <button type="button" class="rw-button rw-button-quiet" onClick={() => writing.discard()}>
+          Cancel
+        </button>
+      )}
+      <span class="rw-grow" />
+      <button
+        type="button"
+        class="rw-button rw-button-quiet rw-abort"
+        ref={abort}
+        aria-disabled={isOff}
+        onClick={press(() => setConfirming(true))}
+      >
+        Abort
+      </button>
+    </div>
+  );
+}
+
+function sendInstructions(view: View, entry: Entry): void {
+  const id = entry.prompt.request_id;
+  const words = view.questions.writing(id).instructions.trim();
+  if (words !== "" && entry.canAnswer && view.canAct) view.questions.answer(id, "modify", words);
+}
+
+/** The instructions, while they are written, and the buttons. */
+export function AnswerForm({ view, entry, children }: AnswerProps & { children: ComponentChildren }) {
+  const writing = view.questions.writing(entry.prompt.request_id);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const labelId = useId();
+  const wasEdited = useRef(writing.draft !== null);
+  useLayoutEffect(() => {
+    // An edit of the plan opens the instructions, too; the keyboard stays with the plan then.
+    if (writing.isOpen && !wasEdited.current && writing.draft === null)
+      area.current?.focus({ preventScroll: true });
+    wasEdited.current = false;
+  }, [writing.isOpen, writing]);
+  // As high as what is written, up to a bound of the stylesheet.
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${element.scrollHeight + 2}px`;
+  }, [writing.instructions, writing.isOpen]);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      sendInstructions(view, entry);
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      view.wantsTray = true;
+      writing.close();
+    }
+  };
+  return (
+    <div class="rw-answer">
+      {children}
+      {writing.isOpen && (
+        <div class="rw-written">
+          <label id={labelId} class="rw-label" for={`${labelId}-area`}>
+            Instructions
+            <span class="rw-label-note">
+              {writing.draft === null
+                ? "what should be changed?"
+                : "your edits in words; change them as you like"}
+            </span>
+          </label>
+          <textarea
+            id={`${labelId}-area`}
+            ref={area}
+            dir="auto"
+            rows={3}
+            required
+            readOnly={!entry.canAnswer}
+            value={writing.instructions}
+            onInput={(event) => writing.write(event.currentTarget.value)}
+            onKeyDown={onKey}
+          />
+        </div>
+      )}
+      <AnswerButtons view={view} entry={entry} />
+    </div>
+  );
+}

@@ -1,0 +1,269 @@
+// One question: what asks, what is asked and how long ago; unfolded also what is under review and how to answer.
+
+import { elapsed, UNKNOWN } from "../../format";
+import { unreachable } from "../../kernel";
+import type { Question } from "../../messages";
+import { type Entry, isWaiting } from "../../questions/questions";
+import type { View } from "../../view";
+import { Clamped, CopyButton } from "../parts";
+import { AnswerButtons, AnswerForm } from "./answer";
+import { DataTree } from "./data";
+import { PlanReview } from "./plan";
+
+const TEXT_LINES = 14;
+const FACT_LINES = 2;
+const LABEL_CHARS = 300;
+
+interface EntryProps {
+  view: View;
+  entry: Entry;
+  /** Its place in Python's `m.hitl.pending`; null: it is not in there any more. */
+  at: number | null;
+  isUnfolded: boolean;
+}
+
+export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
+  const { prompt } = entry;
+  const id = prompt.request_id;
+  const words = sentenceOf(entry);
+  const asker = prompt.task_id ?? "no task";
+  const waits = isWaiting(entry) && <span class="rw-q-waits">waits {elapsed(view.waitedFor(prompt))}</span>;
+  return (
+    <li
+      class={isUnfolded ? "rw-q rw-q-open" : "rw-q"}
+      data-request-id={id}
+      data-state={entry.state}
+      aria-busy={entry.isBusy}
+      aria-label={`Question of ${asker}: ${words ?? askedBy(entry)}`.slice(0, LABEL_CHARS)}
+      tabIndex={-1}
+    >
+      {isUnfolded ? (
+        <>
+          <div class="rw-q-head">
+            <Asker view={view} id={prompt.task_id} />
+            <span class="rw-grow" />
+            {waits}
+          </div>
+          <Unfolded view={view} entry={entry} at={at} words={words} />
+        </>
+      ) : (
+        <>
+          <button
+            type="button"
+            class="rw-line rw-q-head"
+            aria-expanded="false"
+            aria-label={`Show the question of ${asker}`}
+            onClick={() => view.questions.open(id)}
+          >
+            <bdi class="rw-line-id">{asker}</bdi>
+            <span class="rw-line-goal" dir="auto">
+              {words ?? askedBy(entry)}
+            </span>
+          </button>
+          <div class="rw-q-quick">
+            <AnswerButtons view={view} entry={entry} />
+            {waits}
+          </div>
+        </>
+      )}
+    </li>
+  );
+}
+
+/** The task that asks: a click shows it in the graph. */
+function Asker({ view, id }: { view: View; id: string | null }) {
+  const task = id === null ? undefined : view.task(id);
+  if (task === undefined) return <bdi class="rw-line-id">{id ?? "no task"}</bdi>;
+  return (
+    <>
+      <button
+        type="button"
+        class="rw-line-id rw-link"
+        title={`${task.goal.slice(0, 300)}: show in the graph`}
+        onClick={() => view.goTo(task.id)}
+      >
+        <bdi>{task.id}</bdi>
+      </button>
+      {task.type !== null && <span class="rw-chip">{task.type}</span>}
+    </>
+  );
+}
+
+/** What is asked, in the server's own words. */
+const askedBy = ({ prompt }: Entry): string =>
+  prompt.message?.trim() || prompt.checkpoint || "No words came with it.";
+
+function Unfolded({
+  view,
+  entry,
+  at,
+  words,
+}: {
+  view: View;
+  entry: Entry;
+  at: number | null;
+  words: string | null;
+}) {
+  const { prompt } = entry;
+  const code = `m.hitl.pending[${at}].approve()`;
+  return (
+    <div class="rw-q-body">
+      <div class="rw-q-facts">
+        <bdi class="rw-mono rw-quiet">{prompt.checkpoint ?? UNKNOWN}</bdi>
+        {prompt.attempt !== null && <span class="rw-quiet">attempt {prompt.attempt}</span>}
+      </div>
+      <p class="rw-task-goal rw-q-message" dir="auto" title={askedBy(entry)}>
+        {askedBy(entry)}
+      </p>
+      <UnderReview view={view} entry={entry} />
+      <AnswerForm view={view} entry={entry}>
+        {words !== null && (
+          <p class="rw-q-state" role="status" dir="auto">
+            {entry.state === "queued" ? <Queued /> : words}
+          </p>
+        )}
+        {entry.error !== null && (
+          <p class="rw-error rw-s-FAILED rw-inked" role="alert" dir="auto">
+            {entry.error}
+          </p>
+        )}
+      </AnswerForm>
+      {at !== null && isWaiting(entry) && (
+        <div class="rw-inspector-foot">
+          <code>{code}</code>
+          <CopyButton text={code} label="Copy as code" />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Queued() {
+  return (
+    <>
+      queued: the kernel is busy; <code>request.approve()</code> in another cell,{" "}
+      <code>await m.hitl.next_async()</code> or <code>m.hitl.next(prompt=True)</code> work, too
+    </>
+  );
+}
+
+const DONE = { approve: "approved", modify: "sent back with instructions", abort: "aborted" } as const;
+
+/** How the answer stands; null while there is none. */
+function sentenceOf({ state, action, why }: Entry): string | null {
+  const done = action === null ? "answered" : DONE[action];
+  const because = why === null ? "" : ` ${why}`;
+  switch (state) {
+    case "open":
+      return null;
+    case "queued":
+      return "queued: the kernel is busy";
+    case "held":
+      return `Held.${because}`;
+    case "waiting_link":
+      return `${capital(done)}: kept, no connection.${because || " It is sent when the connection is back."}`;
+    case "sent":
+      return `${capital(done)}: sent, and received by the server. Not confirmed yet.`;
+    case "confirmed":
+      return `${capital(done)}: confirmed by the server.`;
+    case "superseded":
+      return because.trim() || "Somebody else answered first.";
+    case "lost":
+      return `The answer was lost.${because}`;
+    default:
+      return unreachable(state);
+  }
+}
+
+const capital = (words: string): string => `${words[0]?.toUpperCase()}${words.slice(1)}`;
+
+function UnderReview({ view, entry }: { view: View; entry: Entry }) {
+  const id = entry.prompt.request_id;
+  const state = view.questions.question(id);
+  switch (state.kind) {
+    case "loading":
+      return <p class="rw-section rw-quiet">Asking the kernel what is under review…</p>;
+    case "failed":
+      return (
+        <p class="rw-section rw-quiet rw-detail-failed">
+          {state.why}{" "}
+          <button
+            type="button"
+            class="rw-link"
+            disabled={!view.canAct}
+            onClick={() => view.questions.askAgain(id)}
+          >
+            Ask again
+          </button>
+        </p>
+      );
+    case "loaded":
+      return (
+        <>
+          {state.question.previous_instructions !== null && (
+            <div class="rw-section rw-quiet">
+              <Clamped
+                text={state.question.previous_instructions}
+                lines={FACT_LINES}
+                mono={false}
+                copyLabel="Copy the instructions"
+                title="Changed after these instructions:"
+              />
+            </div>
+          )}
+          <Review view={view} entry={entry} question={state.question} />
+          {state.question.kind !== "data" && <About facts={state.question.about} />}
+        </>
+      );
+    default:
+      return unreachable(state);
+  }
+}
+
+function Review({ view, entry, question }: { view: View; entry: Entry; question: Question }) {
+  const { kind, plan, text, json } = question;
+  switch (kind) {
+    case "plan":
+      return plan === null ? null : (
+        <PlanReview
+          plan={plan}
+          before={question.previous_plan}
+          isCut={question.cut}
+          writing={view.questions.writing(entry.prompt.request_id)}
+          canEdit={entry.canAnswer}
+        />
+      );
+    case "text":
+      return (
+        <div class="rw-section">
+          <Clamped
+            text={text ?? ""}
+            lines={TEXT_LINES}
+            mono={false}
+            copyLabel="Copy the text"
+            title={<h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>}
+          />
+        </div>
+      );
+    case "data":
+      return <DataTree json={json ?? ""} isCut={question.cut} />;
+    case "none":
+      return <p class="rw-section rw-quiet">Nothing came with it to look at.</p>;
+    default:
+      return unreachable(kind);
+  }
+}
+
+function About({ facts }: { facts: Question["about"] }) {
+  if (facts.length === 0) return null;
+  return (
+    <dl class="rw-section rw-kv">
+      {facts.map(([name, value]) => (
+        <div key={name} class="rw-kv-wide">
+          <dt>{capital(name.replaceAll("_", " "))}</dt>
+          <dd dir="auto">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
