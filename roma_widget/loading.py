@@ -78,25 +78,10 @@ async def _leave(_monitor: Monitor) -> None:
 
 def _end_earlier(monitor: Monitor) -> None:
     """A cell that runs again replaces the monitors that it made: ipywidgets never lets go of them."""
-<<<<<<< HEAD
     for old in _loaded.replaced_by(monitor):
         old.retire()
         assert isinstance(old._session, SavedSession)
-        old._session.run.close()
-=======
-    cell = current_cell()
-    if cell is None:
-        return
-    made = _made_by.setdefault(cell.cell_id, [])
-    for execution, earlier in made:
-        old = earlier()
-        if execution != cell.execution and old is not None:
-            old.retire()
-            assert isinstance(old._session, SavedSession)
-            old._session.run.let_go()
-    made[:] = [entry for entry in made if entry[0] == cell.execution]
-    made.append((cell.execution, weakref.ref(monitor)))
->>>>>>> 21f9098 (What is recorded can be loaded: keyframes by bytes, large traces left out one by one, journals checked before they are played back)
+        old._session.run.let_go()
 
 
 class SavedSession:

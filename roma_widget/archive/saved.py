@@ -259,11 +259,10 @@ class SavedRun(RunData):
             questions=self.questions(),
             has_forgotten=self.meta.get("has_forgotten") is True,
             about=about,
-<<<<<<< HEAD
-            missing=tuple(map(str, missing)) if isinstance(missing, list) else (),
-=======
-            missing=(*(missing if isinstance(missing, list) else ()), *self._reader.left_out.values()),
->>>>>>> 21f9098 (What is recorded can be loaded: keyframes by bytes, large traces left out one by one, journals checked before they are played back)
+            missing=(
+                *map(str, missing if isinstance(missing, list) else ()),
+                *self._reader.left_out.values(),
+            ),
         )
 
     def _source_steps(self) -> Iterator[SourceStep]:

@@ -99,11 +99,8 @@ def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
             exact_from=exact_from,
             has_forgotten=any(source.has_forgotten for source in sources),
             rows_dropped=sum(source.rows_dropped for source in sources),
-<<<<<<< HEAD
-            missing=[said for source in sources for said in map(redaction.sentence, source.missing) if said],
-=======
-            missing=[each for source in sources for each in source.missing] + _too_large(writer),
->>>>>>> 21f9098 (What is recorded can be loaded: keyframes by bytes, large traces left out one by one, journals checked before they are played back)
+            missing=[said for source in sources for said in map(redaction.sentence, source.missing) if said]
+            + _too_large(writer),
             ended=True,
         )
         writer.commit()

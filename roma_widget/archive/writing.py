@@ -34,15 +34,10 @@ from .format import (
     has_our_tables,
     pack,
 )
-<<<<<<< HEAD
 from .questions import question_row
-from .rows import annotation_row, project_json, stage_row, task_row, trace_json
-from .versions import Record, check_size, difference, memory_of, record_of
-=======
 from .rows import annotation_row, project_json, stage_row, task_row, trace_json, zoned
 from .versions import record_of
 from .written import BLOCK_BYTES, WrittenRun
->>>>>>> 21f9098 (What is recorded can be loaded: keyframes by bytes, large traces left out one by one, journals checked before they are played back)
 
 BUSY_S = 10.0
 MOST_LOGS = 100
