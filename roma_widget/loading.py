@@ -66,7 +66,7 @@ async def _watch(monitor: Monitor, project_id: str | None, _timeout_s: float) ->
     before = monitor._session
     assert isinstance(before, SavedSession)
     run = await asyncio.to_thread(open_run, before.run.path, project_id)
-    session = SavedSession(run)
+    session = SavedSession(run, before)
     monitor.move_to(session, run.project_id)
     session.show(monitor)
     before.run.close()
@@ -81,7 +81,7 @@ def _end_earlier(monitor: Monitor) -> None:
     for old in _loaded.replaced_by(monitor):
         old.retire()
         assert isinstance(old._session, SavedSession)
-        old._session.run.close()
+        old._session.run.let_go()
 
 
 class SavedSession:
@@ -90,11 +90,15 @@ class SavedSession:
     is_closed = True
     wakes = 0
 
-    def __init__(self, run: SavedRun) -> None:
+    def __init__(self, run: SavedRun, before: SavedSession | None = None) -> None:
+        """`before` is another run of the same file: what a person did there is known here, too."""
         self.run = run
         self.snapshot = run.snapshot
         self.actions = SavedActions(run)
         self._said: list[Row] = []
+        if before is not None:
+            self._said = before._said
+            run.share_notes(before.run)
 
     def show(self, monitor: Monitor) -> None:
         """Tell a monitor all there is."""
@@ -150,7 +154,8 @@ class SavedSession:
 
     def events(self) -> Excerpt:
         kept = self.run.excerpt()
-        return replace(kept, rows=(*kept.rows, *self._said))
+        said = (row for row in tuple(self._said) if row.project_id == self.run.project_id)
+        return replace(kept, rows=(*kept.rows, *said))
 
     def traces(self, _project_id: str) -> Mapping[str, Trace]:
         return self.run.traces()

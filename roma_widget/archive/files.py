@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from .format import HEADER_BYTES
+from .format import HEADER_BYTES, KEPT_WITH_JOURNAL
 
-_NAMES_ANOTHER: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+_JOURNAL_MAGIC: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+_JOURNAL_HEADER: Final = struct.Struct(">8sIIIII")
+"""Magic, records, a number that makes check sums differ, pages that the file had, bytes of a sector and of a page."""
+_AS_MANY_AS_THERE_ARE: Final = 2**32 - 1
+_NAMES_ANOTHER: Final = _JOURNAL_MAGIC
 """How a journal ends that names a second one, which SQLite would delete, whatever file that is. Ours never do."""
 _Key = tuple[int, int]
 _lock = threading.Lock()
@@ -27,13 +32,24 @@ _unclosed: dict[_Key, int] = {}
 
 
 def header_of(path: Path) -> bytes:
-    """How the file begins. Raises OSError, also for what is no file or has something else than a file beside it: a
-    pipe would be waited for, for ever.
+    """How the file begins. Raises OSError, also for what is no file, and for what has something beside it that SQLite
+    would take up and no writer of ours left there: a pipe would be waited for, for ever.
     """
+    journal, log = journal_of(path), path.with_name(f"{path.name}-wal")
     _check_is_file(path)
-    for beside in (journal_of(path), path.with_name(f"{path.name}-wal")):
+    for beside in (journal, log):
         with suppress(FileNotFoundError):  # a journal comes and goes while somebody writes
             _check_is_file(beside)
+    header = _read_header(path)
+    with suppress(FileNotFoundError):
+        _check_journal(journal, path, header)
+    with suppress(FileNotFoundError):
+        if header[18:20] == KEPT_WITH_JOURNAL and log.stat().st_size:
+            raise OSError(f"{log.name} lies beside it, as with no saved run")
+    return header
+
+
+def _read_header(path: Path) -> bytes:
     with _lock:
         fd = _unclosed.pop(_key(path.stat()), None)
         if fd is None:
@@ -83,6 +99,27 @@ def _check_is_file(path: Path) -> None:
             file.seek(max(0, path.stat().st_size - len(_NAMES_ANOTHER)))
             if file.read() == _NAMES_ANOTHER:
                 raise OSError(f"{path.name} is no journal of a saved run")
+
+
+def _check_journal(journal: Path, path: Path, header: bytes) -> None:
+    """SQLite makes the file as long as its journal says, and writes over any of its pages."""
+    with journal.open("rb") as file:
+        begin = file.read(_JOURNAL_HEADER.size)
+        size = os.fstat(file.fileno()).st_size
+    if len(begin) < _JOURNAL_HEADER.size or not header:
+        return
+    magic, n_records, _, n_pages, _, page_bytes = _JOURNAL_HEADER.unpack(begin)
+    if magic != _JOURNAL_MAGIC:
+        return  # SQLite takes nothing from it
+    has_records = n_records == _AS_MANY_AS_THERE_ARE or n_records * page_bytes <= size
+    is_its_own = page_bytes == _page_bytes(header) and n_pages * page_bytes <= path.stat().st_size
+    if not (has_records and is_its_own):
+        raise OSError(f"{journal.name} is no journal of this file")
+
+
+def _page_bytes(header: bytes) -> int:
+    said = int.from_bytes(header[16:18], "big")
+    return 65_536 if said == 1 else said
 
 
 def _key(found: os.stat_result) -> _Key:

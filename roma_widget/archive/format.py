@@ -25,6 +25,8 @@ LARGEST_STATE: Final = 128 * 2**20
 """Bytes in memory of all tasks of one moment."""
 HEADER_BYTES: Final = 100
 MOST_OBJECTS: Final = 200
+KEPT_WITH_JOURNAL: Final = b"\x01\x01"
+"""In the header of a file that has no write-ahead log."""
 _MAGIC: Final = b"SQLite format 3\x00"
 
 TABLES: Final = {
@@ -80,7 +82,10 @@ TABLES: Final = {
 def named(path: object) -> Path:
     """A person's name of a file. Raises ValueError for what is none."""
     if isinstance(path, str | os.PathLike) and str(path) and "\0" not in str(path):
-        return Path(path).expanduser()
+        try:
+            return Path(path).expanduser()
+        except RuntimeError:
+            raise ValueError(f"There is no user of that name: {shorten(str(path), 60)!r}.") from None
     raise ValueError(f'path takes a file\'s name, as in "run.roma", not {shorten(repr(path), 60)}.')
 
 
@@ -94,7 +99,7 @@ def foreign(header: bytes) -> str | None:
         return "it is cut short"
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         return "it is an SQLite database, but no saved run"
-    if header[18:20] != b"\x01\x01":
+    if header[18:20] != KEPT_WITH_JOURNAL:
         return "it is kept in another way than saved runs are (as with a write-ahead log)"
     version = int.from_bytes(header[60:64], "big")
     if version > VERSION:

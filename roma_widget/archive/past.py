@@ -11,9 +11,9 @@ from ..core.model import NO_TASKS, Task
 from ..core.reading import shorten
 from ..core.recall import Recall, in_plan_order
 from ..core.steps import Step, Steps
-from ..errors import NotLive
+from ..errors import NotLive, RomaError
 from .reading import ArchiveReader, Kept, KeptResult, State
-from .versions import Record, task_of
+from .versions import Record, size_too_large, task_of
 
 links = attrgetter("parent_id", "depth", "child_ids", "depends_on", "context_ids")
 
@@ -52,6 +52,11 @@ class Past(Recall):
                     check_links(tasks)
             yield step, versions if place else dict(tasks), self._is_exact(step.seq)
 
+    def let_go(self) -> None:
+        """Of all that was put together; the moments themselves stay known."""
+        self._last, self._made, self._last_tasks = None, {}, NO_TASKS
+        self.results.clear()
+
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
         records = self._reader.state(self._project_id, seq, self._last)
         self._last = seq, records
@@ -76,11 +81,21 @@ class Past(Recall):
 class _Rest:
     """Reads what a server had left out of tasks, where it was fetched before the run was saved."""
 
-    def __init__(self, results: Mapping[str, KeptResult]) -> None:
+    def __init__(self, results: Mapping[str, KeptResult | None]) -> None:
         self._results = results
 
     def __call__(self, task: Task) -> Mapping[str, Any]:
+        size = size_too_large(task.raw_json)
+        if size is not None:
+            raise RomaError(
+                f"What the server sent of task {shorten(task.task_id, 60)!r} at this moment ({size:,} characters) was "
+                "too large to be saved."
+            )
         kept = self._results.get(task.task_id)
+        if kept is None and task.task_id in self._results:
+            raise RomaError(
+                f"The saved result of {shorten(task.task_id, 60)!r} cannot be read: it is damaged or too large."
+            )
         if kept is None or not same_result(task.raw_json, kept.lean_json):
             raise NotLive(
                 f"The result of {shorten(task.task_id, 60)!r} at this moment was left on its server: it was not "

@@ -1,7 +1,8 @@
 """Reads an archive, which may be a stranger's: every value is checked, every size bounded, and nothing in it acts.
 
-Whatever is wrong with a file is an ArchiveError. A file that is still being written is read as it was when it was
-opened.
+Whatever is wrong with a file is an ArchiveError; what is too much of a kind is left out, and said in `left_out`. Of a
+file that is still being written the states, the log and the annotations are read as they were when it was opened, the
+traces as they are when they are read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +29,11 @@ from ..core.annotations import MOST_TAGS, Annotation
 from ..core.events import NodeTrace, Payload, TaskRest
 from ..core.frame import MOST_TASKS
 from ..core.hitl import HitlRequest
-from ..core.log import Row
+from ..core.log import Excerpt, Row
 from ..core.model import Project, Trace
 from ..core.split import decoded
 from ..core.steps import Step, as_time, as_us
+from ..core.text import count_text
 from ..core.traces import read_node_trace
 from ..errors import ArchiveError
 from .files import Hold, header_of, journal_of
@@ -48,9 +50,12 @@ LARGEST_ANSWER = 64 * 2**20
 """Bytes of what one question to the file brings, where nothing else is said."""
 MOST_STAGES = 100_000
 MOST_STEPS = 1_000_000
+STEPS_AT_ONCE = 1_000
+MOST_PROJECTS = 10_000
 MOST_TRACES = 100_000
 MOST_QUESTIONS = 10_000
 MOST_ROWS = 200_000
+MOST_COUNTED = 1_000_000
 LONGEST_READ_S = 10.0
 """No question to the file takes as long, however it was made."""
 BUSY_S = 10.0
@@ -99,10 +104,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class KeptResult:
-    """What a server had left out of a task, as it was described by `lean_json`."""
+    """What a server had left out of a task, as it was described by `lean_json`. `size`: its bytes in memory."""
 
     lean_json: str
     rest: TaskRest
+    size: int
+
+
+class _Rows(list[Any]):
+    """Of one question to the file. `is_cut`: there are more."""
+
+    is_cut = False
 
 
 class ArchiveReader:
@@ -119,6 +131,8 @@ class ArchiveReader:
         self._lock = threading.Lock()
         self._scratch = scratch
         self._deadline_s = 0.0
+        self.left_out: dict[tuple[str, str], str] = {}
+        """What was not read, in sentences, by kind and project."""
         with self.guarded():
             why = foreign(header_of(self._file))
             if why is not None:
@@ -132,6 +146,8 @@ class ArchiveReader:
         try:
             if not self._ask_all(has_our_tables):
                 raise ArchiveError(f"{path} cannot be loaded: its tables are not those of a saved run.")
+            self._last_row = self._last_seq("events")
+            self._last_annotation = self._last_seq("annotations")
         except BaseException:
             self.close()
             raise
@@ -160,7 +176,7 @@ class ArchiveReader:
         """The one that was looked at last comes first."""
         sql = "SELECT project_id, server_offset_s, known_until_us, shown FROM projects ORDER BY shown DESC"
         kind = tuple[str, _OffsetS | None, TimeUs | None, int]
-        return [Kept(*row) for row in self._rows(sql, (), kind, 10_000)]
+        return [Kept(*row) for row in self._first_rows(sql, (), kind, MOST_PROJECTS)]
 
     def project(self, project_id: str) -> Project:
         """As it was last."""
@@ -172,18 +188,30 @@ class ArchiveReader:
             return _project(project_id, rows[0][0]) if rows else Project(project_id)
 
     def steps(self, project_id: str) -> list[Step]:
-        sql = "SELECT seq, time_us, heard_s, project FROM steps WHERE project_id = ? ORDER BY seq"
+        sql = (
+            "SELECT seq, time_us, heard_s, project FROM steps WHERE project_id = ? AND seq >= ? ORDER BY seq "
+            f"LIMIT {STEPS_AT_ONCE}"
+        )
         kind = tuple[int, TimeUs, _Seconds, str | None]
         steps: list[Step] = []
         project: Project | None = None
+        size = 0
         with self.guarded():
-            for seq, time_us, heard_s, told in self._rows(sql, (project_id,), kind, MOST_STEPS):
-                if told is not None:
-                    project = _project(project_id, told)
-                is_later = time_us > steps[-1].time_us if steps else as_us(as_time(time_us)) == time_us
-                if project is None or not is_later:
-                    raise ValueError("its steps do not follow each other")
-                steps.append(Step(seq, time_us, heard_s, heard_s, project, []))
+            while len(steps) % STEPS_AT_ONCE == 0:
+                next_seq = steps[-1].seq + 1 if steps else -(2**63)
+                rows = self._rows(sql, (project_id, next_seq), kind, STEPS_AT_ONCE, LARGEST_BODY)
+                if not rows:
+                    break
+                for seq, time_us, heard_s, told in rows:
+                    if told is not None:
+                        before, project = project, _project(project_id, told, project)
+                        size += _new_bytes(before, project)
+                    is_later = time_us > steps[-1].time_us if steps else as_us(as_time(time_us)) == time_us
+                    if project is None or not is_later:
+                        raise ValueError("its steps do not follow each other")
+                    steps.append(Step(seq, time_us, heard_s, heard_s, project, []))
+                    if len(steps) > MOST_STEPS or size > LARGEST_ANSWER:
+                        raise ValueError("its steps are too many, or what they say of the project too much")
         return steps
 
     def state(self, project_id: str, seq: int, known: tuple[int, State] | None = None) -> State:
@@ -228,60 +256,67 @@ class ArchiveReader:
 
     def traces(self, project_id: str) -> dict[str, Trace]:
         """By task id, times as they were stamped."""
-        sql = "SELECT task_id, body FROM traces WHERE project_id = ?"
         found: dict[str, Trace] = {}
-        left, stages_left = LARGEST_TRACES, MOST_STAGES
+        n_left_out, stages_left, n_looked_at = 0, MOST_STAGES, 0
         with self.guarded():
-            for _, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES, LARGEST_BODY):
-                text = unpack(body, min(left, LARGEST_BODY)).decode()
-                if has_too_many_marks(text):
-                    raise ValueError("a trace is too large")
-                event = read_node_trace("trace", Payload(text))
-                left -= text.__sizeof__()
-                if isinstance(event, NodeTrace):
-                    found[event.task_id] = event.trace
-                    stages_left -= len(event.trace.stages)
-                if left < 0 or stages_left < 0:
-                    raise ValueError(
-                        f"its traces are more than {LARGEST_TRACES // 2**20} MiB, or {MOST_STAGES:,} stages"
-                    )
+            for _, body in self._bodies("traces", project_id, LARGEST_TRACES):
+                is_enough = n_looked_at > 2 * MOST_STAGES
+                trace = None if body is None or is_enough else _trace(body)
+                n_looked_at += len(trace.stages) if trace is not None else 0
+                if trace is None or len(trace.stages) > stages_left:
+                    n_left_out += 1
+                else:
+                    found[trace.task_id] = trace
+                    stages_left -= len(trace.stages)
+        self._leave_out(project_id, "trace", n_left_out, LARGEST_TRACES)
         return found
 
-    def results(self, project_id: str) -> dict[str, KeptResult]:
-        """What was left out of tasks, by their ids."""
-        sql = "SELECT task_id, body FROM results WHERE project_id = ?"
-        found: dict[str, KeptResult] = {}
+    def results(self, project_id: str) -> dict[str, KeptResult | None]:
+        """What was left out of tasks, by their ids; None where it could not be read."""
+        found: dict[str, KeptResult | None] = {}
         left = LARGEST_TRACES // 2
         with self.guarded():
-            for task_id, body in self._rows(sql, (project_id,), tuple[str, bytes], MOST_TRACES, LARGEST_BODY):
-                unpacked = unpack(body, min(left, LARGEST_BODY))
-                lean_json, result, details, aux, texts = _decode_result(unpacked)
-                left -= sum(
-                    part.__sizeof__() for part in (lean_json, result, details, aux, *texts, *texts.values())
-                )
-                if left < 0:
-                    raise ValueError(f"its results are more than {LARGEST_TRACES // 2**21} MiB")
-                rest = TaskRest(project_id, task_id, result, details, aux, texts)
-                found[task_id] = KeptResult(lean_json, rest)
+            for task_id, body in self._bodies("results", project_id, LARGEST_TRACES // 2):
+                kept = None if body is None else _result(project_id, task_id, body)
+                size = 0 if kept is None else kept.size
+                found[task_id] = kept if size <= left else None
+                left -= size if size <= left else 0
+        self._leave_out(
+            project_id, "result", sum(kept is None for kept in found.values()), LARGEST_TRACES // 2
+        )
         return found
 
-    def rows(self, project_id: str) -> list[Row]:
-        """The log of a project, and what names none."""
+    def log(self, project_id: str) -> Excerpt:
+        """What happened in a project, and what names none: the newest. `dropped` of the file were not read."""
         sql = (
             'SELECT seq, time_s, project_id, event, task_id, field, "before", "after" FROM events '
-            "WHERE project_id = ? OR project_id IS NULL ORDER BY seq DESC"
+            "WHERE seq <= ? AND (project_id = ? OR project_id IS NULL) ORDER BY seq DESC"
         )
+        older = f"SELECT count(*) FROM (SELECT 1 FROM events WHERE seq < ? LIMIT {MOST_COUNTED})"
         text = str | None
         kind = tuple[int, _Seconds, text, str, text, text, text, text]
-        return [Row(*row) for row in self._rows(sql, (project_id,), kind, MOST_ROWS)][::-1]
+        found = self._first_rows(sql, (self._last_row, project_id), kind, MOST_ROWS)
+        rows = tuple(Row(*row) for row in found[::-1])
+        n_older = 0
+        if found.is_cut and rows:
+            ((n_older,),) = self._rows(older, (rows[0].seq,), tuple[int], 1)
+        return Excerpt(rows, n_older)
 
     def annotations(self, project_id: str) -> list[Annotation]:
-        sql = "SELECT time_s, project_id, task_id, text, tags FROM annotations WHERE project_id = ? ORDER BY seq"
-        rows = self._rows(sql, (project_id,), tuple[_Seconds, str, str, str, str], MOST_ROWS)
+        sql = (
+            "SELECT time_s, project_id, task_id, text, tags FROM annotations WHERE project_id = ? AND seq <= ? "
+            "ORDER BY seq DESC"
+        )
+        kind = tuple[_Seconds, str, str, str, str]
+        found = self._first_rows(sql, (project_id, self._last_annotation), kind, MOST_ROWS)
+        if found.is_cut:
+            self.left_out["annotation", project_id] = (
+                f"{self.path.name} has more annotations than are read: the older ones are left out."
+            )
         with self.guarded():
             return [
                 Annotation(time_s, of, task_id, text, msgspec.json.decode(tags, type=_Tags))
-                for time_s, of, task_id, text, tags in rows
+                for time_s, of, task_id, text, tags in found[::-1]
             ]
 
     def questions(self, project_id: str) -> list[HitlRequest]:
@@ -332,13 +367,25 @@ class ArchiveReader:
             if not journal_of(self._file).exists():
                 return self._tried(self._file, "ro")  # somebody else has played it back meanwhile
         if os.access(self._file, os.W_OK) and os.access(self._file.parent, os.W_OK):
-            return self._tried(self._file, "rw")
+            return self._played_back(self._file)
         if self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="roma-")
         copied = Path(self._scratch.name) / "copy.roma"
         shutil.copyfile(self._file, copied)
         shutil.copyfile(journal_of(self._file), journal_of(copied))
-        return self._tried(copied, "rw")
+        return self._played_back(copied)
+
+    def _played_back(self, path: Path) -> sqlite3.Connection:
+        """The journal may have made another file of it."""
+        db = self._tried(path, "rw")
+        try:
+            why = foreign(header_of(path))
+            if why is not None:
+                raise ArchiveError(f"{self.path} cannot be loaded: {why}.")
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _tried(self, path: Path, mode: str) -> sqlite3.Connection:
         db = self._connected(path, mode)
@@ -368,21 +415,65 @@ class ArchiveReader:
     def _rows(
         self, sql: str, values: tuple[Any, ...], kind: Any, most: int, most_bytes: int = LARGEST_ANSWER
     ) -> list[Any]:
-        """Counted while they are read: the pages of a hostile file may stand for more than it has."""
+        """All of them: what is more than that is refused."""
+        with self.guarded():
+            rows = self._first_rows(sql, values, kind, most, most_bytes)
+            if rows.is_cut:
+                raise ValueError(f"it has more than {most:,} of a kind, or {most_bytes // 2**20} MiB at once")
+        return rows
 
-        def ask(db: sqlite3.Connection) -> list[Any]:
-            found, size = [], 0
+    def _first_rows(
+        self, sql: str, values: tuple[Any, ...], kind: Any, most: int, most_bytes: int = LARGEST_ANSWER
+    ) -> _Rows:
+        """As many as may be. Counted while they are read: the pages of a hostile file may stand for more than it
+        has.
+        """
+
+        def ask(db: sqlite3.Connection) -> _Rows:
+            found, size = _Rows(), 0
             for row in db.execute(sql, values):
-                found.append(row)
                 size += sum(value.__sizeof__() for value in row if isinstance(value, str | bytes))
-                if len(found) > most or size > most_bytes:
-                    raise ValueError(
-                        f"it has more than {most:,} of a kind, or {most_bytes // 2**20} MiB at once"
-                    )
+                if len(found) == most or size > most_bytes:
+                    found.is_cut = True
+                    break
+                found.append(row)
             return found
 
         with self.guarded():
-            return [msgspec.convert(row, kind) for row in self._ask_all(ask)]
+            rows: _Rows = self._ask_all(ask)
+            rows[:] = (msgspec.convert(row, kind) for row in rows)
+        return rows
+
+    def _bodies(self, table: str, project_id: str, most_bytes: int) -> Iterator[tuple[str, bytes | None]]:
+        """By task, unpacked, one after the other; None for each that is damaged, or too large beside those before it.
+
+        What was looked at in vain counts, too: a small file may stand for any number of large ones.
+        """
+        ask = f"SELECT task_id, length(body) FROM {table} WHERE project_id = ? ORDER BY rowid"
+        of = f"SELECT body FROM {table} WHERE project_id = ? AND task_id = ?"
+        packed_left = left = most_bytes
+        for task_id, size in self._rows(ask, (project_id,), tuple[str, int], MOST_TRACES):
+            body = None
+            if size <= min(packed_left, LARGEST_BODY):
+                packed_left -= size
+                ((packed,),) = self._rows(of, (project_id, task_id), tuple[bytes], 1, LARGEST_BODY + 2**10)
+                claimed = int.from_bytes(packed[:8], "big")
+                if claimed <= min(left, LARGEST_BODY):
+                    left -= claimed
+                    with suppress(ValueError, zlib.error):
+                        body = unpack(packed)
+            yield task_id, body
+
+    def _leave_out(self, project_id: str, what: str, number: int, most_bytes: int) -> None:
+        if number:
+            self.left_out[what, project_id] = (
+                f"{count_text(number, what)} of {self.path.name} could not be read: damaged, too large, "
+                f"or more than the {most_bytes // 2**20} MiB that are read."
+            )
+
+    def _last_seq(self, table: str) -> int:
+        ((last_seq,),) = self._rows(f"SELECT max(seq) FROM {table}", (), tuple[int | None], 1)
+        return -1 if last_seq is None else last_seq
 
     def _ask_all(self, ask: Callable[[sqlite3.Connection], Any]) -> Any:
         with self.guarded(), self._lock:
@@ -435,10 +526,43 @@ def _make_change(records: State, change: list[msgspec.Raw]) -> tuple[str, int]:
     return task_id, memory_of(record)
 
 
-def _project(project_id: str, told: str) -> Project:
+def _result(project_id: str, task_id: str, body: bytes) -> KeptResult | None:
+    """None for what is none."""
+    try:
+        lean_json, result, details, aux, texts = _decode_result(body)
+    except msgspec.MsgspecError:
+        return None
+    size = sum(part.__sizeof__() for part in (lean_json, result, details, aux, *texts, *texts.values()))
+    return KeptResult(lean_json, TaskRest(project_id, task_id, result, details, aux, texts), size)
+
+
+def _project(project_id: str, told: str, before: Project | None = None) -> Project:
+    """`before` is told of the step before: texts that it has already are not kept twice."""
     kind = tuple[str | None, str | None, str | None, int | None, int | None]
     title, goal, status, created, updated = msgspec.json.decode(told, type=kind)
+    if before is not None:
+        title = before.title if title == before.title else title
+        goal = before.goal if goal == before.goal else goal
+        status = before.status if status == before.status else status
     return Project(project_id, title, goal, status, _time(created), _time(updated))
+
+
+def _new_bytes(before: Project | None, project: Project) -> int:
+    names = ("title", "goal", "status")
+    texts = (
+        getattr(project, name) for name in names if getattr(project, name) is not getattr(before, name, None)
+    )
+    return sum(text.__sizeof__() for text in texts)
+
+
+def _trace(body: bytes) -> Trace | None:
+    """None for what is none, or would be too large."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    event = None if has_too_many_marks(text) else read_node_trace("trace", Payload(text))
+    return event.trace if isinstance(event, NodeTrace) else None
 
 
 def _time(time_us: int | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from ..core.annotations import Annotation
@@ -63,6 +64,21 @@ def stage_row(stage: Stage, offset_s: float | None) -> tuple[Any, ...]:
         _whole(stage.completion_tokens),
         stage.cost_usd,
     )
+
+
+def zoned(
+    started: str | None, completed: str | None, duration_s: float | None, offset_s: float
+) -> tuple[str | None, str | None, float | None]:
+    """The times of a row of `stages` that was written while the server's zone was not known."""
+    clock = ServerClock.of(offset_s)
+    try:
+        times = [None if text is None else datetime.fromisoformat(text) for text in (started, completed)]
+    except ValueError:  # another program's
+        return started, completed, duration_s
+    begin, end = (clock.utc(time) for time in times)
+    if duration_s is None and begin is not None and end is not None:
+        duration_s = max(0.0, (end - begin).total_seconds())
+    return iso(begin), iso(end), duration_s
 
 
 def annotation_row(annotation: Annotation) -> tuple[Any, ...]:

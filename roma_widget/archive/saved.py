@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -75,7 +76,7 @@ class SavedRun(RunData):
             reader.close()
             raise
         self._traces: Mapping[str, Trace] | None = None
-        self._own: tuple[Annotation, ...] = ()
+        self._own: list[Annotation] = []
 
     @property
     def path(self) -> Path:
@@ -103,10 +104,10 @@ class SavedRun(RunData):
 
     @property
     def lack(self) -> str | None:
-        """What could not be saved, in a sentence."""
+        """What could not be saved, or has not been read of the file, in sentences."""
         missing = self.meta.get("missing")
-        said = [shorten(str(each), 300) for each in missing] if isinstance(missing, list) else []
-        return " ".join(said[:3]) or None
+        said = [shorten(str(each), 300) for each in missing[:3]] if isinstance(missing, list) else []
+        return " ".join((*said, *self._reader.left_out.values())) or None
 
     @property
     def snapshot(self) -> Snapshot:  # type: ignore[override]
@@ -135,8 +136,10 @@ class SavedRun(RunData):
         self.task(task_id)
         trace = self.traces().get(task_id)
         if trace is None:
+            left_out = self._reader.left_out.get(("trace", self._kept.project_id))
             raise RomaError(
-                f"The trace of {shorten(task_id, 60)!r} was not fetched before the run was saved."
+                f"The trace of {shorten(task_id, 60)!r} was not fetched before the run was saved"
+                f"{f', or was left out: {left_out}' if left_out else '.'}"
             )
         return in_utc(trace, ServerClock.of(self._kept.offset_s))
 
@@ -176,6 +179,13 @@ class SavedRun(RunData):
         """What was not read yet can be read no more."""
         self._closing()
 
+    def let_go(self) -> None:
+        """Closes it, and forgets all that was read but its last state, its name and its moments."""
+        self.close()
+        with self._reading:
+            self._past.let_go()
+            self._traces = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -205,8 +215,8 @@ class SavedRun(RunData):
 
     def excerpt(self) -> Excerpt:
         dropped = self.meta.get("rows_dropped")
-        rows = tuple(self._reader.rows(self._kept.project_id))
-        return Excerpt(rows, dropped if isinstance(dropped, int) else 0)
+        kept = self._reader.log(self._kept.project_id)
+        return replace(kept, dropped=kept.dropped + (dropped if isinstance(dropped, int) else 0))
 
     def events_between(self, begin: When, end: When) -> Excerpt:
         begin_s, end_s = self._past.heard_between(begin, end)
@@ -214,11 +224,16 @@ class SavedRun(RunData):
 
     def written(self) -> tuple[Annotation, ...]:
         """What was written beside its tasks, also since it was opened."""
-        return (*self._reader.annotations(self._kept.project_id), *self._own)
+        own = (each for each in tuple(self._own) if each.project_id == self.project_id)
+        return (*self._reader.annotations(self.project_id), *own)
 
     def write(self, annotation: Annotation) -> None:
         """Kept as long as this is; the file stays as it is."""
-        self._own = (*self._own, annotation)
+        self._own.append(annotation)
+
+    def share_notes(self, other: SavedRun) -> None:
+        """What was written beside the runs of one file is known to all that are open of it."""
+        self._own = other._own
 
     def questions(self) -> tuple[HitlRequest, ...]:
         """What its agents asked, and what was answered."""
@@ -230,20 +245,24 @@ class SavedRun(RunData):
     def source(self) -> Source:
         """All of it, to be saved again."""
         about = {name: self.meta[name] for name in ("address",) if name in self.meta}
-        missing = self.meta.get("missing")
+        missing, excerpt = self.meta.get("missing"), self.excerpt()
+        traces = self.traces()
         return Source(
             steps=self._source_steps(),
             offset_s=self._kept.offset_s,
             known_until_us=self._kept.known_until_us,
-            traces=self.traces(),
-            results=[(kept.lean_json, kept.rest) for kept in self._past.results.values()],
-            rows=self.excerpt().rows,
-            rows_dropped=self.excerpt().dropped,
+            traces=traces,
+            results=[(kept.lean_json, kept.rest) for kept in self._past.results.values() if kept is not None],
+            rows=excerpt.rows,
+            rows_dropped=excerpt.dropped,
             annotations=self.written(),
             questions=self.questions(),
             has_forgotten=self.meta.get("has_forgotten") is True,
             about=about,
-            missing=tuple(map(str, missing)) if isinstance(missing, list) else (),
+            missing=(
+                *map(str, missing if isinstance(missing, list) else ()),
+                *self._reader.left_out.values(),
+            ),
         )
 
     def _source_steps(self) -> Iterator[SourceStep]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from ..core.text import count_text
 from ..errors import ArchiveError
 from .files import header_of, journal_of
 from .format import foreign, named
@@ -34,6 +36,8 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     try:
         write(part, [source], redaction)
         _settle(path)
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, part)
         os.replace(part, path)
     except ArchiveError as error:
         raise ArchiveError(str(error).replace(str(part), str(path))) from error
@@ -47,9 +51,13 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Where an archive may be written. Raises ArchiveError for what is no place for it, ValueError for no path."""
+    """Where an archive may be written: of a link what it leads to. Raises ArchiveError for what is no place for it,
+    ValueError for no path.
+    """
     path = named(path).absolute()
     try:
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))
         if path.is_dir():
             raise ArchiveError(f"{path} is a folder: give the name of a file in it.")
         if not path.parent.is_dir():
@@ -91,12 +99,19 @@ def write(path: Path, sources: Sequence[Source], redaction: Redacts) -> None:
             exact_from=exact_from,
             has_forgotten=any(source.has_forgotten for source in sources),
             rows_dropped=sum(source.rows_dropped for source in sources),
-            missing=[said for source in sources for said in map(redaction.sentence, source.missing) if said],
+            missing=[said for source in sources for said in map(redaction.sentence, source.missing) if said]
+            + _too_large(writer),
             ended=True,
         )
         writer.commit()
     finally:
         writer.close()
+
+
+def _too_large(writer: ArchiveWriter) -> list[str]:
+    if not writer.too_large:
+        return []
+    return [f"The JSON of {count_text(len(writer.too_large), 'task')} was too large to be saved."]
 
 
 def _write_run(writer: ArchiveWriter, source: Source) -> tuple[str | None, int]:

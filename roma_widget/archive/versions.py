@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import zlib
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from msgspec import Meta
 
 from ..core.frame import MOST_TASKS
 from ..core.model import Rest, Status, Task
-from ..core.reading import clean
+from ..core.reading import clean, shorten
+from ..core.split import member
 from ..core.steps import as_time, as_us
 from .format import inflated
 
@@ -50,10 +51,13 @@ _WINDOW = 32_768
 _WORTH_IT = 200
 LARGEST_TEXT = 16 * 2**20
 """Characters of one task."""
+LONGEST_CUT = 10_000
+"""Of each other text of a task that is too large."""
 MOST_MARKS = 1_000_000
 """Brackets and commas in one JSON text: each may become a value of a hundred bytes."""
 Difference = dict[int, Any]
 """Place in the record to its new value; of the JSON a text, or its size in bytes and its deflated form."""
+_TOO_LARGE = "too_large_to_save"
 _RECORD_BYTES = 600
 _LINK_BYTES = 64
 _TEXTS = frozenset({*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB})
@@ -158,9 +162,27 @@ def record_in(packed: msgspec.Raw) -> Record:
 
 def check_size(record: Record) -> None:
     """Raises ValueError for a task of which too much would become in memory."""
-    size = sum(len(text) for text in record if isinstance(text, str))
-    if size > LARGEST_TEXT or has_too_many_marks(record[21]):
-        raise ValueError(f"a task of {size:,} characters is too large")
+    if not fits(record):
+        raise ValueError(f"a task of {_characters(record):,} characters is too large")
+
+
+def fits(record: Record) -> bool:
+    """Is it as small as a task of a saved run must be?"""
+    return _characters(record) <= LARGEST_TEXT and not has_too_many_marks(record[21])
+
+
+def without_json(record: Record) -> Record:
+    """A task that is too large to be kept: a word on its JSON instead of it, and the beginning of each long text."""
+    size = len(record[21])
+    texts = tuple(shorten(each, LONGEST_CUT) if isinstance(each, str) else each for each in record[1:_RAW])
+    cut: Any = (record[0], *texts, f'{{"result_size": {size}, "{_TOO_LARGE}": {size}}}', False)
+    return cast(Record, cut)
+
+
+def size_too_large(json_text: str) -> int | None:
+    """The characters of the JSON in whose place `without_json` put this one; None where it did not."""
+    size = member(json_text, _TOO_LARGE) if len(json_text) < 200 else None
+    return size if isinstance(size, int) else None
 
 
 def has_too_many_marks(json_text: str) -> bool:
@@ -171,6 +193,10 @@ def _check_packed(packed: msgspec.Raw) -> None:
     size = len(memoryview(packed))
     if size > 4 * LARGEST_TEXT:
         raise ValueError(f"a task of {size:,} bytes is too large")
+
+
+def _characters(record: Record) -> int:
+    return sum(len(text) for text in record if isinstance(text, str))
 
 
 def is_text(packed: msgspec.Raw) -> bool:

@@ -1,7 +1,7 @@
 """Writes an archive, step by step. Whoever calls it decides when what was written is committed.
 
 A run is kept as keyframes (all tasks at one step) and changes (the differences to the step before). A keyframe
-follows whenever as many versions have been written as are quick to go through again (`KEYFRAME_AFTER`).
+follows whenever as many versions have been written as are quick to go through again: see `written`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +28,6 @@ from ..errors import ArchiveError
 from .files import Hold, header_of
 from .format import (
     APPLICATION_ID,
-    LARGEST_STATE,
     TABLES,
     VERSION,
     foreign,
@@ -37,11 +35,10 @@ from .format import (
     pack,
 )
 from .questions import question_row
-from .rows import annotation_row, project_json, stage_row, task_row, trace_json
-from .versions import Record, check_size, difference, memory_of, record_of
+from .rows import annotation_row, project_json, stage_row, task_row, trace_json, zoned
+from .versions import record_of
+from .written import BLOCK_BYTES, WrittenRun
 
-KEYFRAME_AFTER = 1_000
-"""Versions of tasks, or as many as the run has tasks twice over, where that is more."""
 BUSY_S = 10.0
 MOST_LOGS = 100
 PAGE_BYTES = 1024
@@ -75,30 +72,6 @@ class TakenOver(ArchiveError):
     """Somebody else writes this file now, or it is gone."""
 
 
-@dataclass(slots=True)
-class _Run:
-    """One project, as far as it is written."""
-
-    next_seq: int
-    floor_us: int | None = None
-    """The last step's time: moments only grow."""
-    begun_us: int | None = None
-    """That of the last step which somebody else wrote."""
-    project: Project | None = None
-    records: dict[str, Record] = field(default_factory=dict)
-    changes: list[tuple[int, list[Any]]] = field(default_factory=list)
-    """Steps that are in no block yet."""
-    changed: dict[str, None] = field(default_factory=dict)
-    """Ids of tasks whose rows are old."""
-    versions: int = 0
-    """Since the last keyframe."""
-    shown: int = 0
-    offset_s: float | None = None
-    known_until_us: int | None = None
-    is_told: bool = True
-    """Is its row as it is?"""
-
-
 class ArchiveWriter:
     """Writes to `path`, which is made, or with `append` gone on with. One thread at a time; raises ArchiveError.
 
@@ -112,7 +85,11 @@ class ArchiveWriter:
     ) -> None:
         self.path = path
         self._redaction = redaction
-        self._runs: dict[str, _Run] = {}
+        self.too_large: set[str] = set()
+        """Ids of tasks whose JSON was left out, for whoever says so; to be emptied by them."""
+        self._runs: dict[str, WrittenRun] = {}
+        self._zones_learnt: dict[str, float] = {}
+        """By project, whose stages are in the file without."""
         self._token = secrets.token_hex(8)
         self._first_row = self._next_row = self._shown = 0
         self._log_id = ""
@@ -155,39 +132,36 @@ class ArchiveWriter:
     ) -> int:
         """At that moment, of which we heard at `heard_s`, these tasks became so (None: gone). Returns its number.
 
-        With `is_whole` they are all there are; a project's first step is.
+        With `is_whole` they are all there are; a project's first step is, and the one after another project was
+        shown. A task that is too large is kept without its JSON, and named in `too_large`. Where anything is raised,
+        nothing has been written.
         """
         project_id = clean(project.project_id)
         run = self._run(project_id)
-        seq, run.next_seq = run.next_seq, run.next_seq + 1
-        told = None
-        if is_whole or project != run.project:
-            run.project, run.is_told = project, False
-            told = project_json(self._redaction.project(project))
-        run.floor_us = time_us if run.floor_us is None else max(time_us, run.floor_us + 1)
-        self._write(_PUT_STEP, [(project_id, seq, run.floor_us, heard_s, told)])
+        is_news = is_whole or project != run.project
+        told = project_json(self._redaction.project(project)) if is_news else None
         records = {
             clean(task_id): None if task is None else record_of(self._redaction.task(task))
             for task_id, task in versions.items()
         }
         with self._guarded():
-            for record in records.values():
-                if record is not None:
-                    check_size(record)
-        run.changed.update(dict.fromkeys(records))
+            found = run.weighed(records, is_whole=is_whole)
+        # nothing is raised, and so nothing is half done, from here on
+        self.too_large |= {task_id for task_id, each in found.items() if each is not None and each.is_cut}
+        if is_news:
+            run.project, run.is_told = project, False
+        seq, run.next_seq = run.next_seq, run.next_seq + 1
+        self._write(_PUT_STEP, [(project_id, seq, run.place(seq, time_us), heard_s, told)])
         if is_whole:
-            run.changed.update(dict.fromkeys(run.records))
             self._put_changes(project_id, run)
-            run.records = {task_id: record for task_id, record in records.items() if record is not None}
+            self._write(_DROP_TASKS, [(project_id,)])
+            run.take_all(found)
             self._put_keyframe(project_id, run, seq)
-            return seq
-        run.changes.append(
-            (seq, [_change(run.records, task_id, record) for task_id, record in records.items()])
-        )
-        run.versions += len(records)
-        if run.versions >= max(KEYFRAME_AFTER, 2 * len(run.records)):
+        elif run.take(seq, found):
             self._put_changes(project_id, run)
             self._put_keyframe(project_id, run, seq)
+        elif run.packed_open >= BLOCK_BYTES:
+            self._put_changes(project_id, run)
         return seq
 
     def prepare(self, project_id: str) -> None:
@@ -195,14 +169,30 @@ class ArchiveWriter:
         self._run(clean(project_id))
 
     def known(self, project_id: str, *, offset_s: float | None, until_us: int | None) -> None:
-        """The zone of the project's server, and until when it is known how the run was."""
-        run = self._run(clean(project_id))
+        """The zone of the project's server, None where it is not known now, and until when it is known how the run was.
+
+        When it is learnt, what was written before with times of no zone moves.
+        """
+        project_id = clean(project_id)
+        run = self._run(project_id)
+        if offset_s is not None and run.offset_s is None:
+            by_us, moved = run.zone_learnt(offset_s)
+            if by_us:
+                self._write(_MOVE, [(by_us, project_id, run.first_seq)])
+            self._write(_RETIME, [(time_us, project_id, seq) for time_us, seq in moved])
+            self._zones_learnt[project_id] = offset_s
+        offset_s = run.offset_s if offset_s is None else offset_s
         if (offset_s, until_us) != (run.offset_s, run.known_until_us):
             run.offset_s, run.known_until_us, run.is_told = offset_s, until_us, False
 
     def show(self, project_id: str) -> None:
-        """This is the project that is looked at from now on."""
+        """This is the project that is looked at from now on. Of the others the next step is whole."""
         run = self._run(clean(project_id))
+        for other_id, other in self._runs.items():
+            if other is not run:
+                self._put_changes(other_id, other)
+                self._put_rows(other_id, other)
+                other.forget_tasks()
         if not run.shown or run.shown != self._shown:
             self._shown += 1
             run.shown, run.is_told = self._shown, False
@@ -211,13 +201,7 @@ class ArchiveWriter:
         """Steps that were written before, by their numbers, have other times than was thought."""
         project_id = clean(project_id)
         run = self._run(project_id)
-        least_us = run.begun_us if run.begun_us is not None else min(times_us.values(), default=0) - 1
-        rows = [
-            (max(time_us, least_us + place), project_id, seq)
-            for place, (seq, time_us) in enumerate(times_us.items(), start=1)
-        ]
-        self._write(_RETIME, rows)
-        run.floor_us = max((time_us for time_us, *_ in rows), default=run.floor_us)
+        self._write(_RETIME, [(time_us, project_id, seq) for time_us, seq in run.replace(times_us)])
 
     def trace(self, project_id: str, trace: Trace) -> None:
         """The stages of a task, in the place of those that were written before."""
@@ -285,6 +269,7 @@ class ArchiveWriter:
                 self._check_whose_it_is()
                 for sql, rows in self._waiting:
                     self._db.executemany(sql, rows)
+                self._zone_stages()
                 logs = dict(list(self._logs.items())[-MOST_LOGS:])
                 about = {
                     "logs": logs,
@@ -297,7 +282,7 @@ class ArchiveWriter:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        self._waiting = []
+        self._waiting, self._zones_learnt = [], {}
 
     def _check_whose_it_is(self) -> None:
         (writer,) = self._db.execute("SELECT value FROM meta WHERE key = 'writer'").fetchone()
@@ -342,37 +327,37 @@ class ArchiveWriter:
         self._waiting = []
         self._db.execute("COMMIT")
 
-    def _run(self, project_id: str) -> _Run:
+    def _run(self, project_id: str) -> WrittenRun:
         run = self._runs.get(project_id)
         if run is None:
-            last = "SELECT coalesce(max(seq), -1) + 1, max(time_us) FROM steps WHERE project_id = ?"
+            last = (
+                "SELECT seq + 1, time_us, heard_s FROM steps WHERE project_id = ? ORDER BY seq DESC LIMIT 1"
+            )
+            about = "SELECT server_offset_s FROM projects WHERE project_id = ?"
             with self._guarded():
-                next_seq, last_us = self._db.execute(last, (project_id,)).fetchone()
-            run = self._runs[project_id] = _Run(next_seq, floor_us=last_us, begun_us=last_us)
+                next_seq, last_us, heard_s = self._db.execute(last, (project_id,)).fetchone() or (
+                    0,
+                    None,
+                    None,
+                )
+                (offset_s,) = self._db.execute(about, (project_id,)).fetchone() or (None,)
+            run = self._runs[project_id] = WrittenRun(next_seq, last_us, heard_s, offset_s)
         return run
 
-    def _put_changes(self, project_id: str, run: _Run) -> None:
+    def _put_changes(self, project_id: str, run: WrittenRun) -> None:
         if run.changes:
             first_seq, last_seq = run.changes[0][0], run.changes[-1][0]
-            body = pack(_encode(run.changes))
-            self._write(_put("blocks", 5), [(project_id, first_seq, last_seq, 0, body)])
-            run.changes = []
+            self._write(_put("blocks", 5), [(project_id, first_seq, last_seq, 0, pack(run.block()))])
 
-    def _put_keyframe(self, project_id: str, run: _Run, seq: int) -> None:
-        if sum(map(memory_of, run.records.values())) > LARGEST_STATE:
-            raise ArchiveError(
-                f"{self.path} cannot be written: the tasks are more than the {LARGEST_STATE // 2**20} MiB of a saved "
-                "run."
-            )
-        body = pack(_encode(list(run.records.values())))
-        self._write(_put("blocks", 5), [(project_id, seq, seq, 1, body)])
-        run.versions = 0
+    def _put_keyframe(self, project_id: str, run: WrittenRun, seq: int) -> None:
+        self._write(_put("blocks", 5), [(project_id, seq, seq, 1, pack(run.keyframe()))])
 
-    def _put_rows(self, project_id: str, run: _Run) -> None:
+    def _put_rows(self, project_id: str, run: WrittenRun) -> None:
         """The flat rows of what has changed."""
-        gone = [(project_id, task_id) for task_id in run.changed if task_id not in run.records]
+        versions = run.versions or {}
+        gone = [(project_id, task_id) for task_id in run.changed if task_id not in versions]
         self._write("DELETE FROM tasks WHERE project_id = ? AND task_id = ?", gone)
-        there = [run.records[task_id] for task_id in run.changed if task_id in run.records]
+        there = [versions[task_id].record for task_id in run.changed if task_id in versions]
         self._write(_put("tasks", 19), [(project_id, *task_row(record)) for record in there])
         run.changed = {}
         if not run.is_told and run.project is not None:
@@ -384,6 +369,15 @@ class ArchiveWriter:
             self._write(_put("projects", 8), [(*row, run.offset_s, run.known_until_us, run.shown)])
             run.is_told = True
 
+    def _zone_stages(self) -> None:
+        """Their times had no zone as long as it was not known."""
+        ask = "SELECT started, completed, duration_s, rowid FROM stages WHERE project_id = ?"
+        put = "UPDATE stages SET started = ?, completed = ?, duration_s = ? WHERE rowid = ?"
+        for project_id, offset_s in self._zones_learnt.items():
+            rows = self._db.execute(ask, (project_id,)).fetchall()
+            told = [(*zoned(begin, end, took_s, offset_s), rowid) for begin, end, took_s, rowid in rows]
+            self._db.executemany(put, told)
+
     def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
             self._waiting.append((sql, rows))
@@ -394,16 +388,6 @@ class ArchiveWriter:
             yield
         except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             raise ArchiveError(f"{self.path} cannot be written: {error}.") from error
-
-
-def _change(records: dict[str, Record], task_id: str, record: Record | None) -> list[Any]:
-    """One task's change: its id alone where it is gone, with what differs, or with all of it."""
-    before = records.get(task_id)
-    if record is None:
-        records.pop(task_id, None)
-        return [task_id]
-    records[task_id] = record
-    return [task_id, record] if before is None else [task_id, difference(before, record)]
 
 
 def _meta_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -426,6 +410,8 @@ def _text(value: str | None) -> str | None:
 _PUT_STEP = _put("steps", 5)
 _PUT_TRACE = _put("traces", 3)
 _RETIME = "UPDATE steps SET time_us = ? WHERE project_id = ? AND seq = ?"
+_MOVE = "UPDATE steps SET time_us = time_us + ? WHERE project_id = ? AND seq < ?"
+_DROP_TASKS = "DELETE FROM tasks WHERE project_id = ?"
 _DROP_STAGES = "DELETE FROM stages WHERE project_id = ? AND task_id = ?"
 _ADD_ANNOTATION = (
     "INSERT INTO annotations (time_s, project_id, task_id, text, tags) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS "

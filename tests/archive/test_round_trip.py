@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from roma_widget.archive import saving, writing
+from roma_widget.archive import saving
 from roma_widget.archive.redaction import redaction
 from roma_widget.archive.saved import SavedRun, open_run
 from roma_widget.archive.saving import save
@@ -205,7 +205,7 @@ def test_any_history_is_read_as_it_was_written(
     written: dict[str, list[Written]] = {}
     tasks: dict[str, dict[str, Task]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "KEYFRAME_AFTER", keyframe_after)
+        patch.setattr("roma_widget.archive.written.KEYFRAME_AFTER", keyframe_after)
         out = writer(path)
         for number, (project, nodes, jump_s) in enumerate(steps):
             project_id = project.project_id
@@ -440,7 +440,7 @@ def test_the_states_can_be_read_as_the_documentation_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By docs/archive.md alone: no module of ours takes part."""
-    monkeypatch.setattr(writing, "KEYFRAME_AFTER", 7)
+    monkeypatch.setattr("roma_widget.archive.written.KEYFRAME_AFTER", 7)
     path = saved(tmp_path / "run.roma", n_steps=60)
     with sqlite3.connect(path) as db:
         blocks = db.execute(
