@@ -124,6 +124,8 @@ class Questions:
 
     async def close(self) -> None:
         """Nothing is sent any more; what is known can be read on."""
+        self._prompts.end()
+        self._go_on()
         self._listeners.clear()
         for sending in self._sending:
             sending.cancel()
@@ -140,6 +142,7 @@ class Questions:
             project_id = event.project_id or (self._hearing.only_run_with(task_id) if task_id else None)
             status = self._hearing.status_of(project_id, task_id) if project_id and task_id else None
             n_left_out = self._prompts.n_left_out
+            self._prompts.is_told = self._hearing.numbers.extension
             self._prompts.hear(event, now_s, project_id=project_id, status=status)
             if self._prompts.n_left_out > n_left_out:
                 self._hearing.complain(

@@ -89,8 +89,8 @@ class HitlRequest:
 
     @property
     def is_pending(self) -> bool:
-        """Open, held, waiting for the connection, or sent."""
-        return self.state in PENDING
+        """Open, held, waiting for the connection, or sent and perhaps not taken yet."""
+        return self.state in PENDING and self.settled_s is None
 
     def as_trait(self) -> dict[str, Any]:
         """One entry of the trait `pending` (docs/messages.md)."""

@@ -8,6 +8,8 @@ sent now, `take_changes` what is to be told. All times are arguments, in seconds
       ▼ └──the server asks again, and nothing ────┘     from any of these: superseded (somebody else's answer counts),
      held       of ours is on its way                   lost (the server says that nobody waits any more)
 
+What came of an answer is concluded from what the task does and asks next, unless the server says it (`is_told`).
+
 ROMA has no reply to an answer, swallows a second one, tells nobody of the first, and repeats an open question every
 30 s. So whatever it repeats is open, whatever we thought; an answer that was acknowledged is never sent again by
 itself; one that was not is sent again once when the link died right after it, and whenever the server asks again.
@@ -15,15 +17,15 @@ itself; one that was not is sent again once when the link died right after it, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ..errors import AnswerError
 from .events import HitlClosed, HitlRequested
-from .hitl import ANSWERABLE, PENDING, Answer, HitlRequest, HitlState
+from .hitl import ANSWERABLE, Answer, HitlRequest, HitlState
 from .model import FINAL, Status
-from .reading import shorten
+from .reading import cut, shorten
 from .remembered_prompts import MOST_CHARACTERS, MOST_OPEN, MOST_SETTLED, Entry, Remembered
 
 INTERVAL_S = 30.0
@@ -33,6 +35,8 @@ RESEND_WITHIN_S = 5.0
 """An answer that was sent so shortly before its link died is sent again without being asked."""
 SETTLING_S = 5.0
 """For so long after an answer a repetition may have been under way already."""
+LONGEST_NAME = 1_000
+"""Characters of what is sent only for the server's log: too long a message is dropped, and its sender with it."""
 REPLANNED = "PostModifiedPlanReview"
 """ROMA's checkpoint of a plan that was made anew because a person wanted it to be."""
 
@@ -45,7 +49,10 @@ _NOT_BEGUN = frozenset({None, Status.PENDING, Status.READY})
 _ON_ITS_WAY = "It is on its way: the server has not acknowledged it yet."
 _NO_LINK = "There is no connection: it is sent as soon as there is one."
 _DIED = "The connection was lost right behind it: it is sent once more."
+_NEVER_KNOWN = "Disconnected before the server acknowledged it: whether it counts is not known."
+_NEVER_SENT = "Disconnected before it could be sent: it was not."
 _NOT_REPEATED = "The server has not repeated it: perhaps nobody waits any more."
+_OUT_OF_SIGHT = "It was acknowledged, and not asked again since; which task asked cannot be seen from here."
 _UNSURE = "Whether the server got it is not known: it is sent again when the server asks again."
 
 
@@ -75,6 +82,8 @@ class Prompts:
     ) -> None:
         self.n_left_out = 0
         """Questions for which there was no room, each time they came."""
+        self.is_told = False
+        """Does the server say who answered, and that nobody will? Then nothing is concluded from what is asked next."""
         self._label = label
         self._silence_s = interval_s + slack_s
         self._resend_within_s = resend_within_s
@@ -126,7 +135,9 @@ class Prompts:
         request, answer = entry.request, entry.request.answer
         match request.state:
             case HitlState.WAITING_LINK:
-                entry.is_due = entry.is_due or now_s - entry.sent_s > self._settling_s
+                is_repeated = now_s - entry.sent_s > self._settling_s
+                entry.is_asked_again |= is_repeated and entry.is_out
+                entry.is_due |= is_repeated and not entry.is_out
             case HitlState.SENT if now_s - entry.acknowledged_s > self._settling_s:
                 assert answer is not None
                 self._reopen(
@@ -146,31 +157,31 @@ class Prompts:
             self.n_left_out += 1
             return
         self._changed[event.request_id] = None
-        before = self._entries.before(entry)
-        if before is not None:
-            self._show_what_came_of(before, entry.request, now_s)
-            if before.is_modified and before.request.state not in PENDING:
-                entry.request = replace(entry.request, previous_id=before.request.request_id)
+        others = self._entries.of_the_same_task(entry)
+        before = _attempt_before(entry.request, others)
+        if not self.is_told:
+            for other in others:
+                self._show_what_came_of(other, now_s, has_new_attempt=other is before)
+        if before is not None and before.is_modified and not before.request.is_pending:
+            before.has_next = True
+            entry.request = replace(entry.request, previous_id=before.request.request_id)
 
-    def _show_what_came_of(self, before: Entry, new: HitlRequest, now_s: float) -> None:
+    def _show_what_came_of(self, entry: Entry, now_s: float, *, has_new_attempt: bool) -> None:
         """A task that asks something new has got an answer, or it would still wait; to what, the attempt may say."""
-        old = before.request
-        if old.state not in PENDING:
+        request = entry.request
+        if not request.is_pending:
             return
-        is_new_attempt = (new.checkpoint or "").startswith(REPLANNED) or (
-            new.checkpoint == old.checkpoint and new.attempt == (old.attempt or 0) + 1 > 1
-        )
-        is_ours = before.n_sent > 0 and before.is_modified
-        if is_new_attempt and not is_ours:
-            before.is_modified = True
-            self._settle(before, HitlState.SUPERSEDED, "Somebody else asked for changes first.", now_s)
-        elif is_new_attempt or old.state is HitlState.SENT:
-            self._settle(before, HitlState.CONFIRMED, None, now_s)
+        is_ours = entry.n_sent > 0 and entry.is_modified
+        if has_new_attempt and not is_ours:
+            self._settle(entry, HitlState.SUPERSEDED, "Somebody else asked for changes first.", now_s)
+            entry.is_modified = True
+        elif has_new_attempt or request.state is HitlState.SENT:
+            self._settle(entry, HitlState.CONFIRMED, None, now_s)
 
     def closed(self, event: HitlClosed, now_s: float) -> None:
         """Our servers: somebody answered, or nobody will. One that is not known, or settled, is passed over."""
         entry = self._entries.get(event.request_id)
-        if entry is None or entry.request.state not in PENDING:
+        if entry is None or not entry.request.is_pending:
             return
         if event.action is None:
             why = f": {shorten(event.reason, 300).rstrip('.')}" if event.reason else ""
@@ -179,9 +190,9 @@ class Prompts:
         if self._label and event.answered_by == self._label:
             self._settle(entry, HitlState.CONFIRMED, None, now_s)
             return
-        entry.is_modified = event.action == "modify"
         who = shorten(event.answered_by, 80) if event.answered_by else "Somebody else"
         self._settle(entry, HitlState.SUPERSEDED, f"{who} answered: {shorten(event.action, 40)}.", now_s)
+        entry.is_modified = event.action == "modify"
 
     # -- a person
 
@@ -219,7 +230,17 @@ class Prompts:
             if entry.request.state is not HitlState.WAITING_LINK or entry.is_due:
                 continue
             entry.is_due = entry.n_sent == 1 and now_s - entry.sent_s <= self._resend_within_s
+            entry.is_out = entry.is_asked_again = False
             self._set(entry, HitlState.WAITING_LINK, _DIED if entry.is_due else _UNSURE)
+
+    def end(self) -> None:
+        """Nothing is heard or sent any more."""
+        self._linked_s = None
+        for entry in self._entries:
+            if entry.request.state is HitlState.WAITING_LINK:
+                why = _NEVER_KNOWN if entry.n_sent else _NEVER_SENT
+                entry.is_due = entry.is_out = False
+                self._set(entry, HitlState.WAITING_LINK, why)
 
     def to_send(self, now_s: float) -> list[Sending]:
         """The answers that are to go out now, each counted as sent; none without a link."""
@@ -228,6 +249,7 @@ class Prompts:
         due = [entry for entry in self._entries if entry.is_due]
         for entry in due:
             entry.is_due, entry.sent_s = False, now_s
+            entry.is_out, entry.is_asked_again = True, False
             entry.n_sent += 1
             self._set(entry, HitlState.WAITING_LINK, _ON_ITS_WAY)
         return [_sending(entry.request) for entry in due]
@@ -236,19 +258,23 @@ class Prompts:
         """The server got the answer."""
         entry = self._sent(request_id)
         if entry is not None:
-            entry.acknowledged_s, entry.is_due = now_s, False
+            entry.acknowledged_s, entry.is_due, entry.is_out = now_s, False, False
             self._set(entry, HitlState.SENT, None)
 
     def not_sent(self, request_id: str) -> None:
         """It was given out to be sent, and others took all the time: it is to go out still."""
         entry = self._sent(request_id)
         if entry is not None:
-            entry.n_sent, entry.is_due = entry.n_sent - 1, True
+            entry.n_sent, entry.is_due, entry.is_out = entry.n_sent - 1, True, False
 
     def unacknowledged(self, request_id: str) -> None:
-        """No acknowledgement came, and the link is still there."""
+        """No acknowledgement came, and the link is still there. What the server asked meanwhile is answered again."""
         entry = self._sent(request_id)
-        if entry is not None and not entry.is_due:
+        if entry is None:
+            return
+        entry.is_out = False
+        entry.is_due |= entry.is_asked_again
+        if not entry.is_due:
             self._set(entry, HitlState.WAITING_LINK, f"The server did not acknowledge it. {_UNSURE}")
 
     def taken(self, request_id: str, now_s: float) -> None:
@@ -270,7 +296,10 @@ class Prompts:
         elif any(sign in words for sign in _SIGNS_OF_LOSS):
             self._settle(entry, HitlState.LOST, said, now_s)
         elif _ASKER_IS_AWAY in words:
-            entry.sent_s = 0.0  # it is under way no more: when the server asks again, it goes out at once
+            entry.sent_s, entry.is_out = (
+                0.0,
+                False,
+            )  # it is under way no more: when the server asks again, it goes out at once
             self._set(entry, HitlState.WAITING_LINK, f"{said} It is sent again when the server asks again.")
         else:
             self._reopen(entry, said)
@@ -297,9 +326,9 @@ class Prompts:
         task has moved on, it has an answer."""
         for entry in self._entries:
             request = entry.request
-            if request.state not in PENDING:
+            if not request.is_pending:
                 continue
-            self._note_status(entry, status_of)
+            is_visible = self._note_status(entry, status_of)
             if self._linked_s is None:
                 continue
             silent_s = now_s - max(request.last_heard_s, self._linked_s)
@@ -307,20 +336,24 @@ class Prompts:
                 continue
             if entry.has_moved:
                 self._settle_by_its_run(entry, now_s)
+            elif request.state is HitlState.SENT and not is_visible and silent_s > 2 * self._silence_s:
+                self._settle(entry, HitlState.SENT, _OUT_OF_SIGHT, now_s)
             elif request.state is HitlState.OPEN and request.why is None and silent_s > 2 * self._silence_s:
                 self._set(entry, HitlState.OPEN, _NOT_REPEATED)
 
-    def _note_status(self, entry: Entry, status_of: StatusOf) -> None:
+    def _note_status(self, entry: Entry, status_of: StatusOf) -> bool:
+        """Can its task be seen?"""
         request = entry.request
         if request.project_id is None or request.task_id is None:
-            return
+            return False
         status = status_of(request.project_id, request.task_id)
         if status is None:
-            return
+            return False
         if entry.status in _NOT_BEGUN:  # the question overtook the frame
             entry.status = status
         if status != entry.status or status in FINAL:
             entry.has_moved = True
+        return True
 
     def _settle_by_its_run(self, entry: Entry, now_s: float) -> None:
         if entry.request.state is HitlState.SENT:
@@ -343,13 +376,15 @@ class Prompts:
         return entry
 
     def _reopen(self, entry: Entry, why: str) -> None:
-        entry.n_sent, entry.is_due, entry.is_modified = 0, False, False
+        entry.n_sent, entry.is_due, entry.is_out, entry.is_modified = 0, False, False, False
         entry.request = replace(entry.request, answer=None, settled_s=None)
         self._set(entry, HitlState.OPEN, f"{why} Answer again.")
 
     def _settle(self, entry: Entry, state: HitlState, why: str | None, now_s: float) -> None:
-        entry.is_due = False
-        entry.request = replace(entry.request, settled_s=now_s)
+        """An answer of ours that never went out was none."""
+        answer = entry.request.answer if entry.n_sent else None
+        entry.is_due = entry.is_out = False
+        entry.request = replace(entry.request, settled_s=now_s, answer=answer)
         self._set(entry, state, why)
 
     def _set(self, entry: Entry, state: HitlState, why: str | None, answer: Answer | None = None) -> None:
@@ -364,6 +399,26 @@ _SIGNS_OF_LOSS = ("no such request is open", "it was lost", "the run was stopped
 """In our servers' words, for a question that nobody waits for."""
 
 
+def _attempt_before(new: HitlRequest, others: Iterable[Entry]) -> Entry | None:
+    """The question to which "modify" was the answer that `new` came of. `others` are of the same task, the newest
+    first.
+
+    One that was answered so comes before one of which that is only concluded; where two may be meant, none is.
+    """
+    able = [other for other in others if not other.has_next and _can_follow(new, other.request)]
+    asked_for = [other for other in able if other.is_modified]
+    if asked_for:
+        return asked_for[0]
+    pending = [other for other in able if other.request.is_pending]
+    return pending[0] if len(pending) == 1 else None
+
+
+def _can_follow(new: HitlRequest, old: HitlRequest) -> bool:
+    if (new.checkpoint or "").startswith(REPLANNED):
+        return "Plan" in (old.checkpoint or "")
+    return new.checkpoint == old.checkpoint and new.attempt == (old.attempt or 0) + 1 > 1
+
+
 def _sending(request: HitlRequest) -> Sending:
     """As ROMA's own page answers: checkpoint and task are for its log."""
     answer = request.answer
@@ -372,8 +427,8 @@ def _sending(request: HitlRequest) -> Sending:
         "request_id": request.request_id,
         "action": answer.action,
         "modification_instructions": answer.instructions,
-        "checkpoint_name": request.checkpoint,
-        "node_id": request.task_id,
+        "checkpoint_name": cut(request.checkpoint, LONGEST_NAME),
+        "node_id": cut(request.task_id, LONGEST_NAME),
     }
     return Sending(request.request_id, {key: value for key, value in fields.items() if value is not None})
 

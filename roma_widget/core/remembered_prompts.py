@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .events import HitlRequested
-from .hitl import PENDING, HitlRequest
+from .hitl import HitlRequest
 
 MOST_OPEN = 1_000
 MOST_SETTLED = 1_000
@@ -27,6 +27,10 @@ class Entry:
     n_sent: int = 0
     """How often its present answer was sent."""
     is_due: bool = False
+    is_out: bool = False
+    """It was given out to be sent, and nothing has come back."""
+    is_asked_again: bool = False
+    """The server has asked again while it was out."""
     acknowledged_s: float = 0.0
     status: str | None = None
     """Of its task while the server asks."""
@@ -34,6 +38,8 @@ class Entry:
     """Its task has had another status since the server last asked."""
     is_modified: bool = False
     """Somebody asked for changes: what the task asks next is a new attempt."""
+    has_next: bool = False
+    """That new attempt has come."""
 
 
 class Remembered:
@@ -83,20 +89,21 @@ class Remembered:
         self._characters += size
         return entry
 
-    def before(self, entry: Entry) -> Entry | None:
-        """The question before, of the same task. Ids repeat across projects: without one it cannot be told."""
+    def of_the_same_task(self, entry: Entry) -> list[Entry]:
+        """The others, the newest first. Ids repeat across projects: without one none can be told."""
         request = entry.request
         if request.task_id is None or request.project_id is None:
-            return None
+            return []
         place = (request.project_id, request.task_id)
-        for other in reversed(self._entries.values()):
-            if other is not entry and (other.request.project_id, other.request.task_id) == place:
-                return other
-        return None
+        return [
+            other
+            for other in reversed(self._entries.values())
+            if other is not entry and (other.request.project_id, other.request.task_id) == place
+        ]
 
     def _make_room(self, size: int) -> bool:
         """For one more of so many characters: what is settled goes, the oldest first, and never what is pending."""
-        settled = [entry for entry in self if entry.request.state not in PENDING]
+        settled = [entry for entry in self if not entry.request.is_pending]
         n_pending = len(self._entries) - len(settled)
         pending_size = self._characters - sum(entry.size for entry in settled)
         if n_pending >= self._most_open or (n_pending and pending_size + size > self._most_characters):

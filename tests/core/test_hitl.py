@@ -135,6 +135,11 @@ class TestAnswering:
             "node_id": "root",
         }
 
+    def test_a_checkpoint_and_a_task_with_long_names_are_cut_for_the_servers_log(self) -> None:
+        prompts = linked(question(checkpoint="c" * 10**6, task_id="t" * 10**6))
+        (sending,) = answered(prompts)
+        assert max(map(len, sending.argument.values())) <= 1_000
+
     def test_the_second_answer_is_refused_with_what_the_first_was(self) -> None:
         prompts = linked()
         answered(prompts)
@@ -220,6 +225,28 @@ class TestTheLink:
         prompts.hear(question(), 41.0)
         assert sent(prompts, 41.0) == ["r1"]
 
+    def test_while_its_acknowledgement_may_still_come_it_is_not_sent_again(self) -> None:
+        prompts = linked()
+        answered(prompts, at_s=10.0)
+        prompts.hear(question(), 16.0)
+        assert sent(prompts, 16.0) == []
+        prompts.unacknowledged("r1")
+        assert sent(prompts, 30.0) == ["r1"]
+        prompts.hear(question(), 46.0)
+        prompts.acknowledged("r1", 49.0)
+        assert sent(prompts, 49.0) == []
+        assert state(prompts) == "sent"
+
+    @pytest.mark.parametrize("is_out", [False, True])
+    def test_what_was_not_sent_when_all_ends_says_so(self, is_out: bool) -> None:
+        prompts = linked()
+        prompts.answer("r1", APPROVE)
+        if is_out:
+            prompts.to_send(1.0)
+        prompts.end()
+        assert ("not known" if is_out else "it was not") in str(prompts.get("r1").why)
+        assert sent(prompts, 2.0) == []
+
     def test_what_could_not_go_out_for_others_goes_out_next(self) -> None:
         prompts = linked()
         answered(prompts)
@@ -234,7 +261,6 @@ class TestWhatBecameOfIt:
             ("PLAN_DONE", 0.0, 36.0, "confirmed"),
             ("PLAN_DONE", 0.0, 34.0, "sent"),  # it may ask again yet
             ("RUNNING", 0.0, 3600.0, "sent"),  # nothing moved
-            (None, 0.0, 3600.0, "sent"),  # nothing is known of it
         ],
     )
     def test_confirmed_when_it_asks_no_more_and_the_task_moves_on(
@@ -300,6 +326,64 @@ class TestWhatBecameOfIt:
         prompts.hear(question("r3"), 1.0)  # of a project that is not known: no sign of anything
         assert state(prompts) == "open"
         assert prompts.get("r2").previous_id is None
+
+    @pytest.mark.parametrize("is_told", [False, True])
+    def test_of_two_open_questions_the_one_that_was_to_be_modified_has_the_new_attempt(
+        self, is_told: bool
+    ) -> None:
+        other = question("r2", checkpoint="PostRePlanGeneration")
+        prompts = linked(question(), other)
+        prompts.is_told = is_told
+        answered(prompts, MODIFY)
+        prompts.acknowledged("r1", 10.1)
+        if is_told:
+            prompts.taken("r1", 10.2)
+        again = question("r3", checkpoint="PostModifiedPlanReview_Attempt_0", attempt=0)
+        prompts.hear(again, 12.0, project_id="p1")
+        assert [state(prompts, f"r{n}") for n in (1, 2, 3)] == ["confirmed", "open", "open"]
+        assert prompts.get("r3").previous_id == "r1"
+        prompts.hear(question("r4", checkpoint="PostModifiedPlanReview"), 13.0, project_id="p1")
+        assert (
+            prompts.get("r4").previous_id is None
+        )  # r1 has its next attempt, and of the others two may be meant
+        assert [state(prompts, f"r{n}") for n in (2, 3)] == ["open", "open"]
+
+    def test_who_is_told_of_answers_concludes_none(self) -> None:
+        prompts = linked()
+        prompts.is_told = True
+        prompts.hear(question("r2", attempt=2), 12.0, project_id="p1")
+        assert state(prompts) == "open"
+        assert prompts.get("r2").previous_id is None
+
+    @pytest.mark.parametrize("action", [None, "approve"])
+    def test_an_answer_that_was_held_or_never_went_out_is_not_reported_as_given(
+        self, action: str | None
+    ) -> None:
+        prompts = linked(question(), question("r2", task_id="root.2"))
+        prompts.link_lost(1.0)
+        prompts.hold("r1", "not on Fridays", MODIFY)
+        prompts.answer("r2", APPROVE)
+        for request_id in ("r1", "r2"):
+            prompts.closed(HitlClosed(request_id, action, "Ann"), 2.0)
+            assert prompts.get(request_id).answer is None
+
+    @pytest.mark.parametrize("project_id", [None, "p1"])
+    def test_acknowledged_for_a_task_that_cannot_be_seen_it_is_pending_no_more(
+        self, project_id: str | None
+    ) -> None:
+        prompts = Prompts(most_open=1)
+        prompts.link_up(0.0)
+        prompts.hear(question(), 0.0, project_id=project_id)
+        answered(prompts)
+        prompts.acknowledged("r1", 10.1)
+        prompts.look(lambda *_: None, 60.0)
+        assert prompts.get("r1").is_pending
+        prompts.look(lambda *_: None, 71.0)
+        request = prompts.get("r1")
+        assert (request.state, request.is_pending) == ("sent", False)
+        assert "cannot be seen" in str(request.why)
+        prompts.hear(question(), 75.0)
+        assert state(prompts) == "open"  # the server asks again
 
     def test_another_question_of_the_task_confirms_an_approval(self) -> None:
         prompts = linked()

@@ -182,5 +182,7 @@ class Runs:
     async def _awaited(self, project: Project, living: _Living, result: Any) -> None:
         living.loop, living.task = asyncio.get_running_loop(), asyncio.current_task()
         if project.is_stopped:  # before there was anything to cancel
+            if inspect.iscoroutine(result):
+                result.close()  # else Python complains that it was never awaited
             raise RunStopped(STOPPED)
         await result

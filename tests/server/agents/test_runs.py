@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -99,6 +100,24 @@ def test_a_coroutine_is_cancelled_when_it_is_stopped(host: Desk) -> None:
     assert isinstance(ended.wait(), asyncio.CancelledError)
     assert record.fields["status"] == "stopped"
     assert host.node(Project(host, record), "root")["status"] == "CANCELLED"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_that_is_stopped_before_it_begins_is_closed(host: Desk) -> None:
+    made: list[Coroutine[Any, Any, None]] = []
+
+    async def run() -> None:
+        raise AssertionError("it was stopped before")
+
+    def begin(project: Project, goal: str, options: object) -> Coroutine[Any, Any, None]:
+        runs.stop(project.record)
+        made.append(run())
+        return made[0]
+
+    runs, ended = Runs(host, begin), Ended()
+    runs.start("Survey of X", on_end=ended)
+    assert isinstance(ended.wait(), RunStopped)
+    assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 
 
 def test_a_function_hears_of_its_stop_with_its_next_report(host: Desk) -> None:
