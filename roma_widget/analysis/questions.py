@@ -44,8 +44,8 @@ def ledger(requests: Iterable[HitlRequest]) -> pd.DataFrame:
     - waited_s: float64, seconds from `asked` to `answered`; from when it was heard where the server does not say when
       it asked, or says a time after the answer (its clock is ahead).
 
-    What was answered here is NA for a question that was not, also where somebody else did or the
-    answer is held. Example:
+    What was answered here is NA for a question that was not, also where somebody else was before us or the answer is
+    held; of an answer that was sent and came second `state` is "superseded". Example:
     `ledger(requests).groupby("action").waited_s.median()`
     """
     import pandas as pd

@@ -20,6 +20,8 @@ from ..errors import AnswerError
 from .cells import context_for_later
 
 ON_ANSWER_S = 5.0
+MOST_OVERDUE = 8
+"""Calls of a person's function that have not ended: with more of them no further one is made."""
 SENT_WITHIN_S = 5.0
 """For so long code that answers waits for the server's word, if there is a connection: a script may end behind it."""
 _log = logging.getLogger("roma_widget.hitl")
@@ -89,6 +91,7 @@ class Answering:
         self._on_answer: tuple[OnAnswer, contextvars.Context] | None = None
         self._under_way: set[str] = set()
         self._delivering: set[asyncio.Task[HitlRequest]] = set()
+        self._overdue: set[Future[Any]] = set()
 
     def ask_before(self, on_answer: OnAnswer | None) -> None:
         """Have this function see every answer before it is sent. Called where it was written: from any thread."""
@@ -146,16 +149,26 @@ class Answering:
         self, request: HitlRequest, answer: Answer, fn: OnAnswer, context: contextvars.Context
     ) -> Answer:
         """The answer as the person's function leaves it. Raises `Held`."""
-        shown = self._shown_as(request)
-        called = _in_a_thread(lambda: context.copy().run(_called, fn, shown, answer))
-        try:
-            said, why = await asyncio.wait_for(asyncio.wrap_future(called), ON_ANSWER_S)
-        except TimeoutError:
-            said, why = None, f"on_answer took longer than {ON_ANSWER_S:g} s."
+        said, why = await self._said_before(request, answer, fn, context)
         if why is None:
             return said or answer
         await self._here().hold(request.request_id, why, answer.action, answer.instructions, answer.via)
         raise Held(f"The answer ({answer.action}) is held and was not sent: {why} Answer again to send it.")
+
+    async def _said_before(
+        self, request: HitlRequest, answer: Answer, fn: OnAnswer, context: contextvars.Context
+    ) -> tuple[Answer | None, str | None]:
+        """(the changed answer, why it is to be held)."""
+        self._overdue = {each for each in self._overdue if not each.done()}
+        if len(self._overdue) >= MOST_OVERDUE:
+            return None, f"on_answer was not called: {MOST_OVERDUE} earlier calls of it have not ended."
+        shown = self._shown_as(request)
+        called = _in_a_thread(lambda: context.copy().run(_called, fn, shown, answer))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(called), ON_ANSWER_S)
+        except TimeoutError:
+            self._overdue.add(called)
+            return None, f"on_answer took longer than {ON_ANSWER_S:g} s."
 
 
 def _called(fn: OnAnswer, request: object, answer: Answer) -> tuple[Answer | None, str | None]:

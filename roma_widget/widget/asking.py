@@ -47,7 +47,9 @@ def question_text(request: HitlRequest) -> str:
     found = review(request.data_json)
     lines = [f"{place}{attempt}", request.message or "", *_reviewed(found)]
     text = "\n".join(line for line in lines if line)
-    return _plain(shorten(text, LONGEST_SHOWN))
+    if len(text) > LONGEST_SHOWN:
+        text = f"{shorten(text, LONGEST_SHOWN)}\n(cut: {len(text):,} characters; all of them are in request.data)"
+    return _plain(text)
 
 
 def _reviewed(found: Review) -> list[str]:

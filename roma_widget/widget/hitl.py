@@ -110,8 +110,8 @@ class Hitl:
 
         `timeout` in seconds, None waits as long as the run does, 0 only looks. With `prompt` it is printed, and the
         answer is read with `input()`, which works wherever a cell may ask: a (approve), m (modify), x (abort); the end
-        of the input or an interrupt leave it open. Raises WaitTimeout, NotLive (disconnected, or the shown run ended
-        meanwhile), ConnectError (the server cannot be reached). Example: `m.hitl.next(timeout=60).approve()`
+        of the input or an interrupt leave it open. Raises WaitTimeout, NotLive (disconnected, or the shown run has
+        ended), ConnectError (the server cannot be reached). Example: `m.hitl.next(timeout=60).approve()`
         """
         question: Question = self._io.result(self.awaited(timeout))
         if prompt:
@@ -147,7 +147,6 @@ class Hitl:
             raise WaitTimeout(f"Waited {timeout:g} s for a question; {self._here().describe()}.") from None
 
     async def _asked(self) -> HitlRequest:
-        has_run = False
         while True:
             session = self._here()
             heard = session.wakes
@@ -155,9 +154,8 @@ class Hitl:
                 return request
             session.raise_if_hopeless()
             outcome = session.snapshot.outcome
-            if has_run and outcome in OUTCOMES_OF_AN_ENDED_RUN:
+            if outcome in OUTCOMES_OF_AN_ENDED_RUN:
                 raise NotLive(f"The run has ended ({outcome.replace('_', ' ')}) and asks nothing any more.")
-            has_run = has_run or outcome in ("running", "stalled")
             await session.news_since(heard)
 
     def _oldest(self, session: Questions) -> HitlRequest | None:
@@ -200,10 +198,12 @@ class Hitl:
         """Have `fn(request)` answer without a person: it gives "approve", "abort", ("modify", "text"), or None, which
         leaves it to the person.
 
-        It is asked once for each question, also for those that are open already, in the thread of `m.on`. After
-        `limit` automatic answers it is asked no more, and further questions wait for a person. That, and what it
-        raises, is an "error" in `m.events()`. A later policy takes its place; None ends it. Nothing is ever answered
-        without one. In the ledger `via` is "policy". Gives `fn`: it is a decorator. Raises NotLive, ValueError.
+        It is asked once for each question, also for those that are open already, in the thread of `m.on`; one that the
+        server asks again after its answer waits for a person. After `limit` automatic answers (also those that `fn`
+        gives with `request.approve()` itself) it is asked no more, and further questions wait for a person. All that,
+        and what it raises, is an "error" in `m.events()`. A later policy takes its place; None ends it. Nothing is
+        ever answered without one. In the ledger `via` is "policy". Gives `fn`: it is a decorator. Raises NotLive,
+        ValueError.
         Example: `m.hitl.policy(lambda r: "approve" if r.checkpoint == "PlanReview" else None, limit=10)`
         """
         if fn is not None and not callable(fn):

@@ -30,7 +30,13 @@ class Policy:
         self._has_said = False
 
     def __call__(self, question: Question) -> None:
-        if self.is_over or question.request_id in self._asked or question.state not in ANSWERABLE:
+        if self.is_over or question.state not in ANSWERABLE:
+            return
+        if question.request_id in self._asked:
+            self._fail(
+                "policy",
+                f"Question {question.request_id[:40]} came again and waits: {question.why or 'open'}",
+            )
             return
         if self._n_given >= self._limit:
             self._say_that_it_was_enough()
@@ -48,6 +54,8 @@ class Policy:
             return
         if said is not None and not self.is_over:
             self._answer(question, *said)
+        elif question.answer is not None and question.answer.via == "python":
+            self._n_given += 1  # it has answered by itself
 
     def _answer(self, question: Question, action: str, instructions: str | None) -> None:
         try:

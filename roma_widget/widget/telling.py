@@ -67,7 +67,8 @@ class Telling:
         - "task_selected": `fn(task)` for each task that is newly selected, here or in the browser.
         - "stage_opened": `fn(task, stage)` when a person opens a stage in the browser. (The view has none yet.)
         - "hitl_request": `fn(request)` for each question once, also for those that are open already.
-        - "hitl_answered": `fn(request)` when an answer to it was sent, by whoever it was; `request.answer`.
+        - "hitl_answered": `fn(request)` when an answer to it was sent, by whoever it was; `request.answer` is ours,
+          None where only that of somebody else is known of (`request.why`).
         - "connection": `fn(connection)`, the new `m.connection`, each time that it changes.
         - "run_finished": `fn(snapshot)` when the shown run ends; `snapshot.outcome`.
         - "error": `fn(sentence)` for each row "error" of `m.events()`.

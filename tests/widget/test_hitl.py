@@ -167,6 +167,27 @@ def test_on_answer_that_takes_too_long_holds_and_says_nothing_later(
     assert m.sent == [("r1", "approve", None, "button")]
 
 
+def test_of_an_on_answer_that_never_ends_only_so_many_are_called(
+    m: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "ON_ANSWER_S", 0.01)
+    monkeypatch.setattr(answering, "MOST_OVERDUE", 2)
+    may_end, calls = threading.Event(), list[str]()
+
+    def stuck(request: Any, answer: Answer) -> None:
+        calls.append(request.request_id)
+        may_end.wait(10)
+
+    m.hitl.on_answer(stuck)
+    m.ask("r1")
+    for why in ("took longer", "took longer", "2 earlier calls of it have not ended"):
+        with pytest.raises(AnswerError, match=why):
+            m.hitl.next(0).approve()
+    may_end.set()
+    assert calls == ["r1", "r1"]
+    assert m.sent == []
+
+
 def test_while_on_answer_runs_the_question_cannot_be_answered_again(m: Monitor) -> None:
     may_end = threading.Event()
     m.hitl.on_answer(lambda request, answer: may_end.wait(10) and None)
@@ -277,6 +298,29 @@ def test_a_policy_that_raises_asks_the_person_and_is_not_asked_twice(m: Monitor)
     assert "KeyError: 'no idea' (question r1 waits)" in m.failures[0][1]
 
 
+def test_a_question_that_comes_again_after_the_policys_answer_waits_and_says_so(m: Monitor) -> None:
+    m.hitl.policy(lambda request: "approve")
+    m.ask("r1")
+    m.caught_up()
+    m.ask("r1", at_s=200.0)
+    m.caught_up()
+    assert (len(m.sent), m.state("r1")) == (1, "open")
+    [(name, sentence)] = m.failures
+    assert name == "policy"
+    assert "Question r1 came again and waits: Your answer (approve) was acknowledged" in sentence
+
+
+def test_answers_that_a_policy_gives_by_itself_count(m: Monitor) -> None:
+    def answer(request: Any) -> None:
+        request.approve()
+
+    m.hitl.policy(answer, limit=1)
+    m.ask("r1", "r2")
+    m.caught_up()
+    assert [m.state(each) for each in ("r1", "r2")] == ["sent", "open"]
+    assert "has given its 1 answer" in m.failures[0][1]
+
+
 @pytest.mark.parametrize(
     ("fn", "limit"), [("approve", 5), (print, 0), (print, -1), (print, True), (print, 2.0)]
 )
@@ -318,7 +362,10 @@ def test_next_ends_when_the_run_does_or_the_session(m: Monitor) -> None:
         m.change(snapshot=Snapshot(outcome="with_failures"))
         with pytest.raises(NotLive, match=r"The run has ended \(with failures\)"):
             waiting.result(10)
-        waiting = pool.submit(m.hitl.next)  # of a run that had ended: another one may begin
+        with pytest.raises(NotLive, match="has ended"):  # also when it had before
+            m.hitl.next()
+        m.change(snapshot=Snapshot(outcome="running"))
+        waiting = pool.submit(m.hitl.next)
         eventually(lambda: len(m._session._news._waiters))  # type: ignore[attr-defined]
         m.change(is_closed=True)
         with pytest.raises(NotLive, match="closed"):
@@ -394,7 +441,8 @@ def test_a_question_is_printed_bounded_and_without_control_characters(m: Monitor
     m.ask("r1", message="\x1b[2J<b>\u0007", data={"x": "y" * 5_000_000}, checkpoint=None, task_id=None)
     text = question_text(m.hitl.next(0))
     assert text.startswith("A question, attempt 1\n�[2J<b>�\n")
-    assert len(text) <= 4_000
+    assert len(text) <= 4_100
+    assert text.endswith("all of them are in request.data)")
 
 
 # -- the ledger and the code
