@@ -6,13 +6,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 from ..core import wire
-from ..core.events import GraphUpdate, NodeTrace, Payload
+from ..core.events import GraphUpdate, HitlClosed, HitlRequested, NodeTrace, Payload
 from ..core.history import History
 from ..core.log import EventLog
 from ..core.model import Trace
+from ..core.prompts import Prompts
 from ..core.state import State, apply
 from ..core.traces import read_node_trace
 from ..errors import ArchiveError
@@ -48,8 +50,11 @@ class _Run:
 
 
 def _sources(capture: Capture) -> Iterator[Source]:
-    """One for each project, the one that was current last at the end. Times without a zone count as UTC."""
-    state, texts, runs = State(), wire.NO_FRAME, dict[str, _Run]()
+    """One for each project, the one that was current last at the end. Times without a zone count as UTC.
+
+    Who answered was not recorded: what became of questions is concluded from what their tasks did.
+    """
+    state, texts, runs, prompts = State(), wire.NO_FRAME, dict[str, _Run](), Prompts()
     began_s: float | None = None
     for moment in capture.moments:
         if not isinstance(moment, Broadcast):
@@ -70,6 +75,12 @@ def _sources(capture: Capture) -> Iterator[Source]:
             known = state.projects.get(project_id)
             run.history.note(known, changes, now_s, moment.at_s)
             run.log.note(event, changes, before, known, now_s)
+        prompts.link_up(began_s or 0.0)
+        if isinstance(event, HitlRequested):
+            _hear(prompts, event, state, now_s)
+        elif isinstance(event, HitlClosed):
+            prompts.closed(event, now_s)
+        prompts.look(partial(_status, state), now_s)
     for project_id, run in runs.items():
         steps = [
             SourceStep(step.time_us, step.heard_s, step.project, versions, is_exact)
@@ -83,8 +94,26 @@ def _sources(capture: Capture) -> Iterator[Source]:
                 traces=_traces(capture, project_id),
                 rows=excerpt.rows,
                 rows_dropped=excerpt.dropped,
+                questions=[each for each in prompts.all() if each.project_id in (None, project_id)],
                 has_forgotten=run.history.has_forgotten,
             )
+
+
+def _hear(prompts: Prompts, event: HitlRequested, state: State, now_s: float) -> None:
+    """Of the running project that has its task, where there is one only."""
+    task_id = event.task_id or ""
+    running = (id for id, known in state.projects.items() if known.project.status in ("running", None))
+    having = [project_id for project_id in running if _status(state, project_id, task_id) is not None]
+    project_id = event.project_id or (having[0] if len(having) == 1 else None)
+    status = None if project_id is None else _status(state, project_id, task_id)
+    prompts.hear(event, now_s, project_id=project_id, status=status)
+    prompts.note_zone(lambda stamp: stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))
+
+
+def _status(state: State, project_id: str, task_id: str) -> str | None:
+    known = state.projects.get(project_id)
+    task = None if known is None else known.tasks.get(task_id)
+    return None if task is None else task.status
 
 
 def _traces(capture: Capture, project_id: str) -> dict[str, Trace]:
