@@ -1,8 +1,7 @@
-// What anywidget calls. The trait `shows` says which view it is; a monitor has none.
+// What anywidget calls for a monitor. A comparison has a bundle of its own: compare/index.ts.
 
 import { h, render as renderPreact } from "preact";
 import { App } from "./app";
-import { mountComparison } from "./compare/mount";
 import type { WidgetModel } from "./kernel";
 import { Mounted } from "./mount";
 import { View } from "./view";
@@ -17,8 +16,7 @@ function initialize(): void {}
 
 function render({ model, el }: RenderProps): () => void {
   const mounted = new Mounted(el);
-  if (model.get("shows") === "comparison") mountComparison(model, mounted);
-  else mountRun(model, mounted);
+  mountRun(model, mounted);
   return () => mounted.close();
 }
 

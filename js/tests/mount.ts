@@ -1,6 +1,7 @@
 // A mounted view in a document without pixels: frames are drawn when a test says so; thirty texts nobody should trust.
 
 import { afterEach, beforeEach, expect, vi } from "vitest";
+import comparison from "../src/compare/index";
 import widget from "../src/index";
 import { FakeModel } from "./make";
 
@@ -65,7 +66,8 @@ afterEach(() => {
 export function mount(model = new FakeModel()) {
   const el = document.createElement("div");
   document.body.append(el);
-  const unmount = widget.render({ model, el });
+  const { render } = model.get("shows") === "comparison" ? comparison : widget;
+  const unmount = render({ model, el });
   return { model, el, unmount, root: el.querySelector<HTMLElement>(".roma-widget") as HTMLElement };
 }
 

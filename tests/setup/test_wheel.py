@@ -14,7 +14,9 @@ import pytest
 
 from tests.setup.sources import copy_sources
 
-BUNDLE = {"roma_widget/static/widget.js", "roma_widget/static/widget.css"}
+BUNDLE = {
+    f"roma_widget/static/{name}" for name in ("widget.js", "widget.css", "comparison.js", "comparison.css")
+}
 
 # Building runs npm and pip in empty environments, installing takes all dependencies.
 pytestmark = pytest.mark.timeout(600)
@@ -105,7 +107,7 @@ import json
 from importlib.resources import files
 import roma_widget
 package = files("roma_widget")
-bundle = [package / "static" / name for name in ("widget.js", "widget.css")]
+bundle = [package / "static" / name for name in ("widget.js", "widget.css", "comparison.js", "comparison.css")]
 print(json.dumps({"file": roma_widget.__file__, "bytes": [len(part.read_bytes()) for part in bundle]}))
 """
     found = json.loads(run([str(scripts / "python"), "-c", look], cwd=tmp_path).stdout)
