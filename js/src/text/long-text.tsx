@@ -22,7 +22,7 @@ export function LongText({ text, places = NONE, chars = 0, current = null }: Lon
   const body = useRef<HTMLPreElement>(null);
   const parts = useMemo(() => pieces(text), [text]);
   useLayoutEffect(() => {
-    if (current !== null) body.current?.querySelector("[data-current]")?.scrollIntoView({ block: "center" });
+    if (current !== null) body.current?.querySelector("[data-current]")?.scrollIntoView({ block: "nearest" });
   }, [current, text]);
   return useMemo(
     () => (

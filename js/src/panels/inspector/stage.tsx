@@ -1,7 +1,7 @@
 // The open stage: which attempt it was and what it cost, who worked with what, and its texts as blocks.
 
 import { useState } from "preact/hooks";
-import { count, duration, size, UNKNOWN } from "../../format";
+import { count, duration, size, timeOfDay, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
 import { LongText } from "../../text/long-text";
 import type { Match } from "../../trace/finding";
@@ -26,12 +26,14 @@ interface OpenStageProps {
 export function OpenStage({ view, task, row, matches, current }: OpenStageProps) {
   const { stage } = row;
   const facts = [
+    ["Status", statusWords(row)],
     ["Agent", stage.agent],
     ["Adapter", stage.adapter],
     ["Model", stage.model],
+    ["Started", timeOfDay(stage.started, true)],
+    ["Cost", stage.cost_usd === null ? null : `$${Number(stage.cost_usd.toPrecision(3))}`],
   ].filter(([, value]) => value !== null);
   const texts = TEXTS.filter(([name]) => view.traces.text(stage, name) !== null);
-  const cost = stage.cost_usd === null ? "" : ` · $${stage.cost_usd.toPrecision(2)}`;
   return (
     <section aria-label={row.name}>
       <div class="rw-stage-head">
@@ -42,22 +44,9 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
         <span class="rw-grow" />
         <span class="rw-quiet">
           tokens in {count(stage.prompt_tokens)} · out {count(stage.completion_tokens)}
-          {cost}
         </span>
         <span>{duration(row.duration_ms)}</span>
       </div>
-      <dl class="rw-section rw-kv">
-        {facts.map(([name, value]) => (
-          <div key={name} class="rw-kv-wide">
-            <dt>{name}</dt>
-            <dd dir="auto">{value}</dd>
-          </div>
-        ))}
-        <div class="rw-kv-wide">
-          <dt>Status</dt>
-          <dd dir="auto">{statusWords(row)}</dd>
-        </div>
-      </dl>
       {texts.length === 0 && <p class="rw-trace-note rw-quiet">The server keeps no texts of this stage.</p>}
       {texts.map(([name, title]) => (
         <Block
@@ -71,6 +60,20 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
           current={current?.stage === stage && current.name === name ? current.at : null}
         />
       ))}
+      <section class="rw-section rw-block">
+        <h4 class="rw-block-name">
+          <i class="rw-icon" />
+          <b>Parameters</b>
+        </h4>
+        <dl class="rw-kv">
+          {facts.map(([name, value]) => (
+            <div key={name} class="rw-kv-wide">
+              <dt>{name}</dt>
+              <dd dir="auto">{value}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
     </section>
   );
 }

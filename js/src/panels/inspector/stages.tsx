@@ -67,7 +67,11 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               tabIndex={at === Math.max(0, openAt) ? 0 : -1}
               onClick={() => view.openStage(task.id, isOpen ? null : stage.seq)}
             >
-              <span class="rw-stage-name" style={{ paddingInlineStart: 8 * row.depth }} title={row.name}>
+              <span
+                class="rw-stage-name"
+                style={{ paddingInlineStart: `${8 * row.depth}px` }}
+                title={row.name}
+              >
                 <Glyph status={STATUS[row.state]} />
                 <bdi>{row.name}</bdi>
               </span>
