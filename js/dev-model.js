@@ -1,6 +1,7 @@
 // A fake kernel for dev.html: a widget model that holds a generated run and speaks docs/messages.md.
 
 import { answered, questionOf, questions } from "/dev-questions.js";
+import { traceReply } from "/dev-traces.js";
 import widget from "/static/widget.js";
 
 const params = new URLSearchParams(location.search);
@@ -589,6 +590,23 @@ export const model = {
         const body = message.what === "times" ? { times: TIMES, n: TIMES.length } : runAt(message.at);
         emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, json(body));
       }, 20);
+    if (message.type === "ask" && (message.what === "trace" || message.what === "stage")) {
+      const reply = traceReply(
+        message,
+        tasks.find(({ id }) => id === message.task),
+      );
+      if (reply === null) return;
+      const [error, body] = reply;
+      setTimeout(
+        () =>
+          emit(
+            "msg:custom",
+            { type: "reply", rid: message.rid, ok: error === null, error },
+            body === null ? [] : json(body),
+          ),
+        40,
+      );
+    }
     if (message.type === "ask" && message.what === "task") {
       const wanted = tasks.find(({ id }) => id === message.task);
       const done = wanted.status === "DONE";

@@ -1,7 +1,7 @@
 // Serves dev.html with the built bundle on the loopback: `npm run dev`, then open the address it prints.
 // The page takes ?n=15|1000|10000 &theme=light|dark &state=live|polling|… &outcome=stalled &gone=1 &select=<id>,
 // &past=0 &thinned=1 &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1,
-// and of questions what dev-questions.js says.
+// of questions what dev-questions.js says, of traces what dev-traces.js says.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
@@ -11,6 +11,7 @@ const files = {
   "/": here("dev.html"),
   "/dev-model.js": here("dev-model.js"),
   "/dev-questions.js": here("dev-questions.js"),
+  "/dev-traces.js": here("dev-traces.js"),
   "/static/widget.js": here("../roma_widget/static/widget.js"),
   "/static/widget.css": here("../roma_widget/static/widget.css"),
 };

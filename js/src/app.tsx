@@ -5,7 +5,7 @@ import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Graph } from "./graph/graph";
 import { Corner } from "./panels/corner";
 import { Header, ProgressBar } from "./panels/header";
-import { Inspector } from "./panels/inspector";
+import { Inspector } from "./panels/inspector/inspector";
 import { Notices } from "./panels/notices";
 import { NoTasks } from "./panels/pages";
 import { QuestionTray } from "./panels/questions/tray";

@@ -30,6 +30,7 @@ import {
   readTimes,
 } from "./read";
 import { applyDelta, applySnapshot, EMPTY, type RunState } from "./state";
+import { readStageTexts, readTrace, type Trace } from "./trace/read";
 
 /** No word for this long while a beat comes every 2 s: the kernel is gone. Nobody beats for what is still (`isStill`). */
 export const GONE_AFTER_MS = 6_000;
@@ -143,6 +144,16 @@ export class Kernel {
   /** The whole texts of one task; throws an Error with one sentence. */
   async ask(task: string): Promise<TaskDetail> {
     return this.#answer((rid) => ({ type: "ask", rid, what: "task", task }), readTaskDetail);
+  }
+
+  /** What happened inside one task; throws an Error with one sentence. */
+  async askTrace(task: string): Promise<Trace> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "trace", task }), readTrace);
+  }
+
+  /** The whole texts of one stage of the trace that was told last; throws an Error with one sentence. */
+  async askStage(task: string, seq: number): Promise<NonNullable<ReturnType<typeof readStageTexts>>> {
+    return this.#answer((rid) => ({ type: "ask", rid, what: "stage", task, seq }), readStageTexts);
   }
 
   /** How good the line to the server is; throws an Error with one sentence. */

@@ -200,6 +200,7 @@ export type Action =
   | { readonly action: "retry" }
   | { readonly action: "watch"; readonly project: string | null }
   | { readonly action: "switch"; readonly project: string }
+  | { readonly action: "open_stage"; readonly task: string; readonly seq: number }
   | {
       readonly action: "answer";
       readonly request: string;
@@ -213,7 +214,14 @@ export type BrowserMessage =
   | { readonly type: "here"; readonly view: string }
   | { readonly type: "bye"; readonly view: string }
   | ({ readonly type: "do"; readonly rid: string } & Action)
-  | { readonly type: "ask"; readonly rid: string; readonly what: "task"; readonly task: string }
+  | { readonly type: "ask"; readonly rid: string; readonly what: "task" | "trace"; readonly task: string }
+  | {
+      readonly type: "ask";
+      readonly rid: string;
+      readonly what: "stage";
+      readonly task: string;
+      readonly seq: number;
+    }
   | { readonly type: "ask"; readonly rid: string; readonly what: "question"; readonly request: string }
   | { readonly type: "ask"; readonly rid: string; readonly what: "link" }
   | { readonly type: "ask"; readonly rid: string; readonly what: "times" }

@@ -13,6 +13,8 @@ import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
 import { type Tally, tallyUp } from "./tally";
 import { Travel } from "./time/travel";
+import { Inspection, type Tab } from "./trace/inspection";
+import { Traces } from "./trace/traces";
 
 /** wide: inspector beside the graph; stacked: under it; narrow: the outline instead of the graph. */
 export type Shape = "wide" | "stacked" | "narrow";
@@ -31,6 +33,8 @@ export class View {
   readonly folding = new Folding();
   readonly travel: Travel;
   readonly questions: Questions;
+  readonly inspection = new Inspection();
+  readonly traces: Traces;
   tally: Tally;
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
@@ -69,6 +73,7 @@ export class View {
     this.#run = this.kernel.run;
     this.questions = new Questions(this.kernel, () => this.#questionsChanged(), signal);
     this.questions.onNew = (fresh) => this.#announceQuestions(fresh);
+    this.traces = new Traces(this.kernel, () => this.schedule(), signal);
     this.travel = new Travel(
       this.kernel,
       () => this.#run,
@@ -287,6 +292,18 @@ export class View {
     this.schedule();
   }
 
+  showTab(tab: Tab): void {
+    this.inspection.tab = tab;
+    this.schedule();
+  }
+
+  /** The person opens a stage, or closes the open one (null); a notebook may want to know which. */
+  openStage(task: string, seq: number | null): void {
+    this.inspection.open(task, seq);
+    if (seq !== null) void this.kernel.do({ action: "open_stage", task, seq });
+    this.schedule();
+  }
+
   #detailCame(entry: { state: DetailState }, state: DetailState): void {
     entry.state = state;
     this.schedule();
@@ -352,6 +369,8 @@ export class View {
       if (this.#projectId !== null) {
         this.folding.reset();
         this.#details.clear();
+        this.traces.reset();
+        this.inspection.reset();
         this.#failed = null;
         this.travel.reset();
         this.graph?.fitOnNextRun();

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from ..analysis.json_text import text_or_json
 from ..analysis.run_data import RunData
+from ..analysis.trace_records import trace_record
 from ..core.annotations import Annotation
 from ..core.clock import ServerClock
-from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Snapshot, Stage, Task, Trace
+from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Snapshot, Task
 from ..core.outcome import Verdict, judge, progress
 from ..core.reading import shorten
 from ..core.split import decoded
@@ -79,7 +79,7 @@ def page_data(
         tasks.append(task)
         details[task.task_id] = record
     traces = {
-        redaction.task_id(task_id): _trace(in_utc(redaction.trace(fetched[task_id]), clock))
+        redaction.task_id(task_id): trace_record(in_utc(redaction.trace(fetched[task_id]), clock))
         for task_id in snapshot.tasks
         if task_id in fetched
     }
@@ -172,46 +172,6 @@ def _details(task: Task, redaction: Redaction) -> tuple[Task, Record]:
     except RecursionError:
         record, left_out = task_details(task, {}), "The result is nested too deep to be read."
     return task, {**record, "left_out": left_out}
-
-
-def _trace(trace: Trace) -> Record:
-    return {
-        "is_sample": trace.is_sample,
-        "created": epoch_ms(trace.created),
-        "stages": [_stage(stage) for stage in trace.stages],
-        "left_out": None,
-    }
-
-
-def _stage(stage: Stage) -> Record:
-    """Times in epoch ms; texts as they are, anything else as JSON text."""
-    prompts = (stage.system_prompt, stage.user_input)
-    messages = [
-        each for each in stage.messages if not isinstance(each, dict) or each.get("content") not in prompts
-    ]
-    return {
-        "seq": stage.seq,
-        "stage": stage.stage,
-        "attempt": stage.attempt,
-        "status": str(stage.status),
-        "started": epoch_ms(stage.started),
-        "completed": epoch_ms(stage.completed),
-        "duration_s": stage.duration_s,
-        "agent": stage.agent,
-        "adapter": stage.adapter,
-        "model": stage.model,
-        "error": stage.error,
-        "n_tool_calls": stage.n_tool_calls,
-        "prompt_tokens": stage.prompt_tokens,
-        "completion_tokens": stage.completion_tokens,
-        "cost_usd": stage.cost_usd,
-        "system_prompt": stage.system_prompt,
-        "user_input": text_or_json(stage.user_input),
-        "llm_response": text_or_json(stage.llm_response),
-        "output": text_or_json(stage.output),
-        "tool_calls": text_or_json(stage.tool_calls or None),
-        "messages": text_or_json(messages or None),
-    }
 
 
 def _part(kind: str, task_id: str, record: Record) -> _Part:

@@ -47,6 +47,8 @@ class Do(msgspec.Struct, tag_field="type", tag="do"):
     request: str = ""
     answer: str = ""
     instructions: str | None = None
+    task: str = ""
+    seq: int = -1
 
 
 class Ask(msgspec.Struct, tag_field="type", tag="ask"):
@@ -55,6 +57,7 @@ class Ask(msgspec.Struct, tag_field="type", tag="ask"):
     task: str = ""
     at: float | None = None
     request: str = ""
+    seq: int = -1
 
 
 FromBrowser = Hello | Here | Bye | Do | Ask
@@ -93,6 +96,12 @@ class Person(Protocol):
     def switch_for_everyone(self, project_id: str) -> Awaitable[None]: ...
 
     def task_details(self, task_id: str) -> Awaitable[Any]: ...
+
+    def task_trace(self, task_id: str) -> Awaitable[Any]: ...
+
+    def stage_texts(self, task_id: str, seq: int) -> Awaitable[Any]: ...
+
+    def open_stage(self, task_id: str, seq: int) -> Awaitable[None]: ...
 
     def answer_question(self, request_id: str, action: str, instructions: str | None) -> Awaitable[None]: ...
 
@@ -227,6 +236,8 @@ class Channel:
                     message.rid,
                     lambda: person.answer_question(message.request, message.answer, message.instructions),
                 )
+            case "open_stage":
+                self._answer_with(message.rid, lambda: person.open_stage(message.task, message.seq))
             case unknown:
                 self._reply(message.rid, f"This version knows no action {unknown[:40]!r}.")
 
@@ -235,6 +246,10 @@ class Channel:
         match message.what:
             case "task":
                 self._answer_with(message.rid, lambda: person.task_details(message.task))
+            case "trace":
+                self._answer_with(message.rid, lambda: person.task_trace(message.task))
+            case "stage":
+                self._answer_with(message.rid, lambda: person.stage_texts(message.task, message.seq))
             case "question":
                 self._answer_with(message.rid, lambda: person.question(message.request))
             case "link":

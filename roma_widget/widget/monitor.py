@@ -38,6 +38,7 @@ from .fallback import static_html
 from .history import Memory, Remembering
 from .hitl import Hitl, Questions
 from .hitl_news import News
+from .inspecting import Inspecting
 from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
 from .question import Question
@@ -151,6 +152,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         self._watches = Watches()
         self._callbacks = Callbacks(self._failed)
         self._hitl = Hitl(self._asked_here, lambda: self._session, io, self.on, self._failed)
+        self._inspecting = Inspecting(lambda: self.snapshot, lambda: self._session.actions)
         self._hitl_news = News(self._callbacks, self._hitl.shown)
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
         self._picture: Any = None
@@ -429,6 +431,16 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         if task is None:
             raise UnknownTask(f"There is no task {shorten(task_id, 80)!r} any more.")
         return view.task_details(task, await self._session.actions.details(task, ACT_WITHIN_S))
+
+    async def task_trace(self, task_id: str) -> Any:
+        return await self._inspecting.trace(task_id, ACT_WITHIN_S)
+
+    async def stage_texts(self, task_id: str, seq: int) -> Any:
+        return await self._inspecting.texts(task_id, seq, ACT_WITHIN_S)
+
+    async def open_stage(self, task_id: str, seq: int) -> None:
+        if self._callbacks.wants("stage_opened"):
+            self._callbacks.tell("stage_opened", *await self._inspecting.opened(task_id, seq, ACT_WITHIN_S))
 
     async def answer_question(self, request_id: str, action: str, instructions: str | None) -> None:
         self._raise_if_detached()

@@ -65,7 +65,7 @@ class Telling:
         - "task_changed": `fn(change)`, a `TaskChange` for every single change of a task of the shown run, also of those
           that are published together; `change.task_id`, `.before`, `.after`, `.fields`.
         - "task_selected": `fn(task)` for each task that is newly selected, here or in the browser.
-        - "stage_opened": `fn(task, stage)` when a person opens a stage in the browser. (The view has none yet.)
+        - "stage_opened": `fn(task, stage)` when a person opens a stage in the browser.
         - "hitl_request": `fn(request)` for each question once, also for those that are open already.
         - "hitl_answered": `fn(request)` when an answer to it was sent, by whoever it was; `request.answer` is ours,
           None where only that of somebody else is known of (`request.why`).

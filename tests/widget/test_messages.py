@@ -26,6 +26,7 @@ class Kernel:
         self.selected: list[list[str]] = []
         self.watched: list[str | None] = []
         self.answers: list[tuple[str, str, str | None]] = []
+        self.opened: list[tuple[str, int]] = []
         self.forced = 0
         self.now = 0.0
         self.busy = False
@@ -71,6 +72,15 @@ class Kernel:
 
     async def question(self, request_id: str) -> Any:
         return for_the_browser(replace(QUESTION, request_id=request_id), None)
+
+    async def task_trace(self, task_id: str) -> Any:
+        return {"task": task_id, "stages": []}
+
+    async def stage_texts(self, task_id: str, seq: int) -> Any:
+        return {"task": task_id, "seq": seq}
+
+    async def open_stage(self, task_id: str, seq: int) -> None:
+        self.opened.append((task_id, seq))
 
     def link_quality(self) -> Any:
         return {"round_trip_s": 0.01}
@@ -357,3 +367,15 @@ def test_what_became_of_a_question_is_told_to_open_views() -> None:
         },
         [],
     )
+
+
+def test_a_trace_and_a_stage_can_be_asked_for_and_a_stage_opened() -> None:
+    kernel = Kernel()
+    kernel.ask({"type": "ask", "rid": "1", "what": "trace", "task": "root"})
+    assert kernel.body() == {"task": "root", "stages": []}
+    kernel.ask({"type": "ask", "rid": "2", "what": "stage", "task": "root", "seq": 3})
+    assert kernel.body() == {"task": "root", "seq": 3}
+    opening = {"type": "do", "rid": "3", "action": "open_stage", "task": "root", "seq": 3}
+    assert kernel.ask(opening)["ok"]
+    assert kernel.opened == [("root", 3)]
+    assert not kernel.ask({**opening, "seq": "x"})["ok"]

@@ -37,6 +37,7 @@ const ICONS = {
   open: "M2.5 4.3L6 7.8L9.5 4.3",
   closed: "M4.3 2.5L7.8 6L4.3 9.5",
   back: "M7.7 2.5L4.2 6L7.7 9.5",
+  again: "M10 6A4 4 0 1 1 8.4 2.8M8.6 .9V3.1H6.4",
   up: "M2.5 7.7L6 4.2L9.5 7.7",
 } as const;
 
@@ -70,7 +71,8 @@ export function IconButton({ icon, label, isOff = false, onClick }: IconButtonPr
   );
 }
 
-export function CopyButton({ text, label }: { text: string; label: string }) {
+/** `text` may still have to be fetched. */
+export function CopyButton({ text, label }: { text: string | (() => Promise<string>); label: string }) {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -78,7 +80,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = () => {
-    void copyText(text).then(setCopied);
+    void (async () => setCopied(await copyText(typeof text === "string" ? text : await text())))();
   };
   return <IconButton icon={copied ? "copied" : "copy"} label={copied ? "Copied" : label} onClick={copy} />;
 }

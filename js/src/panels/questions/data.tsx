@@ -31,14 +31,21 @@ export function DataTree({ json, isCut }: { json: string; isCut: boolean }) {
         <span class="rw-grow" />
         <CopyButton text={json} label="Copy the data" />
       </div>
-      <ul class="rw-data">
-        <Member name={null} value={value} />
-      </ul>
+      <JsonTree value={value} />
     </div>
   );
 }
 
-function parsed(json: string): unknown {
+export function JsonTree({ value }: { value: unknown }) {
+  return (
+    <ul class="rw-data">
+      <Member name={null} value={value} />
+    </ul>
+  );
+}
+
+/** undefined where it is no JSON. */
+export function parsed(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {

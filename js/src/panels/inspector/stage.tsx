@@ -1,0 +1,167 @@
+// The open stage: which attempt it was and what it cost, who worked with what, and its texts as blocks.
+
+import { useState } from "preact/hooks";
+import { count, duration, size, timeOfDay, UNKNOWN } from "../../format";
+import type { Task } from "../../messages";
+import { LongText } from "../../text/long-text";
+import type { Match } from "../../trace/finding";
+import { TEXTS, type TextName } from "../../trace/read";
+import type { Row } from "../../trace/waterfall";
+import type { View } from "../../view";
+import { CopyButton, Icon } from "../parts";
+import { Failed } from "./shared";
+
+const CLAMP_CHARS = 2_000;
+const CLAMP_LINES = 3;
+
+interface OpenStageProps {
+  view: View;
+  task: Task;
+  row: Row;
+  /** Of what is searched for, in this stage. */
+  matches: readonly Match[];
+  current: Match | null;
+}
+
+export function OpenStage({ view, task, row, matches, current }: OpenStageProps) {
+  const { stage } = row;
+  const facts = [
+    ["Status", statusWords(row)],
+    ["Agent", stage.agent],
+    ["Adapter", stage.adapter],
+    ["Model", stage.model],
+    ["Started", timeOfDay(stage.started, true)],
+    ["Cost", stage.cost_usd === null ? null : `$${Number(stage.cost_usd.toPrecision(3))}`],
+  ].filter(([, value]) => value !== null);
+  const texts = TEXTS.filter(([name]) => view.traces.text(stage, name) !== null);
+  return (
+    <section aria-label={row.name}>
+      <div class="rw-stage-head">
+        <b>{stage.stage}</b>
+        <span class="rw-quiet">
+          attempt {stage.attempt} of {row.attempts}
+        </span>
+        <span class="rw-grow" />
+        <span class="rw-quiet">
+          tokens in {count(stage.prompt_tokens)} · out {count(stage.completion_tokens)}
+        </span>
+        <span>{duration(row.duration_ms)}</span>
+      </div>
+      {texts.length === 0 && <p class="rw-trace-note rw-quiet">The server keeps no texts of this stage.</p>}
+      {texts.map(([name, title]) => (
+        <Block
+          key={name}
+          view={view}
+          task={task}
+          row={row}
+          name={name}
+          title={title}
+          places={matches.filter((each) => each.name === name).map(({ at }) => at)}
+          current={current?.stage === stage && current.name === name ? current.at : null}
+        />
+      ))}
+      <section class="rw-section rw-block">
+        <h4 class="rw-block-name">
+          <i class="rw-icon" />
+          <b>Parameters</b>
+        </h4>
+        <dl class="rw-kv">
+          {facts.map(([name, value]) => (
+            <div key={name} class="rw-kv-wide">
+              <dt>{name}</dt>
+              <dd dir="auto">{value}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+    </section>
+  );
+}
+
+const statusWords = ({ state, stage }: Row): string =>
+  state === "unknown" && stage.status === "running"
+    ? "running, says the server, though the task is over"
+    : stage.status || UNKNOWN;
+
+interface BlockProps {
+  view: View;
+  task: Task;
+  row: Row;
+  name: TextName;
+  title: string;
+  places: readonly number[];
+  current: number | null;
+}
+
+function Block({ view, task, row, name, title, places, current }: BlockProps) {
+  const { inspection, traces } = view;
+  const { stage } = row;
+  const text = traces.text(stage, name) ?? "";
+  const whole = traces.wholeIfAsked(stage);
+  const chars = stage.sizes.get(name) ?? text.length;
+  const isCut = stage.sizes.has(name) && whole?.texts == null;
+  const isFolded = inspection.folded.has(name);
+  const isLong = isCut || text.length > CLAMP_CHARS || text.split("\n", CLAMP_LINES + 1).length > CLAMP_LINES;
+  const isWhole = inspection.isWhole(task.id, stage, name);
+  const [isCopying, setCopying] = useState(false);
+  const fold = () => {
+    if (!inspection.folded.delete(name)) inspection.folded.add(name);
+    view.schedule();
+  };
+  const showWhole = () => {
+    if (!isWhole && isCut) traces.whole(task.id, stage);
+    inspection.showWhole(task.id, stage, name, !isWhole);
+    view.schedule();
+  };
+  const wholeText = async () => {
+    setCopying(true);
+    await traces.whole(task.id, stage).done;
+    setCopying(false);
+    return traces.wholeIfAsked(stage)?.texts?.get(name) ?? text;
+  };
+  return (
+    <section class="rw-section rw-block" data-error={name === "error"}>
+      <div class="rw-block-head">
+        <button type="button" class="rw-block-name" aria-expanded={!isFolded} onClick={fold}>
+          <Icon name={isFolded ? "closed" : "open"} />
+          <b>{title}</b>
+          <span class="rw-quiet">
+            {name === "tool_calls" && stage.n_tool_calls !== null
+              ? `${count(stage.n_tool_calls)} · ${size(chars)}`
+              : size(chars)}
+          </span>
+        </button>
+        <span class="rw-grow" />
+        {!isFolded && (isLong || isWhole) && (
+          <button type="button" class="rw-link" onClick={showWhole}>
+            {isWhole ? "show less" : `show all ${size(chars)}`}
+          </button>
+        )}
+        <CopyButton text={wholeText} label={isCopying ? "Fetching the text…" : `Copy: ${title}`} />
+      </div>
+      {!isFolded &&
+        (isWhole || places.length > 0 ? (
+          <LongText text={text} places={places} chars={inspection.wanted.length} current={current} />
+        ) : (
+          <pre class="rw-text rw-mono-text" dir="auto" style={{ WebkitLineClamp: CLAMP_LINES }}>
+            {text.slice(0, CLAMP_CHARS)}
+          </pre>
+        ))}
+      {!isFolded && isWhole && <WholeNote view={view} row={row} task={task} isCut={isCut} />}
+    </section>
+  );
+}
+
+/** Why a text that is shown whole is not all there is. */
+function WholeNote({ view, row, task, isCut }: { view: View; row: Row; task: Task; isCut: boolean }) {
+  const whole = view.traces.wholeIfAsked(row.stage);
+  if (whole?.error != null) {
+    const again = () => {
+      view.traces.whole(task.id, row.stage);
+      view.schedule();
+    };
+    return <Failed view={view} why={whole.error} again={again} />;
+  }
+  if (isCut) return <p class="rw-quiet">Asking for the rest…</p>;
+  return whole?.isCut ? <p class="rw-quiet">Texts of this stage are cut at 2 million characters.</p> : null;
+}
