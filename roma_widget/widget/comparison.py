@@ -119,7 +119,7 @@ class ComparisonView(anywidget.AnyWidget):
         with self.hold_trait_notifications():
             self.set_trait("body", packed(found))
             self.set_trait("static_key", f"roma-{uuid.uuid4().hex[:12]}")
-        # Its stylesheet holds only what the widget's lacks: two copies of a rule in one page would fight over their order.
+        # Its own has only what the widget's lacks: two copies of a rule in one page would fight over their order.
         styles = asset("widget.css") + asset("comparison.css")
         super().__init__(_esm=asset("comparison.js"), _css=styles)
 
