@@ -1,4 +1,5 @@
-// Builds the front end: an ES module and a stylesheet for a run, and the same for a comparison. Each pair has a limit.
+// Builds the front end: an ES module and a stylesheet for a run, the same for a comparison, and the script of a page of
+// one run, which has the run's stylesheet. Each has a limit.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -10,15 +11,16 @@ const bundles = [
     limitBytes: 90_000,
     outputs: { "comparison.js": "src/compare/index.ts", "comparison.css": "src/styles/comparison.css" },
   },
+  { limitBytes: 180_000, format: "iife", outputs: { "page.js": "src/page.ts" } },
 ];
 
-async function buildOne(entry, outfile) {
+async function buildOne(entry, outfile, format) {
   await build({
     entryPoints: [here(entry)],
     outfile,
     bundle: true,
     minify: true,
-    format: "esm",
+    format,
     target: "es2022",
     // Children as arguments take 4 kB less than the automatic form's `children: [...]`.
     jsx: "transform",
@@ -33,10 +35,10 @@ async function buildOne(entry, outfile) {
   return readFileSync(outfile).length;
 }
 
-for (const { limitBytes, outputs } of bundles) {
+for (const { limitBytes, format = "esm", outputs } of bundles) {
   let total = 0;
   for (const [name, entry] of Object.entries(outputs)) {
-    const bytes = await buildOne(entry, here(`../roma_widget/static/${name}`));
+    const bytes = await buildOne(entry, here(`../roma_widget/static/${name}`), format);
     total += bytes;
     console.log(`${name.padEnd(14)} ${(bytes / 1000).toFixed(1).padStart(7)} kB`);
   }
