@@ -40,6 +40,7 @@ _STYLE = """
 html { height: 100%; color-scheme: light dark; }
 body { height: 100%; margin: 0; background: Canvas; color: CanvasText; }
 #roma-page { height: 100%; font: 14px/20px system-ui, sans-serif; }
+#roma-page:empty { display: none; }
 #roma-page .rw { height: 100%; border: 0; }
 #roma-page .rw[data-shape="stacked"] { min-height: 720px; }
 #roma-page .rw[data-shape="narrow"] { min-height: 640px; }
@@ -170,19 +171,15 @@ def _classed(html: str) -> tuple[str, str]:
 
     def named(tag: re.Match[str]) -> str:
         style = _STYLES.search(tag[0])
-        if style is None:
-            return tag[0]
-        name = styles[style[1]]
-        bare = tag[0].replace(style[0], "")
-        if ' class="' in bare:
-            return bare.replace(' class="', f' class="{name} ', 1)
-        return f'{bare[:-1]} class="{name}">'
+        bare = _CLASSES.sub("", tag[0])  # the style sheet means others by these names
+        return bare if style is None else bare.replace(style[0], f' class="{styles[style[1]]}"')
 
     rules = "".join(f".{name}{{{style}}}" for style, name in styles.items())
     return _TAGS.sub(named, html), rules
 
 
 _STYLES = re.compile(r' style="([^"<>{}]*)"')
+_CLASSES = re.compile(r' class="[^"<>]*"')
 _TAGS = re.compile(r"<[a-z][^<>]*>")
 
 
