@@ -39,6 +39,7 @@ _FIT_TRIES = 10
 _STYLE = """
 html { height: 100%; color-scheme: light dark; }
 body { height: 100%; margin: 0; background: Canvas; color: CanvasText; }
+noscript > div { margin: 16px auto; }
 #roma-page { height: 100%; font: 14px/20px system-ui, sans-serif; }
 #roma-page:empty { display: none; }
 #roma-page .rw { height: 100%; border: 0; }
