@@ -23,6 +23,7 @@ from archive.test_page import Given
 import roma_widget as roma
 from roma_widget.archive.redaction import redaction
 from roma_widget.archive.source import Source, SourceStep
+from roma_widget.cli import main
 from roma_widget.core.model import Project, Snapshot, Status, Task
 from roma_widget.core.view import task_record
 from roma_widget.errors import ArchiveError, RomaError
@@ -201,3 +202,14 @@ def full(path: Path, data: bytes) -> int:
     with path.open("wb") as file:
         file.write(data[:1_000])
     raise OSError(28, os.strerror(28))
+
+
+def test_a_saved_run_is_exported_from_the_command_line(
+    tmp_path: Path, captures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved, page = str(captures / "d_failed.jsonl.xz"), tmp_path / "p.html"
+    assert main(["export", saved, str(page), "--redact", "prompts", "--max-mb", "5"]) == 0
+    assert capsys.readouterr().out.startswith(f"{page}: 0.")
+    assert Read(page).run["redaction"]["rules"][0]["rule"] == "prompts"
+    assert main(["export", saved, str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"roma-widget: {tmp_path} is a folder: give the name of a file in it.\n"
