@@ -249,7 +249,7 @@ def _said(kind: str, task_ids: Sequence[str], what: str) -> list[str]:
     if not task_ids:
         return []
     named = ", ".join(shorten(task_id, 60) for task_id in task_ids[:MOST_NAMED])
-    more = ", …" if len(task_ids) > MOST_NAMED else ""
+    more = f" and {len(task_ids) - MOST_NAMED:,} more" if len(task_ids) > MOST_NAMED else ""
     return [f"The {kind} of {count_text(len(task_ids), 'task')} {what}: {named}{more}."]
 
 
