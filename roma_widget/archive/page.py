@@ -6,7 +6,7 @@ The body (docs/messages.md) is JSON that may stand inside `<script type="applica
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -26,7 +26,9 @@ from ..core.traces import in_utc
 from ..core.view import Record, epoch_ms, task_details, task_record
 from ..errors import RomaError
 from .fields import GONE
+from .page_steps import halved, page_steps
 from .redaction import Redaction
+from .source import SourceStep
 
 FORMAT = 1
 MOST_NAMED = 5
@@ -43,7 +45,7 @@ class PageData:
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
     """A trace or a task's details, encoded. `instead` is what stands there when it is left out for its size."""
 
@@ -51,8 +53,6 @@ class _Part:
     task_id: str
     body: bytes
     instead: bytes
-    left_out: int = 0
-    """Bytes."""
 
     @property
     def saves(self) -> int:
@@ -62,12 +62,23 @@ class _Part:
 def page_data(
     run: RunData, redaction: Redaction, most_bytes: int, annotations: Sequence[Annotation] = ()
 ) -> PageData:
-    """The run as it stands with all that is known of it: see the module.
-
-    When that is more than `most_bytes`, the largest traces and results are left out first, and it is said of which
-    tasks. Results that are still on a server are asked for; what cannot be had is said, too. Raises RomaError when
-    not even the list of tasks fits, or a function of `redaction` raises. Example:
+    """The run as it stands with all that is known of it: see `Gathered`. Example:
     `page_data(m, redaction("secrets"), 20_000_000).left_out`
+    """
+    return gathered(run, redaction, annotations).within(most_bytes)
+
+
+def gathered(
+    run: RunData,
+    redaction: Redaction,
+    annotations: Sequence[Annotation] = (),
+    steps: Iterable[SourceStep] = (),
+    n_steps: int = 0,
+) -> Gathered:
+    """All that a page may hold of a run, redacted: as it stands, and as it stood at its `n_steps` steps.
+
+    Results that are still on a server are asked for; what cannot be had is said. Raises RomaError when a function of
+    `redaction` raises. Example: `gathered(run, redaction(None)).within(1_000_000).body`
     """
     snapshot = run.snapshot
     fetched, offset_s = run._fetched(snapshot)
@@ -83,41 +94,81 @@ def page_data(
         for task_id in snapshot.tasks
         if task_id in fetched
     }
-    parts = [
+    parts = (
         *(_part("results", task_id, record) for task_id, record in details.items()),
         *(_part("traces", task_id, record) for task_id, record in traces.items()),
-    ]
+    )
     unread = [task_id for task_id, record in details.items() if record["left_out"] is not None]
-    told = [
+    said = (
         *_said("results", unread, "could not be read, and are not in this page"),
         *_said("traces", [each for each in details if each not in traces], "were not fetched"),
-    ]
-    head = _head(snapshot, tasks, redaction, annotations)
-    room = most_bytes - len(_safe(head)) - 2_000  # for what is said of what is left out
-    dropped = _drop_largest(parts, room)
-    if dropped is None:
-        raise RomaError(
-            f"The {count_text(len(snapshot.tasks), 'task')} of this run alone do not fit into {most_bytes:,} bytes."
-        )
-    for kind in ("traces", "results"):
-        ids = [part.task_id for part in dropped if part.kind == kind]
-        size = sum(part.left_out for part in dropped if part.kind == kind)
-        told += _said(
-            kind, ids, f"({size / 1e6:.1f} MB) were left out to keep the page below {most_bytes / 1e6:g} MB"
-        )
-    bodies = {
-        kind: b"{"
-        + b",".join(_safe(part.task_id) + b":" + part.body for part in parts if part.kind == kind)
-        + b"}"
-        for kind in ("results", "traces")
-    }
-    body = b"%s,%s:%s,%s:%s,%s:%s}" % (
-        _safe(head)[:-1],
-        *(b'"details"', bodies["results"]),
-        *(b'"traces"', bodies["traces"]),
-        *(b'"left_out"', _safe(told)),
     )
-    return PageData(body, tuple(told))
+    moments = page_steps(steps, n_steps, len(tasks), redaction)
+    head = _head(snapshot, tasks, redaction, annotations)
+    shown = replace(
+        snapshot,
+        tasks={task.task_id: task for task in tasks},
+        project=redaction.project(snapshot.project) if snapshot.project is not None else None,
+        reason=head["progress"]["reason"],
+    )
+    return Gathered(shown, head, parts, moments, n_steps, said)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """See `gathered`. `snapshot` is the redacted run as it stands."""
+
+    snapshot: Snapshot
+    _head: Record
+    _parts: tuple[_Part, ...]
+    _steps: list[Record]
+    _n_steps: int
+    _said: tuple[str, ...]
+
+    def within(self, most_bytes: int, page_bytes: int | None = None) -> PageData:
+        """As much of it as fits into `most_bytes`.
+
+        The largest traces and results are left out first, and it is said of which tasks; of the moments every other
+        one, while they take more than half of the room. `page_bytes` is the limit that is told, where it is another.
+        Raises RomaError when not even the list of tasks fits.
+        """
+        head = _safe(self._head)
+        room = most_bytes - len(head) - 2_000  # for what is said of what is left out
+        steps = self._steps
+        while len(moments := _safe(steps)) > room / 2 and len(steps) > 1:
+            steps = halved(steps)
+        dropped = _largest(self._parts, room - len(moments))
+        if dropped is None:
+            raise RomaError(
+                f"The {count_text(len(self.snapshot.tasks), 'task')} of this run alone do not fit into "
+                f"{page_bytes or most_bytes:,} bytes."
+            )
+        told = list(self._said)
+        for kind in ("traces", "results"):
+            lost = [part for part in dropped if part.kind == kind]
+            size = sum(part.saves for part in lost)
+            why = f"were left out to keep the page below {(page_bytes or most_bytes) / 1e6:g} MB"
+            told += _said(kind, [part.task_id for part in lost], f"({size / 1e6:.1f} MB) {why}")
+        if len(steps) < self._n_steps:
+            told.append(
+                f"Of the {self._n_steps:,} moments of this run {len(steps):,} are in this page, evenly taken."
+            )
+        gone = {id(part) for part in dropped}
+        bodies = (
+            b",".join(
+                _safe(part.task_id) + b":" + (part.instead if id(part) in gone else part.body)
+                for part in self._parts
+                if part.kind == kind
+            )
+            for kind in ("results", "traces")
+        )
+        body = b'%s,"details":{%s},"traces":{%s},"steps":%s,"left_out":%s}' % (
+            head[:-1],
+            *bodies,
+            moments,
+            _safe(told),
+        )
+        return PageData(body, tuple(told))
 
 
 def _head(
@@ -181,8 +232,8 @@ def _part(kind: str, task_id: str, record: Record) -> _Part:
     return _Part(kind, task_id, body, _safe({**record, **nothing, "left_out": why}))
 
 
-def _drop_largest(parts: list[_Part], room: int) -> list[_Part] | None:
-    """Leaves out of the largest parts what can be until the rest fits; None when it never does."""
+def _largest(parts: Sequence[_Part], room: int) -> list[_Part] | None:
+    """The largest parts, as many as must be left out until the rest fits; None when it never does."""
     size = sum(len(_safe(part.task_id)) + len(part.body) + 2 for part in parts)
     dropped: list[_Part] = []
     for part in sorted(parts, key=lambda part: -part.saves):
@@ -190,11 +241,7 @@ def _drop_largest(parts: list[_Part], room: int) -> list[_Part] | None:
             break
         size -= part.saves
         dropped.append(part)
-    if size > room:
-        return None
-    for part in dropped:
-        part.body, part.left_out = part.instead, part.saves
-    return dropped
+    return dropped if size <= room else None
 
 
 def _said(kind: str, task_ids: Sequence[str], what: str) -> list[str]:
@@ -202,7 +249,7 @@ def _said(kind: str, task_ids: Sequence[str], what: str) -> list[str]:
     if not task_ids:
         return []
     named = ", ".join(shorten(task_id, 60) for task_id in task_ids[:MOST_NAMED])
-    more = ", …" if len(task_ids) > MOST_NAMED else ""
+    more = f" and {len(task_ids) - MOST_NAMED:,} more" if len(task_ids) > MOST_NAMED else ""
     return [f"The {kind} of {count_text(len(task_ids), 'task')} {what}: {named}{more}."]
 
 

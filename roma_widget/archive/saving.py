@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -14,7 +11,8 @@ from pathlib import Path
 from ..core.text import count_text
 from ..errors import ArchiveError
 from .files import header_of, journal_of
-from .format import foreign, named
+from .format import foreign
+from .place import checked_place, replacing, unwritable
 from .recorder import recorder_of
 from .source import Source
 from .writing import ArchiveWriter, Redacts
@@ -32,21 +30,15 @@ def save(path: str | Path, source: Source, redaction: Redacts) -> Path:
     path = checked_path(path)
     if recorder_of(path) is not None:
         raise ArchiveError(f"{path} is being recorded: save the run under another name.")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        write(part, [source], redaction)
-        _settle(path)
-        with suppress(FileNotFoundError):
-            shutil.copymode(path, part)
-        os.replace(part, path)
-    except ArchiveError as error:
-        raise ArchiveError(str(error).replace(str(part), str(path))) from error
-    except OSError as error:
-        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        for left in (part, journal_of(part)):
+    with replacing(path) as part:
+        try:
+            write(part, [source], redaction)
+        except ArchiveError as error:
+            raise ArchiveError(str(error).replace(str(part), str(path))) from error
+        finally:
             with suppress(OSError):
-                left.unlink()
+                journal_of(part).unlink()
+        _settle(path)
     return path
 
 
@@ -54,19 +46,11 @@ def checked_path(path: str | Path) -> Path:
     """Where an archive may be written: of a link what it leads to. Raises ArchiveError for what is no place for it,
     ValueError for no path.
     """
-    path = named(path).absolute()
+    path = checked_place(path)
     try:
-        if path.is_symlink():
-            path = Path(os.path.realpath(path))
-        if path.is_dir():
-            raise ArchiveError(f"{path} is a folder: give the name of a file in it.")
-        if not path.parent.is_dir():
-            raise ArchiveError(f"There is no folder {path.parent} to write {path.name} to.")
-        header = b""
-        if path.exists():
-            header = header_of(path)
+        header = header_of(path) if path.exists() else b""
     except OSError as error:
-        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise unwritable(path, error) from error
     if header and foreign(header) is not None:
         raise ArchiveError(f"{path} is there already, and {foreign(header)}: it is not overwritten.")
     return path

@@ -61,14 +61,21 @@ _RIGHT = "text-align:right;padding:4px 10px"
 
 
 def static_html(
-    snapshot: Snapshot, *, key: str, now: datetime, local_tz: tzinfo | None = None, limit_bytes: int = 100_000
+    snapshot: Snapshot,
+    *,
+    key: str,
+    now: datetime,
+    local_tz: tzinfo | None = None,
+    limit_bytes: int = 100_000,
+    note: str = "Saved picture of a roma-widget view. Run the cell again for the live view.",
 ) -> str:
     """The run as it stands: `<div data-static="KEY" class="roma-static">`, at most `limit_bytes` of UTF-8.
 
     `key` tells a live view which picture to hide. "State as of" is the snapshot's own time, and `now` (aware)
     where the server said none. `local_tz` is the zone of the times shown, by default this machine's. At most
     200 tasks are listed, in plan order: when there are more, the root, failed and running ones and the upper
-    levels are chosen. Raises ValueError for a limit under 12,000 bytes: the frame alone may need that much.
+    levels are chosen. `note` stands under it. Raises ValueError for a limit under 12,000 bytes: the frame alone may
+    need that much.
 
     Example: `display(HTML(static_html(m.snapshot, key="3f2a", now=datetime.now(UTC))), display_id=True)`
     """
@@ -76,7 +83,7 @@ def static_html(
         raise ValueError(f"limit_bytes is at least {SMALLEST_LIMIT:,}, not {limit_bytes:,}")
     as_of = snapshot.time or now
     # The frame is measured with its longest footer, the rows get what is left.
-    frame = _page(snapshot, key, as_of, local_tz, graph="", rows=[], shown=0)
+    frame = _page(snapshot, key, as_of, local_tz, graph="", rows=[], shown=0, note=note)
     room = limit_bytes - len(frame.encode()) - len(_table([]))
     graph = graph_html(snapshot, room // GRAPHS_SHARE)
     room -= len(graph.encode())
@@ -88,7 +95,7 @@ def static_html(
             break
         chosen[task.task_id] = row
     rows = [chosen[task_id] for task_id in snapshot.tasks if task_id in chosen]
-    return _page(snapshot, key, as_of, local_tz, graph=graph, rows=rows, shown=len(rows))
+    return _page(snapshot, key, as_of, local_tz, graph=graph, rows=rows, shown=len(rows), note=note)
 
 
 def _most_telling(snapshot: Snapshot) -> list[Task]:
@@ -116,6 +123,7 @@ def _page(
     graph: str,
     rows: list[str],
     shown: int,
+    note: str,
 ) -> str:
     inks = (
         f"--{name}:color-mix(in srgb,{hue} {MIX}%,currentColor);" for name, hue in (*_HUES.values(), _STALLED)
@@ -134,7 +142,7 @@ def _page(
         _progress_bar(snapshot),
         graph,
         _table(rows) if rows else "",
-        _footer(len(snapshot.tasks), shown),
+        _footer(len(snapshot.tasks), shown, note),
         "</div>",
     ]
     return "".join(parts)
@@ -267,7 +275,7 @@ def _elapsed_s(task: Task, as_of: datetime) -> float | None:
     return max(0.0, (as_of - task.started).total_seconds())
 
 
-def _footer(total: int, shown: int) -> str:
+def _footer(total: int, shown: int, note: str) -> str:
     if shown == total:
         count = (
             f"All {count_text(total, 'task')} shown" if total > 1 else f"{count_text(total, 'task')} shown"
@@ -277,7 +285,7 @@ def _footer(total: int, shown: int) -> str:
         count = f"{count_text(shown)} of {tasks} shown: failed and running ones, then the upper levels"
     return (
         f'<div style="display:flex;flex-wrap:wrap;column-gap:8px;margin-top:8px;font-size:11px;{_QUIET}">'
-        "<div>Saved picture of a roma-widget view. Run the cell again for the live view.</div>"
+        f"<div>{escape(note)}</div>"
         f'<div style="margin-left:auto">{count}</div></div>'
     )
 

@@ -1,14 +1,16 @@
-"""How a monitor's run becomes a file."""
+"""How a monitor's run becomes a file: one to load again, or a page that shows it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..analysis.run_data import RunData
 from ..archive.redaction import redaction
 from ..archive.saving import checked_path, save
 from ..archive.source import Source
 from .noting import Io
+from .page import page_place, write_page
 
 
 class Saveable(Protocol):
@@ -19,8 +21,10 @@ class Saveable(Protocol):
 
     async def source(self) -> Source: ...
 
+    def times_us(self) -> list[int]: ...
 
-class Saving:
+
+class Saving(RunData):
     """Mixed into `Monitor`."""
 
     _session: Saveable
@@ -41,3 +45,20 @@ class Saving:
         wanted = redaction(redact, self._session.secrets)
         source: Source = self._io.result(self._session.source())
         return save(path, source, wanted)
+
+    def to_html(self, path: str | Path, *, redact: Any = None, max_mb: float = 20) -> Path:
+        """Write the shown run as one page that any browser opens from the disk, without Python, server or network.
+
+        It is the live view with the run inside: the graph, the tasks with their results and the traces that were
+        fetched (`m.fetch_traces()` fetches all), the slider over its moments (2,000 at most). Gives the path; a page
+        of that name is replaced, another file never is. `redact` is as in `m.save`. A page of more than `max_mb`
+        megabytes (10**6 bytes) is made smaller by leaving out the largest texts, and the page says of which tasks.
+        Raises ArchiveError where it cannot be written, and then what was there stays; RomaError while nothing is
+        shown, or where the tasks alone are too many; ValueError. Example:
+        `m.fetch_traces(); m.to_html("run.html", redact="secrets")`
+        """
+        page_place(path)
+        wanted = redaction(redact, self._session.secrets)
+        source: Source = self._io.result(self._session.source())
+        n_steps = len(self._session.times_us())
+        return write_page(path, self, source, n_steps, wanted, max_mb).path

@@ -65,7 +65,7 @@ def test_a_page_holds_all_that_is_known() -> None:
     assert body["made_by"].startswith("roma-widget ")
     assert list(page.left_out) == body["left_out"]
     assert page.left_out == (
-        "The traces of 14 tasks were not fetched: root.1, root.1.1, root.1.2, root.1.3, root.2, ….",
+        "The traces of 14 tasks were not fetched: root.1, root.1.1, root.1.2, root.1.3, root.2 and 9 more.",
     )
 
 

@@ -15,7 +15,8 @@ import pytest
 from tests.setup.sources import copy_sources
 
 BUNDLE = {
-    f"roma_widget/static/{name}" for name in ("widget.js", "widget.css", "comparison.js", "comparison.css")
+    f"roma_widget/static/{name}"
+    for name in ("widget.js", "widget.css", "comparison.js", "comparison.css", "page.js")
 }
 
 # Building runs npm and pip in empty environments, installing takes all dependencies.
@@ -107,7 +108,7 @@ import json
 from importlib.resources import files
 import roma_widget
 package = files("roma_widget")
-bundle = [package / "static" / name for name in ("widget.js", "widget.css", "comparison.js", "comparison.css")]
+bundle = [part for part in (package / "static").iterdir() if part.suffix in (".js", ".css")]
 print(json.dumps({"file": roma_widget.__file__, "bytes": [len(part.read_bytes()) for part in bundle]}))
 """
     found = json.loads(run([str(scripts / "python"), "-c", look], cwd=tmp_path).stdout)

@@ -108,7 +108,7 @@ function connectionNotice(view: View) {
       );
     case "archive":
       return connection.error === null ? null : (
-        <Notice kind="plain" lead="Not all could be saved.">
+        <Notice kind="plain" lead="Not all is here.">
           <span dir="auto">{connection.error}</span>
         </Notice>
       );

@@ -1,0 +1,85 @@
+"""A page of one run in a real Chromium: opened from the disk, offline, under its own policy, read by keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browser.lab import VIEWPORT
+from playwright.sync_api import Browser, expect
+
+import roma_widget as roma
+
+pytestmark = pytest.mark.browser
+
+# Each of these would be an attack; the policy makes them errors, or nothing.
+FORBIDDEN = """async () => {
+    const tried = {
+        html: () => { document.body.innerHTML = '<b>x</b>' },
+        eval: () => new Promise((run, refuse) => setTimeout(() => {  // later: a debugger may evaluate anything
+            try { run((0, eval)('1')) } catch (error) { refuse(error) }
+        })),
+        fetch: () => fetch('data:text/plain,x'),
+        script: () => new Promise((run, refuse) => {
+            const script = document.createElement('script')
+            window.romaTestRan = run
+            document.addEventListener('securitypolicyviolation', refuse, {once: true})
+            script.append('window.romaTestRan()')
+            document.body.append(script)
+        }),
+    }
+    const went = []
+    for (const [name, attempt] of Object.entries(tried)) {
+        try { await attempt(); went.push(name) } catch {}
+    }
+    return went
+}"""
+
+
+def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Path, captures: Path) -> None:
+    with roma.load(captures / "a_complete.jsonl.xz") as m:
+        path = m.to_html(tmp_path / "run.html")
+        n_first = len(m.at(m.times[0]).snapshot.tasks)
+    context = browser.new_context(viewport=VIEWPORT, offline=True)
+    page = context.new_page()
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+
+    rows = page.get_by_role("treegrid", name="Tasks").get_by_role("row")
+    expect(rows).to_have_count(15)
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    task = page.get_by_role("region", name="Task")
+    expect(task.get_by_role("heading").first).to_have_text(
+        "Collect facts on yields and costs of rooftop farms"
+    )
+
+    slider = page.get_by_role("slider", name="Moment of the run")
+    slider.press("Home")
+    expect(page.get_by_text("You are looking at")).to_be_visible()
+    expect(rows).to_have_count(n_first)
+    slider.press("End")
+    expect(rows).to_have_count(15)
+
+    assert (complaints, asked) == ([], [path.as_uri()])
+    assert page.evaluate(FORBIDDEN) == []
+    context.close()
+
+
+def test_a_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Path, captures: Path) -> None:
+    with roma.load(captures / "d_failed.jsonl.xz") as m:
+        path = m.to_html(tmp_path / "run.html")
+    context = browser.new_context(viewport=VIEWPORT, java_script_enabled=False)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(path.as_uri())
+    expect(page.get_by_role("row").filter(has_text="root.1").first).to_be_visible()
+    expect(page.locator("[data-static]")).to_contain_text("made by roma-widget")
+    assert complaints == []
+    context.close()
