@@ -230,11 +230,34 @@ describe("an answer", () => {
       expect(entries(root)[0]?.classList.contains("rw-q-open")).toBe(true);
       model.say(beat(1));
       await settle();
-      await wait(500); // what has just moved under the pointer is not what was meant
+      await click(root, "Approve"); // it has just moved under the pointer, and was not what was meant
+      expect(answers(model)).toHaveLength(0);
+      await wait(500);
       await click(root, "Approve");
       expect(answers(model)).toHaveLength(1);
       unmount();
     }
+  });
+
+  test("meant for what has just moved away goes to nobody", async () => {
+    const { model, root } = await shown(prompt("a"), prompt("b"), prompt("c"));
+    const sent = prompt("a", { state: "sent", action: "modify" });
+    const next = prompt("d", { previous_id: "a" });
+    const steps: [string, object[], boolean][] = [
+      ["one more at the end moves nothing", [prompt("a"), prompt("b"), prompt("c"), prompt("x")], false],
+      ["an answer that is sent moves nothing", [sent, prompt("b"), prompt("c"), prompt("x")], false],
+      ["one that went", [sent, prompt("c")], true],
+      ["the next attempt is unfolded", [sent, prompt("c"), next], true],
+      ["a folded one before it went", [prompt("c"), next], true],
+    ];
+    for (const [what, prompts, hasMoved] of steps) {
+      await pending(model, ...prompts);
+      const isOff = button(entries(root).at(-1) as Element, "Approve").getAttribute("aria-disabled");
+      expect([what, isOff]).toEqual([what, String(hasMoved)]);
+      await wait(500);
+    }
+    await click(entries(root).at(-1) as Element, "Approve");
+    expect(answers(model)).toMatchObject([{ request: "d" }]);
   });
 
   test("abort asks once more", async () => {

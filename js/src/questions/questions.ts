@@ -57,7 +57,7 @@ export class Questions {
   #isClosed = false;
   /** Questions have just changed their places by themselves: the pointer may be over another one's button. */
   hasJustMoved = false;
-  #moved: ReturnType<typeof setTimeout> | undefined;
+  #moving: ReturnType<typeof setTimeout> | undefined;
   /** The last that was said of each question which is shown, in the order in which it is. */
   readonly #prompts = new Map<string, Prompt>();
   readonly #firstSeen = new Map<string, number>();
@@ -74,7 +74,7 @@ export class Questions {
     kernel.onSettled = (settled) => this.#settle(settled);
     this.take();
     signal.addEventListener("abort", () => {
-      clearTimeout(this.#moved);
+      clearTimeout(this.#moving);
       for (const timer of this.#ending.values()) clearTimeout(timer);
       for (const { timers } of this.#sending.values()) for (const timer of timers) clearTimeout(timer);
     });
@@ -261,11 +261,15 @@ export class Questions {
 
   #changed(fresh: readonly Prompt[] = []): void {
     const open = new Set(this.#pending.map(({ request_id }) => request_id));
+    const { entries, current } = this;
     this.entries = [...this.#prompts.values()]
       .filter(({ request_id }) => open.has(request_id) || this.#settled.has(request_id))
       .map((prompt) => this.#entry(prompt));
     if (this.entries.length === 0) this.#isClosed = false;
     this.#choose(fresh);
+    const isElsewhere = ({ prompt }: Entry, i: number) =>
+      this.entries[i]?.prompt.request_id !== prompt.request_id;
+    if (entries.some(isElsewhere) || (current !== null && current !== this.current)) this.#moved();
     this.version++;
     this.#redraw();
   }
@@ -277,15 +281,16 @@ export class Questions {
     const follows = fresh.find(({ previous_id }) => current !== null && previous_id === current);
     if (here !== undefined && (follows === undefined || here.canAnswer)) return;
     const next = follows ?? (entries.find(isWaiting) ?? entries[0])?.prompt;
-    if (this.current !== null) {
-      this.hasJustMoved = true;
-      clearTimeout(this.#moved);
-      this.#moved = setTimeout(() => {
-        this.hasJustMoved = false;
-        this.#changed();
-      }, JUST_MOVED_MS);
-    }
     this.current = next?.request_id ?? null;
+  }
+
+  #moved(): void {
+    this.hasJustMoved = true;
+    clearTimeout(this.#moving);
+    this.#moving = setTimeout(() => {
+      this.hasJustMoved = false;
+      this.#changed();
+    }, JUST_MOVED_MS);
   }
 }
 
