@@ -1,0 +1,86 @@
+"""Agents of the test's own process, which ask; their server notes when each answer comes out of its socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import roma_widget as roma
+
+MOST_AT_ONCE = 64
+WITHIN_S = 20.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    request_id: str
+    answer: Future[Any]
+
+    def said(self) -> tuple[str, str | None]:
+        """The answer as its agent got it."""
+        got = self.answer.result(WITHIN_S)
+        return got.action, got.instructions
+
+
+class Agents:
+    """A run of four tasks. `received` has each answer that came to the server: the question, and when (epoch ms)."""
+
+    def __init__(self) -> None:
+        self.server = roma.Server(interval_s=0.05)
+        self.received: list[tuple[str, float]] = []
+        self._news = threading.Condition()
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE)
+        self._run = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._run.enter_context(self._pool)
+        self._run.enter_context(self.server)
+        project = self._run.enter_context(self.server.project("Compare three small museums"))
+        root = self._run.enter_context(project.task("Compare three small museums"))
+        goals = ("Look up opening hours", "Look up step-free access", "Weigh the museums for children")
+        self.tasks = [root, *(self._run.enter_context(root.task(goal)) for goal in goals)]
+        prompts = self.server.state.prompts
+        answer = prompts.answer
+
+        def noted(request_id: str, *rest: Any) -> Any:
+            with self._news:
+                self.received.append((request_id, time.time() * 1000))
+                self._news.notify_all()
+            return answer(request_id, *rest)
+
+        prompts.answer = noted  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for prompt in self.server.state.prompts.open():
+            self.server.state.prompts.withdraw(prompt, "the test is over")
+        self._run.close()
+
+    def ask(self, message: str = "Is it good?", data: Any = None, task: int = 1) -> Asked:
+        """Have a task ask; returns when the question is open."""
+        before = {prompt.request_id for prompt in self.server.state.prompts.open()}
+        answer = self._pool.submit(
+            self.tasks[task].ask, "PlanReview", message, data=data, timeout=3 * WITHIN_S
+        )
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
+            new = {prompt.request_id for prompt in self.server.state.prompts.open()} - before
+            if new:
+                return Asked(new.pop(), answer)
+            time.sleep(0.001)
+        raise AssertionError("the question was not opened")
+
+    def received_at_ms(self, request_id: str) -> float:
+        """When the first answer to a question came; waits for it."""
+        with self._news:
+            assert self._news.wait_for(lambda: self._first(request_id) is not None, WITHIN_S)
+            at_ms = self._first(request_id)
+            assert at_ms is not None
+            return at_ms
+
+    def _first(self, request_id: str) -> float | None:
+        return next((at_ms for one, at_ms in self.received if one == request_id), None)
