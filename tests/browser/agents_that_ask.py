@@ -56,9 +56,17 @@ class Agents:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for prompt in self.server.state.prompts.open():
-            self.server.state.prompts.withdraw(prompt, "the test is over")
+        self.withdraw()
         self._run.close()
+
+    def withdraw(self) -> None:
+        """Take back what is still open."""
+        why = "the test is over"
+        state = self.server.state
+        for prompt in state.prompts.open():
+            with state.lock:
+                state.prompts.withdraw(prompt, why)
+            self.server.prompt_closed(prompt, "expired", why)
 
     def ask(self, message: str = "Is it good?", data: Any = None, task: int = 1) -> Asked:
         """Have a task ask; returns when the question is open."""

@@ -36,10 +36,11 @@ NOTE_CLICKS = """() => window.addEventListener('click', (event) => {
 SHOWS = """(ids) => [...document.querySelectorAll('[aria-label="Questions"]')].length > 0
     && ids.every((id) => document.querySelector(`[data-request-id="${id}"]`))"""
 INTERRUPT = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
-IS_BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+# The kernel's own status is "idle" again when a subshell has taken a click.
+RUNS = "(cell) => document.querySelectorAll('.jp-Cell .jp-InputPrompt')[cell].innerText.includes('*')"
 # Of every view: two clicks on each question's "Approve", all in one moment.
 CLICK_ALL_TWICE = """() => {
-    const buttons = [...document.querySelectorAll('[data-request-id] .rw-answers button:first-child')]
+    const buttons = [...document.querySelectorAll('[data-state=open] .rw-answers button:first-child')]
     for (const button of [...buttons, ...buttons]) button.click()
     return buttons.length
 }"""
@@ -61,15 +62,19 @@ def shared_lab(server: LabServer, browser: Browser, agents: Agents) -> Iterator[
 
 
 @pytest.fixture
-def lab(shared_lab: OpenNotebook) -> Iterator[OpenNotebook]:
-    """Without questions of the test before."""
-    shared_lab.until("() => document.querySelector('[data-request-id]') === null")
+def lab(shared_lab: OpenNotebook, agents: Agents) -> Iterator[OpenNotebook]:
     yield shared_lab
+    agents.withdraw()
     assert shared_lab.page_errors == []
 
 
 def entry(lab: OpenNotebook, asked: Asked) -> Locator:
     return lab.root.first.locator(f'[data-request-id="{asked.request_id}"]')
+
+
+def until_nothing_is_asked(lab: OpenNotebook) -> None:
+    """What became of the last answers is shown for some seconds."""
+    lab.until("() => document.querySelector('[data-request-id]') === null")
 
 
 def press(lab: OpenNotebook, asked: Asked, name: str) -> None:
@@ -120,13 +125,14 @@ def test_a_click_is_at_the_socket_at_once_while_a_cell_runs(
     lab.until(SHOWS, [one.request_id for one in asked])
     lab.page.evaluate(NOTE_CLICKS)
     lab.start_cell(cell)
-    lab.until(IS_BUSY)
+    lab.until(RUNS, cell)
+    lab.page.wait_for_timeout(500)  # well into the cell
     took_ms = []
     for one in asked:
         press(lab, one, "Approve")
         at_ms = agents.received_at_ms(one.request_id)
         took_ms.append(at_ms - lab.page.evaluate("() => window.romaTestClicked"))
-    assert lab.page.evaluate(IS_BUSY)
+    assert lab.page.evaluate(RUNS, cell)
     lab.page.evaluate(INTERRUPT)
     lab.finish()
     print(f"click to socket, ms: {', '.join(f'{ms:.0f}' for ms in took_ms)}")
@@ -136,6 +142,7 @@ def test_a_click_is_at_the_socket_at_once_while_a_cell_runs(
 def test_an_edited_plan_is_seen_in_words_then_sent_and_the_next_attempt_shows_what_changed(
     lab: OpenNotebook, agents: Agents
 ) -> None:
+    until_nothing_is_asked(lab)
     first = agents.ask("Is this plan good?", {"proposed_plan": PLAN})
     lab.until(SHOWS, [first.request_id])
     entry(lab, first).get_by_role("button", name="List the cafés", exact=True).click()
@@ -153,7 +160,7 @@ def test_an_edited_plan_is_seen_in_words_then_sent_and_the_next_attempt_shows_wh
     reworded[1]["goal"] = "List the cafés with high chairs"
     second = agents.ask("Is the changed plan good?", {"proposed_plan": {"sub_tasks": reworded}})
     entry(lab, second).get_by_text("1 reworded", exact=True).wait_for()
-    assert entry(lab, second).locator("ins").all_inner_texts() == [" with high chairs"]
+    assert entry(lab, second).locator("ins").all_inner_texts() == ["with high chairs"]
     assert words in entry(lab, second).inner_text()
     press(lab, second, "Approve")
     assert second.said() == ("approve", None)
@@ -170,7 +177,7 @@ def test_abort_asks_once_more_and_a_held_answer_says_why(lab: OpenNotebook, agen
     lab.execute("m.hitl.on_answer(None)")
     press(lab, asked, "Abort")
     entry(lab, asked).get_by_text("Abort?").wait_for()
-    assert (asked.request_id, asked.answer.done()) not in agents.received
+    assert asked.request_id not in [one for one, _ in agents.received]
     assert not asked.answer.done()
     press(lab, asked, "Abort")
     assert isinstance(asked.answer.exception(20), TaskAborted)
@@ -184,21 +191,22 @@ DATA: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", DATA)
-def test_whatever_is_under_review_the_question_can_be_answered(
-    lab: OpenNotebook, agents: Agents, what: str
-) -> None:
-    asked = agents.ask(HOSTILE if what == "hostile" else "Is it good?", DATA[what])
-    lab.until(SHOWS, [asked.request_id])
-    entry(lab, asked).get_by_text("Asking the kernel").wait_for(state="detached")
-    tray, root = lab.root.locator(".rw-tray").bounding_box(), lab.root.bounding_box()
-    assert tray is not None
-    assert root is not None
-    assert tray["width"] <= 364
-    assert tray["y"] + tray["height"] <= root["y"] + root["height"]
-    assert lab.root.locator(".rw-tray-list").evaluate("(list) => list.scrollWidth <= list.clientWidth")
-    press(lab, asked, "Approve")
-    assert asked.said() == ("approve", None)
+def test_whatever_is_under_review_the_question_can_be_answered(lab: OpenNotebook, agents: Agents) -> None:
+    until_nothing_is_asked(lab)
+    for what, data in DATA.items():
+        asked = agents.ask(HOSTILE if what == "hostile" else "Is it good?", data)
+        lab.until(SHOWS, [asked.request_id])
+        if what != "much":
+            entry(lab, asked).get_by_role("button", name="Show the question of root.1").click()
+        entry(lab, asked).get_by_text("Asking the kernel").wait_for(state="detached")
+        tray, root = lab.root.locator(".rw-tray").bounding_box(), lab.root.bounding_box()
+        assert tray is not None
+        assert root is not None
+        assert tray["width"] <= root["width"]
+        assert tray["y"] + tray["height"] <= root["y"] + root["height"]
+        assert lab.root.locator(".rw-tray-list").evaluate("(list) => list.scrollWidth <= list.clientWidth")
+        press(lab, asked, "Approve")
+        assert asked.said() == ("approve", None)
     assert lab.page.evaluate("() => window.romaTestHacked") is None
 
 
@@ -207,14 +215,14 @@ def test_fifty_questions_stay_fifty_and_two_views_with_double_clicks_answer_each
 ) -> None:
     lab.run_cell(SECOND_VIEW)
     asked = [agents.ask(f"Is part {n} good?", task=n % 4) for n in range(50)]
-    lab.until("() => document.querySelectorAll('[data-request-id]').length === 100")
+    lab.until("() => document.querySelectorAll('[data-request-id][data-state=open]').length === 100")
     answered = len(agents.received)
     first, *rest = asked
     entry(lab, first).get_by_role("button", name="Approve").dblclick()
     assert first.said() == ("approve", None)
-    assert lab.page.evaluate(CLICK_ALL_TWICE) == 100
+    assert lab.page.evaluate(CLICK_ALL_TWICE) >= 98
     assert {one.said() for one in rest} == {("approve", None)}
-    lab.until("() => document.querySelector('[data-request-id]') === null")
+    lab.until("() => document.querySelector('[data-state=open]') === null")
     assert sorted(one for one, _ in agents.received[answered:]) == sorted(one.request_id for one in asked)
     ledger = lab.value("list(m.hitl.ledger().tail(50).state)")
     assert set(ledger) == {"confirmed"}
