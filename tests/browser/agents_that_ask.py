@@ -52,7 +52,7 @@ class Agents:
                 self._news.notify_all()
             return answer(request_id, *rest)
 
-        prompts.answer = noted  # type: ignore[method-assign]
+        prompts.answer = noted  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,35 +9,35 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser.agents_that_ask import Agents, Asked
+from browser.agents_that_ask import Agents
 from browser.lab import LabServer, OpenNotebook, notebook_of, opened
-from playwright.sync_api import Browser, Locator
+from browser.questions_in_lab import (
+    CELLS,
+    COMPUTING,
+    SHOWS,
+    SLEEPING,
+    click_to_socket_ms,
+    connect_cell,
+    entry,
+    press,
+    until_nothing_is_asked,
+    until_state,
+)
+from playwright.sync_api import Browser
 
 from roma_widget.errors import TaskAborted
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 CLICK_TO_SOCKET_MS = 200
-UNTIL_INTERRUPTED = "try:\n    {}\nexcept KeyboardInterrupt:\n    pass"
-SLEEPS = "import time\n" + UNTIL_INTERRUPTED.format("time.sleep(20)")
-COMPUTES = "n = 0\n" + UNTIL_INTERRUPTED.format("while True: n += 1")
-SLEEPING, COMPUTING, SECOND_VIEW = 1, 2, 3
-
-PLAN = {
+SECOND_VIEW = 3
+PLAN: dict[str, list[dict[str, Any]]] = {
     "sub_tasks": [
         {"goal": "List the exhibits", "task_type": "SEARCH", "node_type": "EXECUTE"},
         {"goal": "List the cafés", "task_type": "SEARCH", "node_type": "EXECUTE"},
         {"goal": "Score the museums", "task_type": "THINK", "depends_on_indices": [0, 1]},
     ]
 }
-NOTE_CLICKS = """() => window.addEventListener('click', (event) => {
-    window.romaTestClicked = Date.now() - (performance.now() - event.timeStamp)
-}, true)"""
-SHOWS = """(ids) => [...document.querySelectorAll('[aria-label="Questions"]')].length > 0
-    && ids.every((id) => document.querySelector(`[data-request-id="${id}"]`))"""
-INTERRUPT = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
-# The kernel's own status is "idle" again when a subshell has taken a click.
-RUNS = "(cell) => document.querySelectorAll('.jp-Cell .jp-InputPrompt')[cell].innerText.includes('*')"
 # Of every view: two clicks on each question's "Approve", all in one moment.
 CLICK_ALL_TWICE = """() => {
     const buttons = [...document.querySelectorAll('[data-state=open] .rw-answers button:first-child')]
@@ -54,8 +54,7 @@ def agents() -> Iterator[Agents]:
 
 @pytest.fixture(scope="module")
 def shared_lab(server: LabServer, browser: Browser, agents: Agents) -> Iterator[OpenNotebook]:
-    connect = f"import roma_widget as roma\nm = roma.connect({agents.server.url!r})\nm"
-    with opened(browser, server, notebook_of(connect, SLEEPS, COMPUTES, "m"), "hitl") as lab:
+    with opened(browser, server, notebook_of(connect_cell(agents), *CELLS, "m"), "hitl") as lab:
         lab.run_cell(0)
         lab.execute("m.wait('connected', timeout=30)")
         yield lab
@@ -66,27 +65,6 @@ def lab(shared_lab: OpenNotebook, agents: Agents) -> Iterator[OpenNotebook]:
     yield shared_lab
     agents.withdraw()
     assert shared_lab.page_errors == []
-
-
-def entry(lab: OpenNotebook, asked: Asked) -> Locator:
-    return lab.root.first.locator(f'[data-request-id="{asked.request_id}"]')
-
-
-def until_nothing_is_asked(lab: OpenNotebook) -> None:
-    """What became of the last answers is shown for some seconds."""
-    lab.until("() => document.querySelector('[data-request-id]') === null")
-
-
-def press(lab: OpenNotebook, asked: Asked, name: str) -> None:
-    entry(lab, asked).get_by_role("button", name=name, exact=True).click()
-
-
-def state(lab: OpenNotebook, asked: Asked, *names: str) -> None:
-    """Wait until the question is in one of these states."""
-    lab.until(
-        "([id, names]) => names.includes(document.querySelector(`[data-request-id='${id}']`)?.dataset.state)",
-        [asked.request_id, names],
-    )
 
 
 def test_open_questions_survive_a_reload_and_the_keyboard_alone_answers(
@@ -121,20 +99,7 @@ def test_open_questions_survive_a_reload_and_the_keyboard_alone_answers(
 def test_a_click_is_at_the_socket_at_once_while_a_cell_runs(
     lab: OpenNotebook, agents: Agents, cell: int
 ) -> None:
-    asked = [agents.ask(f"Is part {n} good?") for n in range(7)]
-    lab.until(SHOWS, [one.request_id for one in asked])
-    lab.page.evaluate(NOTE_CLICKS)
-    lab.start_cell(cell)
-    lab.until(RUNS, cell)
-    lab.page.wait_for_timeout(500)  # well into the cell
-    took_ms = []
-    for one in asked:
-        press(lab, one, "Approve")
-        at_ms = agents.received_at_ms(one.request_id)
-        took_ms.append(at_ms - lab.page.evaluate("() => window.romaTestClicked"))
-    assert lab.page.evaluate(RUNS, cell)
-    lab.page.evaluate(INTERRUPT)
-    lab.finish()
+    took_ms = click_to_socket_ms(lab, agents, cell)
     print(f"click to socket, ms: {', '.join(f'{ms:.0f}' for ms in took_ms)}")
     assert statistics.median(took_ms) <= CLICK_TO_SOCKET_MS
 
@@ -172,7 +137,7 @@ def test_abort_asks_once_more_and_a_held_answer_says_why(lab: OpenNotebook, agen
     lab.until(SHOWS, [asked.request_id])
     lab.execute(hold)
     press(lab, asked, "Approve")
-    state(lab, asked, "held")
+    until_state(lab, asked, "held")
     assert "Ask Ada first." in entry(lab, asked).inner_text()
     lab.execute("m.hitl.on_answer(None)")
     press(lab, asked, "Abort")
