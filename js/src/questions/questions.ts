@@ -5,8 +5,8 @@ import type { Kernel } from "../kernel";
 import type { AnswerWord, Prompt, PromptState, Question, Settled } from "../messages";
 import { Writing } from "./writing";
 
-/** A click that the kernel has not acknowledged by then is shown as queued. */
-export const QUEUED_AFTER_MS = 1_000;
+/** A click that the kernel has not acknowledged by then is shown as queued: within a second, with the frame. */
+export const QUEUED_AFTER_MS = 900;
 /** How long it stays to be seen what became of an answer. */
 export const SETTLED_FOR_MS = 6_000;
 /** A click that nobody acknowledged for so long may be lost: the person may click again. */
