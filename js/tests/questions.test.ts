@@ -199,6 +199,22 @@ describe("an answer", () => {
     expect(answers(model)).toHaveLength(2);
   });
 
+  test("that did not count is asked for again, and it is said why", async () => {
+    const why = "Your answer (approve) was acknowledged, and the server asks again. Answer again.";
+    const { model, root } = await shown(prompt("a", { action: "approve", why }));
+    expect(entries(root)[0]?.querySelector('[role="status"]')?.textContent).toBe(why);
+    await click(root, "Approve");
+    expect(answers(model)).toHaveLength(1);
+  });
+
+  test("that nobody waits for was not lost where there was none", async () => {
+    const { model, root } = await shown(prompt("a"));
+    const why = "The server asks no more.";
+    model.say([{ type: "settled", request_id: "a", state: "lost", action: null, why }, []]);
+    await settle();
+    expect(entries(root)[0]?.querySelector('[role="status"]')?.textContent).toBe(why);
+  });
+
   test("given elsewhere switches the buttons off here", async () => {
     const { model, root } = await shown(prompt("a"));
     await pending(model, prompt("a", { state: "waiting_link", action: "abort" }));
@@ -412,6 +428,7 @@ describe("attention", () => {
     expect(row()?.classList.contains("rw-waits")).toBe(true);
     expect(row()?.dataset.status).toBe("RUNNING");
     expect(row()?.textContent).toContain("running, waits for you");
+    expect(root.querySelector(".rw-progress-text")?.textContent).toContain("1 waits for you");
     await pending(model, prompt("a", { state: "sent", action: "approve" }));
     expect(row()?.classList.contains("rw-waits")).toBe(false);
   });

@@ -62,8 +62,15 @@ function quietNote(view: View): string {
   return "";
 }
 
-function progressParts(view: View): { done: string; failed: string | null; running: string | null } {
-  const { progress } = view;
+interface ProgressParts {
+  done: string;
+  failed: string | null;
+  running: string | null;
+  waiting: string | null;
+}
+
+function progressParts(view: View): ProgressParts {
+  const { progress, waiting } = view;
   // The trait's own count adds the aggregating ones; here they would contradict the Run panel beside it.
   const working = shares(view)
     .filter(([code]) => code === CODE.RUNNING || code === CODE.AGGREGATING)
@@ -73,11 +80,13 @@ function progressParts(view: View): { done: string; failed: string | null; runni
     done: `${count(progress.done)} of ${count(progress.total)}`,
     failed: progress.failed > 0 ? `${count(progress.failed)} failed` : null,
     running: working.length > 0 ? working.join(" · ") : null,
+    waiting:
+      waiting.size > 0 ? `${count(waiting.size)} ${waiting.size === 1 ? "waits" : "wait"} for you` : null,
   };
 }
 
 function ProgressText({ view }: { view: View }) {
-  const { done, failed, running } = progressParts(view);
+  const { done, failed, running, waiting } = progressParts(view);
   return (
     <span class="rw-progress-text">
       {done}
@@ -88,24 +97,28 @@ function ProgressText({ view }: { view: View }) {
         </>
       )}
       {running !== null && ` · ${running}`}
+      {waiting !== null && ` · ${waiting}`}
     </span>
   );
 }
 
-/** The shares of the statuses, from the server's own counts. */
+/** The shares of the statuses, from the server's own counts, without what waits for the person. */
 function shares(view: View): [code: number, tasks: number][] {
   const totals = new Array<number>(STATUSES.length).fill(0);
   for (const [word, tasks] of view.progress.by_status) {
     totals[codeOf(word)] = (totals[codeOf(word)] as number) + tasks;
+  }
+  for (const id of view.waiting.keys()) {
+    const code = codeOf(view.task(id)?.status ?? "");
+    totals[code] = Math.max(0, (totals[code] as number) - 1);
   }
   return totals.map((tasks, code): [number, number] => [code, tasks]).filter(([, tasks]) => tasks > 0);
 }
 
 export function ProgressBar({ view }: { view: View }) {
   const { progress } = view;
-  const { done, failed, running } = progressParts(view);
-  const words =
-    progress.total === 0 ? UNKNOWN : [done, failed, running].filter((part) => part !== null).join(", ");
+  const parts = Object.values(progressParts(view)).filter((part) => part !== null);
+  const words = progress.total === 0 ? UNKNOWN : parts.join(", ");
   return (
     <div
       class="rw-progress"
@@ -123,6 +136,7 @@ export function ProgressBar({ view }: { view: View }) {
           style={{ flexGrow: tasks }}
         />
       ))}
+      {view.waiting.size > 0 && <span class="rw-share rw-s-waits" style={{ flexGrow: view.waiting.size }} />}
     </div>
   );
 }

@@ -251,10 +251,7 @@ export class Questions {
       action: settled?.action ?? sending?.action ?? prompt.action,
       why: settled === undefined ? prompt.why : settled.why,
       error: this.#errors.get(id) ?? null,
-      canAnswer:
-        isOpen &&
-        (prompt.state === "held" || prompt.action === null) &&
-        (sending === undefined || sending.phase === "stuck"),
+      canAnswer: isOpen && (sending === undefined || sending.phase === "stuck"),
       isBusy: isOpen && sending !== undefined,
     };
   }

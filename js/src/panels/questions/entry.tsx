@@ -26,6 +26,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
   const { prompt } = entry;
   const id = prompt.request_id;
   const words = sentenceOf(entry);
+  const line = (entry.state !== "open" && words) || askedBy(entry);
   const asker = prompt.task_id ?? "no task";
   const waits = isWaiting(entry) && <span class="rw-q-waits">waits {elapsed(view.waitedFor(prompt))}</span>;
   return (
@@ -34,7 +35,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
       data-request-id={id}
       data-state={entry.state}
       aria-busy={entry.isBusy}
-      aria-label={`Question of ${asker}: ${words ?? askedBy(entry)}`.slice(0, LABEL_CHARS)}
+      aria-label={`Question of ${asker}: ${line}`.slice(0, LABEL_CHARS)}
       tabIndex={-1}
     >
       {isUnfolded ? (
@@ -57,7 +58,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
           >
             <bdi class="rw-line-id">{asker}</bdi>
             <span class="rw-line-goal" dir="auto">
-              {words ?? askedBy(entry)}
+              {line}
             </span>
           </button>
           <div class="rw-q-quick">
@@ -149,19 +150,19 @@ function Queued() {
 
 const DONE = { approve: "approved", modify: "sent back with instructions", abort: "aborted" } as const;
 
-/** How the answer stands; null while there is none. */
+/** How the answer stands, or why it is asked again; null while there is nothing to say. */
 function sentenceOf({ state, action, why }: Entry): string | null {
   const done = action === null ? "answered" : DONE[action];
   const because = why === null ? "" : ` ${why}`;
   switch (state) {
     case "open":
-      return null;
+      return why;
     case "queued":
       return "queued: the kernel is busy";
     case "held":
       return `Held.${because}`;
     case "waiting_link":
-      return `${capital(done)}: kept, no connection.${because || " It is sent when the connection is back."}`;
+      return `${capital(done)}: kept${because === "" ? ", no connection" : ""}.${because}`;
     case "sent":
       return `${capital(done)}: sent, and received by the server. Not confirmed yet.`;
     case "confirmed":
@@ -169,7 +170,9 @@ function sentenceOf({ state, action, why }: Entry): string | null {
     case "superseded":
       return because.trim() || "Somebody else answered first.";
     case "lost":
-      return `The answer was lost.${because}`;
+      return action === null
+        ? (why ?? "Nobody waits for an answer any more.")
+        : `The answer was lost.${because}`;
     default:
       return unreachable(state);
   }

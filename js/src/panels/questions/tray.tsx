@@ -55,6 +55,11 @@ export function QuestionTray({ view }: { view: View }) {
     view.wantsTray = false;
     (element.querySelector<HTMLElement>(".rw-q-open") ?? element).focus({ preventScroll: true });
   });
+  // The list and not the page: a question that comes must not move the notebook.
+  useLayoutEffect(() => {
+    const unfolded = tray.current?.querySelector<HTMLElement>(".rw-q-open");
+    if (unfolded?.parentElement) unfolded.parentElement.scrollTop = unfolded.offsetTop;
+  }, [current, questions.isOpen]);
   if (!questions.isOpen) return null;
 
   const at = entries.findIndex(({ prompt }) => prompt.request_id === current);
