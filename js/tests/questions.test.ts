@@ -454,6 +454,37 @@ describe("attention", () => {
     expect(document.title).toBe("Notebook");
   });
 
+  test("notifications are off until somebody wants them, asked for once, one a question", async () => {
+    const told: string[] = [];
+    const requestPermission = vi.fn(async () => {
+      FakeNotification.permission = "granted";
+      return FakeNotification.permission;
+    });
+    class FakeNotification {
+      static permission = "default";
+      static requestPermission = requestPermission;
+      constructor(title: string, { body, tag }: { body: string; tag: string }) {
+        told.push(`${title}: ${body} (${tag})`);
+      }
+    }
+    vi.stubGlobal("Notification", FakeNotification);
+    vi.stubGlobal("isSecureContext", true);
+    vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    const { model, root } = await shown(prompt("a"));
+    const notifying = () => root.querySelector<HTMLElement>('[role="switch"]');
+    expect(notifying()?.getAttribute("aria-checked")).toBe("false");
+    expect([requestPermission.mock.calls.length, told]).toEqual([0, []]);
+    for (const isOn of ["true", "false", "true"]) {
+      notifying()?.click();
+      await settle();
+      expect(notifying()?.getAttribute("aria-checked")).toBe(isOn);
+    }
+    await pending(model, prompt("a"), prompt("b"));
+    expect(told).toEqual(["A question of r.1: Is b good? (b)"]);
+    expect(requestPermission).toHaveBeenCalledTimes(1);
+    localStorage.clear();
+  });
+
   test("closed, the tray stays closed until q or the badge opens it", async () => {
     const { model, root } = await shown(prompt("a"));
     await press(entries(root)[0] as Element, "Escape");

@@ -55,11 +55,12 @@ export function QuestionTray({ view }: { view: View }) {
     view.wantsTray = false;
     (element.querySelector<HTMLElement>(".rw-q-open") ?? element).focus({ preventScroll: true });
   });
-  // The list and not the page: a question that comes must not move the notebook.
+  const isLoaded = questions.isOpen && current !== null && questions.question(current).kind !== "loading";
+  // The list and not the page: a question that comes must not move the notebook. Once more when all of it is there.
   useLayoutEffect(() => {
     const unfolded = tray.current?.querySelector<HTMLElement>(".rw-q-open");
     if (unfolded?.parentElement) unfolded.parentElement.scrollTop = unfolded.offsetTop;
-  }, [current, questions.isOpen]);
+  }, [current, isLoaded, questions.isOpen]);
   if (!questions.isOpen) return null;
 
   const at = entries.findIndex(({ prompt }) => prompt.request_id === current);
