@@ -8,10 +8,9 @@ import type { Match } from "../../trace/finding";
 import { TEXTS, type TextName } from "../../trace/read";
 import type { Row } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CopyButton, Icon } from "../parts";
+import { CLAMP_CHARS, CopyButton, Icon } from "../parts";
 import { Failed } from "./shared";
 
-const CLAMP_CHARS = 2_000;
 const CLAMP_LINES = 3;
 
 interface OpenStageProps {

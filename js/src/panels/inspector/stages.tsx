@@ -63,7 +63,6 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               key={stage.seq}
               class="rw-stage-row"
               aria-expanded={isOpen}
-              aria-label={`${row.name}, ${stage.status || "status unknown"}, ${duration(row.duration_ms)}`}
               tabIndex={at === Math.max(0, openAt) ? 0 : -1}
               onClick={() => view.openStage(task.id, isOpen ? null : stage.seq)}
             >
@@ -74,6 +73,7 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               >
                 <Glyph status={STATUS[row.state]} />
                 <bdi>{row.name}</bdi>
+                <span class="rw-clipped">{stage.status || "status unknown"}</span>
               </span>
               <Track row={row} />
               <span class="rw-stage-time">{duration(row.duration_ms)}</span>
