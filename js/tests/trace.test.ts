@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Kernel } from "../src/kernel";
+import type { Task } from "../src/messages";
 import { applySnapshot } from "../src/state";
 import { MOST_MATCHES, pieces, placesOf } from "../src/text/search";
 import { findIn } from "../src/trace/finding";
@@ -183,6 +184,22 @@ describe("when a trace is asked for", () => {
     expect(traces.of(shown)).toMatchObject({ isAsking: true });
     expect(traces.of(shown).trace).not.toBeNull();
     expect(asked).toHaveLength(2);
+  });
+
+  test("a stage that still runs in a task that is over is looked at once more, and not again", async () => {
+    const { traces, kernel, asked, changes } = open();
+    const over = task("a", null, { status: "DONE" });
+    kernel.run = applySnapshot(1, [over]);
+    const now = () => kernel.run.tasks.get("a") as Task;
+    for (const expected of [1, 2, 2]) {
+      traces.of(now());
+      expect(asked).toHaveLength(expected);
+      asked[expected - 1]?.resolve(traceOf(stage(0, "a", 1, null)));
+      await settle();
+      traces.of(now());
+      await vi.advanceTimersByTimeAsync(AGAIN_AFTER_MS);
+    }
+    expect(changes()).toBe(3);
   });
 
   test("a refusal is told beside what is known, and not asked again by itself", async () => {
