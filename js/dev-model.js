@@ -547,6 +547,7 @@ const json = (value) => [new DataView(new TextEncoder().encode(JSON.stringify(va
 let rev = 1;
 const serverNow = () => NOW + (params.get("tick") === null ? 0 : performance.now());
 const RESULT =
+  "# Yields and costs\n\nWhat a **flat roof** gives, and what it costs to _build_ one; see [the survey](https://example.org/survey).\n\n| kind | from | to |\n|---|--:|--:|\n| extensive | 90 € | 140 € |\n| intensive | 150 € | 250 € |\n\n1. Leafy vegetables: `12 to 20 kg`\n2. Herbs\n   - basil\n   - mint\n\n> Where sources disagree, both are named.\n\n```\nyield = area * 16\n```\n\n" +
   "A bed on a flat roof yields 12 to 20 kg of leafy vegetables per square metre and year [1]. At the upper end of the cost range the investment is back after nine seasons; at the lower end after six.\n\n".repeat(
     40,
   );

@@ -9,7 +9,7 @@ import { HOSTILE } from "./mount";
 const ALLOWED = new Set(
   "div p h4 pre blockquote ul ol li table tbody tr th td hr br b em del code bdi".split(" "),
 );
-const ALLOWED_ATTRIBUTES = new Set(["class", "dir", "title", "start"]);
+const ALLOWED_ATTRIBUTES = new Set(["class", "dir", "title", "start", "tabindex", "style"]);
 
 function shown(text: string): HTMLElement {
   const place = document.createElement("div");

@@ -272,6 +272,46 @@ def test_a_click_on_a_card_selects_in_python_and_python_selects_in_the_browser(
     assert lab.page_errors == []
 
 
+NOTES_OPENED_STAGES = """
+import threading
+heard, opened = threading.Event(), []
+@m.on("stage_opened")
+def note(task, stage):
+    opened.append((task.task_id, stage.stage))
+    heard.set()
+"""
+
+
+def test_a_trace_is_shown_its_stage_is_opened_in_python_and_its_texts_are_searched(
+    open_in_lab: OpenInLab,
+) -> None:
+    lab = open_in_lab(notebook_of("import roma_widget as roma\nm = roma.demo(speed=30, hitl=False)\nm"))
+    lab.run_cell(0)
+    lab.execute(NOTES_OPENED_STAGES)
+    lab.execute("m.wait(timeout=60); m.selection = ['root.1']")
+    inspector = lab.root.get_by_role("region", name="Task")
+    inspector.get_by_role("tab", name="Trace").click()
+    stages = inspector.get_by_role("group", name="Stages").get_by_role("button")
+    stages.first.wait_for()
+    told = lab.value("[stage.stage for stage in m.trace('root.1').stages]")
+    assert [text.split()[0] for text in stages.all_inner_texts()] == told
+    stages.first.focus()
+    lab.page.keyboard.press("End")
+    lab.page.keyboard.press("Enter")
+    lab.page.wait_for_selector('.rw-stage-row[aria-expanded="true"]')
+    assert lab.value("(heard.wait(10), opened)[1]") == [["root.1", told[-1]]]
+
+    # The last word of a text that came cut is found, so it was fetched whole.
+    word = lab.value("m.trace('root.1').stages[-1].user_input[4100:4112]").strip()
+    search = inspector.get_by_label("Search the texts of the trace")
+    search.fill(word)
+    search.press("Enter")
+    marked = inspector.locator("mark[data-current]")
+    marked.wait_for()
+    assert marked.inner_text().lower() == word.lower()
+    assert lab.page_errors == []
+
+
 def test_the_menus_of_the_header_keep_their_keys_from_the_notebook(
     open_in_lab: OpenInLab, ended_run: ChildServer
 ) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -27,7 +30,7 @@ import roma_widget as roma
 from roma_widget.archive.capture import read_capture
 from roma_widget.client import trace_refresh
 from roma_widget.client.trace_cache import TraceCache
-from roma_widget.core.model import Task, Trace
+from roma_widget.core.model import Stage, Task, Trace
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -424,3 +427,34 @@ class TestCache:
         assert known is not None
         assert known.trace is None
         assert cache.characters == 0
+
+
+def test_a_browser_is_told_of_the_traces_of_a_live_and_of_a_saved_run(
+    connect: Connect, tmp_path: Path
+) -> None:
+    with roma.Server() as server, server.project("a goal") as project:
+        with project.task("a goal") as root:
+            with root.stage("planning", agent="planner") as stage:
+                stage.record(prompt="what?", response="x" * 5_000)
+            root.task("not begun")
+        m = connect(server.url)
+        m.wait(lambda s: len(s.tasks) == 2, timeout=5)
+        (root_id, bare_id) = m.snapshot.tasks
+        heard: Queue[tuple[Task, Stage]] = Queue()
+        m.on("stage_opened", lambda task, stage: heard.put((task, stage)))
+        m._io.result(m.open_stage(root_id, 0))
+        task, opened = heard.get(timeout=5)
+        assert (task.task_id, opened.stage, opened.llm_response) == (root_id, "planning", "x" * 5_000)
+        assert told(m.task_trace(bare_id), m)["stages"] == []
+        live = told(m.task_trace(root_id), m)
+        m.save(tmp_path / "run.roma")
+    saved = roma.load(tmp_path / "run.roma")
+    assert told(saved.task_trace(root_id), saved) == live
+    assert live["stages"][0]["sizes"] == {"llm_response": 5_000}
+    assert told(saved.stage_texts(root_id, 0), saved)["texts"]["llm_response"] == "x" * 5_000
+    with pytest.raises(roma.RomaError, match="was not fetched before the run was saved"):
+        told(saved.task_trace(bare_id), saved)
+
+
+def told(answer: Coroutine[Any, Any, Any], m: roma.Monitor) -> Any:
+    return json.loads(bytes(m._io.result(answer)))

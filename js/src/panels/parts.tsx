@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { duration, size } from "../format";
 import type { Task } from "../messages";
 import { GLYPHS, type Status, statusOf, WAITS } from "../status";
+import { LongText } from "../text/long-text";
 import type { View } from "../view";
 
 /** The sign of a status, or of what waits for the person. */
@@ -111,6 +112,9 @@ interface ClampedProps {
   copyLabel: string;
 }
 
+/** More than a clamped text has room for: the rest is not laid out. */
+export const CLAMP_CHARS = 2_000;
+
 /** A titled block of foreign text, clamped, with "show all 14 kB" and copy in its head. */
 export function Clamped({ text, lines, mono = true, title, copyLabel }: ClampedProps) {
   const [all, setAll] = useState(false);
@@ -118,7 +122,8 @@ export function Clamped({ text, lines, mono = true, title, copyLabel }: ClampedP
   const body = useRef<HTMLPreElement>(null);
   useEffect(() => {
     const element = body.current;
-    if (element !== null && !all) setCut(element.scrollHeight > element.clientHeight + 1);
+    if (element !== null)
+      setCut(text.length > CLAMP_CHARS || element.scrollHeight > element.clientHeight + 1);
   }, [text, all]);
   return (
     <>
@@ -132,14 +137,18 @@ export function Clamped({ text, lines, mono = true, title, copyLabel }: ClampedP
         )}
         <CopyButton text={text} label={copyLabel} />
       </div>
-      <pre
-        ref={body}
-        dir="auto"
-        class={`rw-text${mono ? " rw-mono-text" : ""}${all ? " rw-text-all" : ""}`}
-        style={all ? {} : { WebkitLineClamp: lines }}
-      >
-        {text}
-      </pre>
+      {all ? (
+        <LongText text={text} mono={mono} />
+      ) : (
+        <pre
+          ref={body}
+          dir="auto"
+          class={`rw-text${mono ? " rw-mono-text" : ""}`}
+          style={{ WebkitLineClamp: lines }}
+        >
+          {text.slice(0, CLAMP_CHARS)}
+        </pre>
+      )}
     </>
   );
 }

@@ -11,6 +11,7 @@ const CHARS_IN_LINE = 50;
 
 interface LongTextProps {
   text: string;
+  mono?: boolean;
   /** Places of what was searched for, growing, each so many characters long. */
   places?: readonly number[];
   chars?: number;
@@ -18,7 +19,7 @@ interface LongTextProps {
   current?: number | null;
 }
 
-export function LongText({ text, places = NONE, chars = 0, current = null }: LongTextProps) {
+export function LongText({ text, mono = true, places = NONE, chars = 0, current = null }: LongTextProps) {
   const body = useRef<HTMLPreElement>(null);
   const parts = useMemo(() => pieces(text), [text]);
   useLayoutEffect(() => {
@@ -26,7 +27,8 @@ export function LongText({ text, places = NONE, chars = 0, current = null }: Lon
   }, [current, text]);
   return useMemo(
     () => (
-      <pre ref={body} dir="auto" class="rw-text rw-mono-text rw-text-all">
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by keys, too
+      <pre ref={body} dir="auto" class={`rw-text rw-text-all${mono ? " rw-mono-text" : ""}`} tabIndex={0}>
         {parts.length === 1
           ? marked(text, 0, text.length, places, chars, current)
           : parts.map(([from, to]) => (

@@ -5,6 +5,7 @@ import type { ComponentChild } from "preact";
 import { useMemo } from "preact/hooks";
 import { type Block, parseBlocks, type Room } from "./blocks";
 import { type Inline, parseInline } from "./inline";
+import { LongText } from "./long-text";
 
 /** Longer texts are shown as they were written. */
 export const MOST_CHARS = 200_000;
@@ -19,11 +20,7 @@ export function Markdown({ text }: { text: string }) {
     return drawn(parseBlocks(text, { left: MOST_BLOCKS }), { left: MOST_PARTS });
   }, [text]);
   if (content !== null) return <div class="rw-md">{content}</div>;
-  return (
-    <pre class="rw-text rw-text-all" dir="auto">
-      {text}
-    </pre>
-  );
+  return <LongText text={text} mono={false} />;
 }
 
 const drawn = (blocks: readonly Block[], room: Room): ComponentChild[] =>

@@ -4,6 +4,7 @@
 import { prettyJson } from "../format";
 import type { Kernel } from "../kernel";
 import type { Task } from "../messages";
+import { isOver } from "../status";
 import type { Stage, TextName, Texts, Trace } from "./read";
 
 /** An open trace is asked for again at most this often. */
@@ -24,6 +25,8 @@ interface Entry {
   /** The task as it was when it was asked for. */
   task: Task;
   asked_ms: number;
+  /** Asked before while the task was the same. */
+  isRepeated: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -61,7 +64,7 @@ export class Traces {
     const task = this.#kernel.run.tasks.get(shown.id) ?? shown;
     const known = this.#entries.get(task.id);
     if (known === undefined) return this.ask(task);
-    if (known.task !== task && !known.state.isAsking && known.timer === undefined) {
+    if (isStale(known, task) && !known.state.isAsking && known.timer === undefined) {
       const wait_ms = known.asked_ms + AGAIN_AFTER_MS - performance.now();
       if (wait_ms <= 0) return this.ask(task);
       // Looked at again then, by who still shows it.
@@ -83,6 +86,7 @@ export class Traces {
       state: { trace: before?.state.trace ?? null, isAsking: true, error: null },
       task,
       asked_ms: performance.now(),
+      isRepeated: before?.task === task,
       timer: undefined,
     };
     this.#entries.delete(task.id);
@@ -144,6 +148,13 @@ export class Traces {
     made.set(name, shown);
     return shown;
   }
+}
+
+/** A task may end a moment before its last stage does: then once more. */
+function isStale({ task, state, isRepeated }: Entry, now: Task): boolean {
+  if (task !== now) return true;
+  const runs = state.trace?.stages.some(({ status }) => status === "running") ?? false;
+  return runs && isOver(now.status) && !isRepeated && state.error === null;
 }
 
 /** Stages that are as before stay the same objects, and with them what was read of them. */

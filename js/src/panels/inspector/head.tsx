@@ -43,14 +43,18 @@ function kindOf(task: Task, hasChildren: boolean): string {
   return task.node === "EXECUTE" ? "leaf" : "";
 }
 
-/** `pending 4.8 s · running 5.3 s`, and the same as a strip. */
+/** A shorter wait is not worth the words. */
+const SHORT_MS = 100;
+
+/** `waited 4.8 s · took 5.3 s`, and the same as a strip. */
 function Times({ view, task }: { view: View; task: Task }) {
   const took = view.durationOf(task);
   const waited = task.created === null || task.started === null ? null : task.started - task.created;
-  if (waited === null || waited < 0 || took === null) return <span class="rw-quiet">{duration(took)}</span>;
+  if (waited === null || waited < SHORT_MS || took === null)
+    return <span class="rw-quiet">{duration(took)}</span>;
   return (
     <>
-      <span class="rw-quiet">
+      <span class="rw-quiet rw-times">
         waited {duration(waited)} · took {duration(took)}
       </span>
       <span class="rw-history" aria-hidden="true">

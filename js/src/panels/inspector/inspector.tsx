@@ -60,7 +60,7 @@ function TabList({ view }: { view: View }) {
     const step = STEPS[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const to = TABS.at(step(TABS.indexOf(tab)) % TABS.length) as Tab;
+    const to = TABS.at(step(TABS.indexOf(view.inspection.tab)) % TABS.length) as Tab;
     view.showTab(to);
     const buttons = (event.currentTarget as HTMLElement).children;
     (buttons[TABS.indexOf(to)] as HTMLElement).focus();

@@ -49,8 +49,8 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
     if (inspection.openStage(task.id) === match.stage.seq) view.schedule();
     else view.openStage(task.id, match.stage.seq);
   };
-  const isShown = matches[inspection.match]?.stage.seq === inspection.openStage(task.id);
-  const step = (by: number) => show(isShown ? inspection.match + by : inspection.match);
+  const isShown = () => matches[inspection.match]?.stage.seq === inspection.openStage(task.id);
+  const step = (by: number) => show(isShown() ? inspection.match + by : inspection.match);
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
     else if (event.key === "Escape" && isWanted) search("");
@@ -79,7 +79,7 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
       {isWanted && (
         <>
           <span class="rw-quiet" role="status">
-            {matches.length === 0 ? "none" : `${isShown ? `${inspection.match + 1} of ` : ""}${many}`}
+            {matches.length === 0 ? "none" : `${isShown() ? `${inspection.match + 1} of ` : ""}${many}`}
           </span>
           <IconButton
             icon="up"

@@ -1,30 +1,32 @@
 // The open stage: which attempt it was and what it cost, who worked with what, and its texts as blocks.
 
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { count, duration, size, timeOfDay, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
 import { LongText } from "../../text/long-text";
 import type { Match } from "../../trace/finding";
-import { TEXTS, type TextName } from "../../trace/read";
+import { type Stage, TEXTS, type TextName } from "../../trace/read";
 import type { Row } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CopyButton, Icon } from "../parts";
+import { CLAMP_CHARS, CopyButton, Icon } from "../parts";
 import { Failed } from "./shared";
 
-const CLAMP_CHARS = 2_000;
 const CLAMP_LINES = 3;
+const NOWHERE: readonly number[] = [];
 
 interface OpenStageProps {
   view: View;
   task: Task;
   row: Row;
-  /** Of what is searched for, in this stage. */
+  /** Of what is searched for, in all stages. */
   matches: readonly Match[];
   current: Match | null;
 }
 
 export function OpenStage({ view, task, row, matches, current }: OpenStageProps) {
   const { stage } = row;
+  const places = useMemo(() => placesIn(stage, matches), [stage, matches]);
+  const code = `m.trace(${JSON.stringify(task.id)}).stages[${stage.seq}]`;
   const facts = [
     ["Status", statusWords(row)],
     ["Agent", stage.agent],
@@ -56,15 +58,19 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
           row={row}
           name={name}
           title={title}
-          places={matches.filter((each) => each.name === name).map(({ at }) => at)}
+          places={places.get(name) ?? NOWHERE}
           current={current?.stage === stage && current.name === name ? current.at : null}
         />
       ))}
       <section class="rw-section rw-block">
-        <h4 class="rw-block-name">
-          <i class="rw-icon" />
-          <b>Parameters</b>
-        </h4>
+        <div class="rw-block-head">
+          <h4 class="rw-block-name">
+            <i class="rw-icon" />
+            <b>Parameters</b>
+          </h4>
+          <span class="rw-grow" />
+          <CopyButton text={code} label="Copy the stage's Python expression" />
+        </div>
         <dl class="rw-kv">
           {facts.map(([name, value]) => (
             <div key={name} class="rw-kv-wide">
@@ -76,6 +82,17 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
       </section>
     </section>
   );
+}
+
+function placesIn(stage: Stage, matches: readonly Match[]): ReadonlyMap<TextName, readonly number[]> {
+  const places = new Map<TextName, number[]>();
+  for (const match of matches) {
+    if (match.stage !== stage) continue;
+    const known = places.get(match.name);
+    if (known === undefined) places.set(match.name, [match.at]);
+    else known.push(match.at);
+  }
+  return places;
 }
 
 const statusWords = ({ state, stage }: Row): string =>

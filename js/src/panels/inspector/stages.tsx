@@ -1,14 +1,14 @@
 // The stages of a trace as a waterfall: a row each, also for every attempt. Arrows go from row to row, Enter opens.
 
-import { useRef } from "preact/hooks";
-import { duration, UNKNOWN } from "../../format";
+import { useRef, useState } from "preact/hooks";
+import { duration, plural, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
 import type { Status } from "../../status";
 import type { Row, Waterfall } from "../../trace/waterfall";
 import type { View } from "../../view";
 import { Glyph } from "../parts";
 
-/** Rows in the page at first; a trace may have thousands. */
+/** Rows at once; a trace may have thousands. */
 const ROWS = 200;
 const TICKS = [0, 1 / 3, 2 / 3, 1];
 const STATUS: Readonly<Record<Row["state"], Status>> = {
@@ -29,7 +29,8 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
   const list = useRef<HTMLDivElement>(null);
   const open = view.inspection.openStage(task.id);
   const openAt = fall.rows.findIndex(({ stage }) => stage.seq === open);
-  const shown = fall.rows.slice(0, Math.max(ROWS, openAt + 1));
+  const [most, setMost] = useState(ROWS);
+  const shown = fall.rows.slice(0, Math.max(most, openAt + 1));
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const rows = [...(list.current?.children ?? [])] as HTMLElement[];
@@ -63,7 +64,6 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               key={stage.seq}
               class="rw-stage-row"
               aria-expanded={isOpen}
-              aria-label={`${row.name}, ${stage.status || "status unknown"}, ${duration(row.duration_ms)}`}
               tabIndex={at === Math.max(0, openAt) ? 0 : -1}
               onClick={() => view.openStage(task.id, isOpen ? null : stage.seq)}
             >
@@ -74,6 +74,7 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               >
                 <Glyph status={STATUS[row.state]} />
                 <bdi>{row.name}</bdi>
+                <span class="rw-clipped">{stage.status || "status unknown"}</span>
               </span>
               <Track row={row} />
               <span class="rw-stage-time">{duration(row.duration_ms)}</span>
@@ -82,8 +83,10 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
         })}
       </div>
       {shown.length < fall.rows.length && (
-        <p class="rw-trace-note rw-quiet">
-          The first {shown.length} of {fall.rows.length} stages; a search finds the others.
+        <p class="rw-trace-note">
+          <button type="button" class="rw-link" onClick={() => setMost(shown.length + ROWS)}>
+            show more of {plural(fall.rows.length - shown.length, "stage")}
+          </button>
         </p>
       )}
     </div>

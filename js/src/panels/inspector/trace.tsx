@@ -61,13 +61,7 @@ export function TraceTab({ view, task }: { view: View; task: Task }) {
       {row === undefined ? (
         <p class="rw-trace-note rw-quiet">Open a stage to read what went in and what came out.</p>
       ) : (
-        <OpenStage
-          view={view}
-          task={task}
-          row={row}
-          matches={matches.filter(({ stage }) => stage === row.stage)}
-          current={matches[match] ?? null}
-        />
+        <OpenStage view={view} task={task} row={row} matches={matches} current={matches[match] ?? null} />
       )}
     </>
   );
