@@ -20,6 +20,7 @@ export function App({ view }: { view: View }) {
   const { traits, link } = view.kernel;
   const { wish, times, error } = view.travel;
   const { version } = view.questions;
+  const { wanted } = view.finder;
   const top = useMemo(
     () => (
       <>
@@ -28,7 +29,7 @@ export function App({ view }: { view: View }) {
         <Notices view={view} />
       </>
     ),
-    [view, run, traits, link, second, version],
+    [view, run, traits, link, second, version, wanted, selected],
   );
   const tray = useMemo(
     () => <QuestionTray view={view} />,
@@ -36,11 +37,11 @@ export function App({ view }: { view: View }) {
   );
   const tree = useMemo(
     () => <TreeGrid view={view} visible={shape === "narrow"} />,
-    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting],
+    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting, wanted],
   );
   const strip = useMemo(
     () => <TimeStrip view={view} />,
-    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error],
+    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error, wanted],
   );
   const outline = run.tasks.size > 0 ? tree : <p class="rw-quiet rw-graph-empty">There were no tasks yet.</p>;
   const hasTasks = view.kernel.run.tasks.size > 0 || isPast;
@@ -70,7 +71,10 @@ export function App({ view }: { view: View }) {
 function MemoRun({ view }: { view: View }) {
   const { run, second } = view;
   const { link } = view.kernel;
-  return useMemo(() => <RunPanel view={view} />, [view, run, view.progress, second, link.alive]);
+  return useMemo(
+    () => <RunPanel view={view} />,
+    [view, run, view.progress, second, link.alive, view.finder.wanted],
+  );
 }
 
 function GraphPane({ view, children }: { view: View; children: preact.ComponentChildren }) {

@@ -47,7 +47,15 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
 function onKey(view: View, event: KeyboardEvent): void {
   if (event.key === "Escape") view.deselect();
   const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select");
-  if (event.key !== "q" || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  if (event.key === "/") {
+    const search = view.root.querySelector<HTMLInputElement>(".rw-search input");
+    if (search === null) return;
+    event.preventDefault();
+    search.focus({ preventScroll: true });
+    search.select();
+  }
+  if (event.key !== "q") return;
   if (view.questions.entries.length === 0) return;
   view.wantsTray = true;
   view.questions.open();

@@ -1,6 +1,8 @@
 // One mounted view: what it knows (kernel, run, layout), what the person chose (selection, folds, focus) and the one
 // frame loop that draws it. Panels read it, the graph reads it, nobody else writes it.
 
+import { Finder } from "./find/finder";
+import { type Found, nextMatch } from "./find/match";
 import { Folding } from "./fold";
 import { epoch } from "./format";
 import type { Graph } from "./graph/graph";
@@ -35,6 +37,7 @@ export class View {
   readonly questions: Questions;
   readonly inspection = new Inspection();
   readonly traces: Traces;
+  readonly finder = new Finder();
   tally: Tally;
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
@@ -218,6 +221,34 @@ export class View {
     this.reveal(id);
   }
 
+  /** What the search and the filter mean in the run that is shown; null while there is neither. */
+  get found(): Found | null {
+    return this.finder.found(this.#run, this.tally);
+  }
+
+  /** Position of the selected task in the tree, or -1. */
+  get selectedAt(): number {
+    return this.selected === null ? -1 : (this.#run.tree.at.get(this.selected) ?? -1);
+  }
+
+  /** Changes what is looked for. */
+  lookFor(change: () => void): void {
+    change();
+    this.schedule();
+  }
+
+  goToMatch(step: 1 | -1): void {
+    const { found } = this;
+    const next = found === null ? null : nextMatch(found, this.selectedAt, step);
+    if (next !== null) this.goTo(this.#run.tree.ids[next] as string);
+  }
+
+  /** Whether a task is not dimmed by the search. */
+  isFound(id: string): boolean {
+    const at = this.#run.tree.at.get(id);
+    return this.found === null || (at !== undefined && this.found.isMatch[at] === 1);
+  }
+
   /** Unfolds what hides a task and brings it into sight. */
   reveal(id: string): void {
     const { tree } = this.#run;
@@ -368,6 +399,8 @@ export class View {
     if (projectId !== this.#projectId) {
       if (this.#projectId !== null) {
         this.folding.reset();
+        this.finder.endFilter();
+        this.finder.say("");
         this.#details.clear();
         this.traces.reset();
         this.inspection.reset();

@@ -1,7 +1,7 @@
 // Edges on the canvas: sub-tasks as trunks, dependencies in the gutter, the selection's context in accent.
 
 import { visibleAncestor } from "../layout";
-import { boxOf, DIMMED, eachInView, type Scene } from "./scene";
+import { boxOf, eachInView, type Scene, strength } from "./scene";
 
 const TRUNK = 7;
 const LANES = [9, 13.5, 18] as const;
@@ -17,7 +17,7 @@ export function drawSubTaskEdges(scene: Scene): void {
   const { tree } = layout;
   const radius = 3;
   ctx.save();
-  ctx.globalAlpha = scene.context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.strokeStyle = palette.color.edge;
   ctx.lineWidth = 1;
   ctx.beginPath();
@@ -57,7 +57,7 @@ export function drawDependencies(scene: Scene): void {
   const top = -scene.camera.y / scale.rowPitch - 1;
   const bottom = (scene.h - scene.camera.y) / scale.rowPitch + 1;
   ctx.save();
-  ctx.globalAlpha = context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.strokeStyle = palette.color.fg3;
   ctx.fillStyle = palette.color.fg3;
   ctx.lineWidth = 1;

@@ -28,7 +28,7 @@ import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
 import { type Context, contextOf, type Lane, siblingLanes } from "./relations";
-import { boxOf, eachInView, idAt, type Scene } from "./scene";
+import { boxOf, eachInView, idAt, isMeant, type Scene } from "./scene";
 
 const MIN_ZOOM = 0.004;
 /** A graph lower than this has no room for a legend. */
@@ -287,16 +287,17 @@ export class Graph {
     const at = layout.node[place] as number;
     const id = layout.tree.ids[at] as string;
     const task = scene.run.tasks.get(id) as Task;
+    const isDimmed = !isMeant(scene, place);
     const mark =
-      context === null
-        ? null
-        : context.id === id
-          ? "selected"
-          : context.sources.has(id)
-            ? "source"
-            : context.users.has(id)
-              ? "user"
-              : "dimmed";
+      context?.id === id
+        ? "selected"
+        : context?.sources.has(id)
+          ? "source"
+          : context?.users.has(id)
+            ? "user"
+            : isDimmed
+              ? "dimmed"
+              : null;
     return {
       task,
       duration_ms: this.#view.durationOf(task),
@@ -307,6 +308,8 @@ export class Graph {
       ring: scene.ring === id,
       parentAt: hasChildren(layout.tree, at) ? at : null,
       folded: layout.folded[place] === 1,
+      found: scene.found?.inside[at] ?? 0,
+      isDimmed,
     };
   }
 
@@ -392,6 +395,7 @@ export class Graph {
       palette: this.#palette,
       lanes: this.#lanes.lanes,
       context: selected === null ? null : (this.#context?.context ?? null),
+      found: this.#view.found,
       hover: -1,
       ring: this.#view.focusRing ? this.#view.focused : null,
       waiting: this.#waiting(layout),

@@ -7,6 +7,7 @@ import type { View } from "../view";
 import { LinkState } from "./link";
 import { ProjectMenu } from "./projects";
 import { QuestionBadge } from "./questions/tray";
+import { Search } from "./search";
 
 export function Header({ view }: { view: View }) {
   const { connection, project, address } = view.kernel.traits;
@@ -47,6 +48,7 @@ export function Header({ view }: { view: View }) {
         </span>
       )}
       <QuestionBadge view={view} />
+      {hasTasks && <Search view={view} />}
     </header>
   );
 }
