@@ -4,6 +4,7 @@
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Graph } from "./graph/graph";
 import { Corner } from "./panels/corner";
+import { HeightGrip, InspectorGrip } from "./panels/grip";
 import { Header, ProgressBar } from "./panels/header";
 import { Inspector } from "./panels/inspector/inspector";
 import { Notices } from "./panels/notices";
@@ -21,6 +22,7 @@ export function App({ view }: { view: View }) {
   const { wish, times, error } = view.travel;
   const { version } = view.questions;
   const { wanted } = view.finder;
+  const { mode } = view.sizing;
   const top = useMemo(
     () => (
       <>
@@ -29,7 +31,7 @@ export function App({ view }: { view: View }) {
         <Notices view={view} />
       </>
     ),
-    [view, run, traits, link, second, version, wanted, selected],
+    [view, run, traits, link, second, version, wanted, selected, view.menu, mode, shape, view.showsCritical],
   );
   const tray = useMemo(
     () => <QuestionTray view={view} />,
@@ -53,6 +55,7 @@ export function App({ view }: { view: View }) {
         {hasTasks ? (
           <div class="rw-body">
             {shape === "narrow" ? outline : <GraphPane view={view}>{outline}</GraphPane>}
+            {shape === "wide" && <InspectorGrip view={view} />}
             {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
           </div>
         ) : (
@@ -61,6 +64,7 @@ export function App({ view }: { view: View }) {
         {tray}
       </div>
       {hasTasks && strip}
+      {mode !== "window" && <HeightGrip view={view} />}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
       </div>

@@ -36,6 +36,7 @@ export interface Look {
   /** How many tasks under it were found. */
   readonly found: number;
   readonly isDimmed: boolean;
+  readonly isCritical: boolean;
 }
 
 export function glyphElement(status: Status | "waits"): SVGSVGElement {
@@ -125,6 +126,7 @@ export class Card {
       look.waits !== null ? "rw-waits" : isHollow(status) ? "rw-hollow" : "",
       look.mark === null || look.mark === "dimmed" ? "" : `rw-${look.mark}`,
       look.ring ? "rw-ring" : "",
+      look.isCritical ? "rw-critical" : "",
       look.isDimmed && look.mark !== "selected" ? "rw-dimmed" : "",
     ].join(" ");
     if (className !== this.#className) {

@@ -22,7 +22,7 @@ import {
   zoomAt,
 } from "./camera";
 import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
-import { drawContext, drawDependencies, drawSubTaskEdges } from "./edges";
+import { drawContext, drawCritical, drawDependencies, drawSubTaskEdges } from "./edges";
 import { Flight } from "./flight";
 import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
@@ -252,6 +252,7 @@ export class Graph {
         drawDependencies(scene);
         break;
     }
+    drawCritical(scene);
     drawContext(scene);
     const asCards = level === "cards" || level === "details";
     this.#showCards(scene, asCards ? places : []);
@@ -310,15 +311,16 @@ export class Graph {
       folded: layout.folded[place] === 1,
       found: scene.found?.inside[at] ?? 0,
       isDimmed,
+      isCritical: scene.critical?.includes(at) ?? false,
     };
   }
 
   /** Selection, hover and keyboard focus where there are no cards. */
   #outline(scene: Scene): void {
     const { ctx, layout, palette, context } = scene;
-    const around = (place: number, grow: number, width: number) => {
+    const around = (place: number, grow: number, width: number, ink = palette.color.accent) => {
       const box = boxOf(scene, place);
-      ctx.strokeStyle = palette.color.accent;
+      ctx.strokeStyle = ink;
       ctx.lineWidth = width;
       ctx.strokeRect(box.x - grow, box.y - grow, box.w + 2 * grow, Math.max(box.h, 2) + 2 * grow);
     };
@@ -326,6 +328,10 @@ export class Graph {
       const at = layout.tree.at.get(id);
       return at === undefined ? -1 : visibleAncestor(layout, at);
     };
+    for (const at of scene.critical ?? []) {
+      const place = layout.place[at] as number;
+      if (place >= 0) around(place, 0.5, 1.5, palette.color.fg);
+    }
     for (const place of scene.waiting.keys()) drawWaiting(scene, place);
     if (scene.hover >= 0) around(scene.hover, 1.5, 1.5);
     if (context !== null) {
@@ -396,6 +402,7 @@ export class Graph {
       lanes: this.#lanes.lanes,
       context: selected === null ? null : (this.#context?.context ?? null),
       found: this.#view.found,
+      critical: this.#view.critical,
       hover: -1,
       ring: this.#view.focusRing ? this.#view.focused : null,
       waiting: this.#waiting(layout),

@@ -22,6 +22,8 @@ export interface Scene {
   readonly context: Context | null;
   /** What the search and the filter leave undimmed; null while there is neither. */
   readonly found: Found | null;
+  /** Positions of the critical path while it is shown, in the order in which they ended. */
+  readonly critical: readonly number[] | null;
   readonly hover: number;
   /** The task with the keyboard's ring, or null. */
   readonly ring: string | null;

@@ -5,6 +5,7 @@ import { isAside, nameOf } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 import { LinkState } from "./link";
+import { Menu } from "./menu";
 import { ProjectMenu } from "./projects";
 import { QuestionBadge } from "./questions/tray";
 import { Search } from "./search";
@@ -49,6 +50,7 @@ export function Header({ view }: { view: View }) {
       )}
       <QuestionBadge view={view} />
       {hasTasks && <Search view={view} />}
+      {hasTasks && <Menu view={view} />}
     </header>
   );
 }

@@ -36,9 +36,9 @@ export function Search({ view }: { view: View }) {
     </button>
   );
   return (
-    <div class="rw-search-box">
+    <div class="rw-find-box">
       {finder.isFiltering && <FilterChip view={view} />}
-      <div class="rw-search" role="search">
+      <div class="rw-find" role="search">
         <input
           ref={input}
           type="text"
@@ -55,7 +55,7 @@ export function Search({ view }: { view: View }) {
           }}
           onKeyDown={onKey}
         />
-        <span class="rw-search-count" role="status">
+        <span class="rw-find-count" role="status">
           {found !== null &&
             (found.at.length === 0
               ? "none"
