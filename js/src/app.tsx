@@ -4,6 +4,7 @@
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Graph } from "./graph/graph";
 import { Corner } from "./panels/corner";
+import { HeightGrip, InspectorGrip } from "./panels/grip";
 import { Header, ProgressBar } from "./panels/header";
 import { Inspector } from "./panels/inspector/inspector";
 import { Notices } from "./panels/notices";
@@ -20,6 +21,8 @@ export function App({ view }: { view: View }) {
   const { traits, link } = view.kernel;
   const { wish, times, error } = view.travel;
   const { version } = view.questions;
+  const { wanted } = view.finder;
+  const { mode } = view.sizing;
   const top = useMemo(
     () => (
       <>
@@ -28,7 +31,7 @@ export function App({ view }: { view: View }) {
         <Notices view={view} />
       </>
     ),
-    [view, run, traits, link, second, version],
+    [view, run, traits, link, second, version, wanted, selected, view.menu, mode, shape, view.showsCritical],
   );
   const tray = useMemo(
     () => <QuestionTray view={view} />,
@@ -36,11 +39,11 @@ export function App({ view }: { view: View }) {
   );
   const tree = useMemo(
     () => <TreeGrid view={view} visible={shape === "narrow"} />,
-    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting],
+    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting, wanted],
   );
   const strip = useMemo(
     () => <TimeStrip view={view} />,
-    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error],
+    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error, wanted],
   );
   const outline = run.tasks.size > 0 ? tree : <p class="rw-quiet rw-graph-empty">There were no tasks yet.</p>;
   const hasTasks = view.kernel.run.tasks.size > 0 || isPast;
@@ -52,6 +55,7 @@ export function App({ view }: { view: View }) {
         {hasTasks ? (
           <div class="rw-body">
             {shape === "narrow" ? outline : <GraphPane view={view}>{outline}</GraphPane>}
+            {shape === "wide" && <InspectorGrip view={view} />}
             {task === undefined ? <MemoRun view={view} /> : <Inspector view={view} task={task} />}
           </div>
         ) : (
@@ -60,6 +64,7 @@ export function App({ view }: { view: View }) {
         {tray}
       </div>
       {hasTasks && strip}
+      {mode !== "window" && <HeightGrip view={view} />}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
       </div>
@@ -70,7 +75,10 @@ export function App({ view }: { view: View }) {
 function MemoRun({ view }: { view: View }) {
   const { run, second } = view;
   const { link } = view.kernel;
-  return useMemo(() => <RunPanel view={view} />, [view, run, view.progress, second, link.alive]);
+  return useMemo(
+    () => <RunPanel view={view} />,
+    [view, run, view.progress, second, link.alive, view.finder.wanted],
+  );
 }
 
 function GraphPane({ view, children }: { view: View; children: preact.ComponentChildren }) {

@@ -4,6 +4,7 @@ import { h, render as renderPreact } from "preact";
 import { App } from "./app";
 import type { WidgetModel } from "./kernel";
 import { Mounted } from "./mount";
+import { onShortcut } from "./shortcuts";
 import { View } from "./view";
 
 interface RenderProps {
@@ -34,23 +35,13 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     renderPreact(h(App, { view }), root);
     view.graph?.draw();
   };
-  root.addEventListener("keydown", (event) => onKey(view, event), { signal });
+  root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
   mounted.onShape = () => {
     view.shape = mounted.shape;
     view.schedule();
   };
   view.onFrame();
   view.schedule();
-}
-
-/** Keys that mean the same wherever the keyboard stands in the widget. */
-function onKey(view: View, event: KeyboardEvent): void {
-  if (event.key === "Escape") view.deselect();
-  const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select");
-  if (event.key !== "q" || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-  if (view.questions.entries.length === 0) return;
-  view.wantsTray = true;
-  view.questions.open();
 }
 
 export default { initialize, render };

@@ -1,6 +1,10 @@
 // One mounted view: what it knows (kernel, run, layout), what the person chose (selection, folds, focus) and the one
 // frame loop that draws it. Panels read it, the graph reads it, nobody else writes it.
 
+import { criticalPath } from "./find/critical";
+import { Finder } from "./find/finder";
+import { type Found, nextMatch } from "./find/match";
+import { Trail } from "./find/trail";
 import { Folding } from "./fold";
 import { epoch } from "./format";
 import type { Graph } from "./graph/graph";
@@ -9,6 +13,7 @@ import type { Layout } from "./layout";
 import type { Progress, Prompt, Task, TaskDetail } from "./messages";
 import { notify, showInTitle } from "./questions/attention";
 import { isWaiting, Questions } from "./questions/questions";
+import { Sizing } from "./sizing";
 import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
 import { type Tally, tallyUp } from "./tally";
@@ -35,6 +40,12 @@ export class View {
   readonly questions: Questions;
   readonly inspection = new Inspection();
   readonly traces: Traces;
+  readonly finder = new Finder();
+  trail = new Trail();
+  readonly sizing: Sizing;
+  /** The panel under the header's last button. */
+  menu: "view" | "keys" | null = null;
+  showsCritical = false;
   tally: Tally;
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
@@ -64,11 +75,13 @@ export class View {
   #selecting: { readonly id: string | null }[] = [];
   #projectId: string | null = null;
   #failed: ReadonlySet<string> | null = null;
+  #critical: { readonly run: RunState; readonly path: readonly number[] } | null = null;
   #waiting: ReadonlyMap<string, Prompt> = NOBODY;
 
   constructor(model: WidgetModel, root: HTMLElement, signal: AbortSignal) {
     this.root = root;
     this.signal = signal;
+    this.sizing = new Sizing(root);
     this.kernel = new Kernel(model, (part) => this.#kernelChanged(part), signal);
     this.#run = this.kernel.run;
     this.questions = new Questions(this.kernel, () => this.#questionsChanged(), signal);
@@ -195,7 +208,10 @@ export class View {
   select(id: string | null): void {
     if (this.selected === id) return;
     this.selected = id;
-    if (id !== null) this.focused = id;
+    if (id !== null) {
+      this.focused = id;
+      this.trail.visit(id);
+    }
     const asked = { id };
     this.#selecting.push(asked);
     void this.kernel.do({ action: "select", tasks: id === null ? [] : [id] }).then(() => {
@@ -216,6 +232,66 @@ export class View {
     if (this.task(id) === undefined) return;
     this.select(id);
     this.reveal(id);
+  }
+
+  /** What the search and the filter mean in the run that is shown; null while there is neither. */
+  get found(): Found | null {
+    return this.finder.found(this.#run, this.tally);
+  }
+
+  /** Position of the selected task in the tree, or -1. */
+  get selectedAt(): number {
+    return this.selected === null ? -1 : (this.#run.tree.at.get(this.selected) ?? -1);
+  }
+
+  /** Changes what is looked for. */
+  lookFor(change: () => void): void {
+    change();
+    this.schedule();
+  }
+
+  goToMatch(step: 1 | -1): void {
+    const { found } = this;
+    const next = found === null ? null : nextMatch(found, this.selectedAt, step);
+    if (next !== null) this.goTo(this.#run.tree.ids[next] as string);
+  }
+
+  /** Back or forward through what was selected. */
+  goAlong(step: 1 | -1): void {
+    const id = this.trail.go(step, (each) => each !== this.selected && this.task(each) !== undefined);
+    if (id !== null) this.goTo(id);
+  }
+
+  canGoAlong(step: 1 | -1): boolean {
+    return this.trail.peek(step, (id) => id !== this.selected && this.task(id) !== undefined) !== null;
+  }
+
+  openMenu(menu: View["menu"]): void {
+    this.menu = menu;
+    this.schedule();
+  }
+
+  resize(change: () => void): void {
+    change();
+    this.schedule();
+  }
+
+  toggleCritical(): void {
+    this.showsCritical = !this.showsCritical;
+    this.schedule();
+  }
+
+  /** Positions in the tree of what the run's end waits for, the root last; null while it is not shown. */
+  get critical(): readonly number[] | null {
+    if (!this.showsCritical) return null;
+    if (this.#critical?.run !== this.#run) this.#critical = { run: this.#run, path: criticalPath(this.#run) };
+    return this.#critical.path;
+  }
+
+  /** Whether a task is not dimmed by the search. */
+  isFound(id: string): boolean {
+    const at = this.#run.tree.at.get(id);
+    return this.found === null || (at !== undefined && this.found.isMatch[at] === 1);
   }
 
   /** Unfolds what hides a task and brings it into sight. */
@@ -368,6 +444,9 @@ export class View {
     if (projectId !== this.#projectId) {
       if (this.#projectId !== null) {
         this.folding.reset();
+        this.trail = new Trail();
+        this.finder.endFilter();
+        this.finder.say("");
         this.#details.clear();
         this.traces.reset();
         this.inspection.reset();
@@ -392,6 +471,7 @@ export class View {
     if (id === this.selected) return;
     this.selected = id;
     if (id === null) return;
+    this.trail.visit(id);
     this.graph?.stopFollowing();
     this.reveal(id);
   }

@@ -38,7 +38,7 @@ export const HOSTILE = [
   "[x](javascript:alert(1))",
 ];
 const ALLOWED = new Set(
-  "div span bdi header h2 h3 h4 b button svg path p ul li section dl dt dd nav pre code canvas input figure figcaption rect textarea label select option ins del i small mark br hr em table tr td th ol blockquote".split(
+  "div span bdi header h2 h3 h4 b button svg path p ul li section dl dt dd nav pre code canvas input figure figcaption rect textarea label select option ins del kbd i small mark br hr em table tr td th ol blockquote".split(
     " ",
   ),
 );

@@ -19,7 +19,7 @@ export function drawBars(scene: Scene): void {
     const id = idAt(layout, place);
     const box = boxOf(scene, place);
     const code = tally.code[layout.node[place] as number] as number;
-    ctx.globalAlpha = isMeant(scene.context, id) ? 1 : DIMMED;
+    ctx.globalAlpha = isMeant(scene, place) ? 1 : DIMMED;
     drawBar(scene, box, code, scene.run.tasks.get(id) as Task);
     if (layout.folded[place] === 1) drawFold(scene, place, box, scale.rowPitch);
   });
@@ -108,5 +108,6 @@ function drawFold(scene: Scene, place: number, box: Box, pitch: number): void {
   if (pitch < GOAL_FROM_PITCH) return;
   ctx.font = `9.5px ${palette.font}`;
   ctx.fillStyle = palette.color.fg2;
-  ctx.fillText(`+${hidden}`, from + 6, y + 0.5);
+  const inside = scene.found?.inside[layout.node[place] as number] ?? 0;
+  ctx.fillText(`+${hidden}${inside > 0 ? ` · ${inside} found` : ""}`, from + 6, y + 0.5);
 }

@@ -7,7 +7,7 @@ import { hasChildren, sizeOfSubTree } from "../state";
 import { CODE, wordOfCode } from "../status";
 import { countIn, mixOf } from "../tally";
 import { BANDS_UNDER_PITCH, bandsOf } from "./bands";
-import { boxOf, cut, DIMMED, eachInView, idAt, isMeant, type Scene, xOf, yOf } from "./scene";
+import { boxOf, cut, DIMMED, eachInView, idAt, isMeant, type Scene, strength, xOf, yOf } from "./scene";
 
 const PENDING_ALPHA = 0.42;
 const FOLDED_ALPHA = 0.62;
@@ -27,7 +27,7 @@ export function drawBlocks(scene: Scene): void {
   const leaves = new Map<number, number[]>();
   const dimmed = new Map<number, number[]>();
   const parents: number[] = [];
-  const { layout, tally, context } = scene;
+  const { layout, tally } = scene;
   eachInView(scene, true, (place) => {
     const at = layout.node[place] as number;
     if (hasChildren(layout.tree, at)) {
@@ -35,7 +35,7 @@ export function drawBlocks(scene: Scene): void {
       return;
     }
     const code = tally.code[at] as number;
-    const group = isMeant(context, idAt(layout, place)) ? leaves : dimmed;
+    const group = isMeant(scene, place) ? leaves : dimmed;
     const places = group.get(code);
     if (places === undefined) group.set(code, [place]);
     else places.push(place);
@@ -67,10 +67,11 @@ function drawAsBands(scene: Scene): void {
       bandsOf(layout, tally, column, { ...area, x }, put);
   });
   for (const [code, boxes] of pieces) {
-    ctx.globalAlpha = (scene.context === null ? 1 : DIMMED) * (code === CODE.PENDING ? PENDING_ALPHA : 1);
+    ctx.globalAlpha = strength(scene) * (code === CODE.PENDING ? PENDING_ALPHA : 1);
     ctx.fillStyle = palette.fill[code] as string;
     for (const [x, y, w, h] of boxes) ctx.fillRect(x, y, w, h - 0.4);
   }
+  drawMatches(scene);
   ctx.globalAlpha = 1;
   eachInView(scene, true, (place, depth) => {
     if (depth > WORDS_DEPTH) return;
@@ -79,6 +80,20 @@ function drawAsBands(scene: Scene): void {
     drawWords(scene, place);
   });
   ctx.restore();
+}
+
+/** What was found, over the dimmed bands. */
+function drawMatches(scene: Scene): void {
+  const { ctx, layout, tally, palette, found } = scene;
+  ctx.globalAlpha = 1;
+  for (const at of found?.at ?? []) {
+    const place = layout.place[at] as number;
+    if (place < 0 || (layout.tree.depth[at] as number) <= WORDS_DEPTH) continue;
+    const box = boxOf(scene, place);
+    if (box.y > scene.h || box.y + box.h < 0) continue;
+    ctx.fillStyle = palette.fill[tally.code[at] as number] as string;
+    ctx.fillRect(box.x, box.y, box.w, box.h);
+  }
 }
 
 /** One colour at a time: setting a fill costs more than a rectangle. Failures last, on top. */
@@ -102,11 +117,11 @@ function fillLeaves(scene: Scene, groups: ReadonlyMap<number, number[]>, alpha: 
 }
 
 function drawParent(scene: Scene, place: number): void {
-  const { ctx, layout, tally, palette, context } = scene;
+  const { ctx, layout, tally, palette } = scene;
   const at = layout.node[place] as number;
   const box = boxOf(scene, place);
   const folded = layout.folded[place] === 1;
-  const meant = isMeant(context, idAt(layout, place)) ? 1 : DIMMED;
+  const meant = isMeant(scene, place) ? 1 : DIMMED;
   const own = palette.fill[tally.code[at] as number] as string;
   // Its own status at the left, then the mix of the sub-tree.
   const h = Math.min(box.h, 4);
@@ -134,7 +149,7 @@ function drawParent(scene: Scene, place: number): void {
 
 function drawTrunks(scene: Scene, deepest = Number.POSITIVE_INFINITY): void {
   const { ctx, layout, scale, palette } = scene;
-  ctx.globalAlpha = scene.context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.fillStyle = palette.color.hair2;
   eachInView(scene, true, (place, depth) => {
     if (
@@ -163,7 +178,7 @@ function drawWords(scene: Scene, place: number): void {
   const tasks = sizeOfSubTree(layout.tree, at);
   const failed = countIn(tally, at, CODE.FAILED);
   const running = countIn(tally, at, CODE.RUNNING);
-  ctx.globalAlpha = isMeant(scene.context, id) ? 1 : DIMMED;
+  ctx.globalAlpha = isMeant(scene, place) ? 1 : DIMMED;
   ctx.textBaseline = "alphabetic";
   const top = box.y + Math.min(box.h, 4);
   if (depth <= WORDS_DEPTH && free >= NAME_FROM) {
@@ -224,7 +239,7 @@ function drawBracket(scene: Scene, group: readonly number[]): void {
   const x = Math.round(first.x + first.w + 7) + 0.5;
   const top = Math.round(first.y) + 0.5;
   const bottom = Math.round(last.y + last.h) - 0.5;
-  ctx.globalAlpha = scene.context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.strokeStyle = palette.color.edge;
   ctx.lineWidth = 1;
   ctx.beginPath();

@@ -33,6 +33,10 @@ export interface Look {
   /** Position in the tree when it has children. */
   readonly parentAt: number | null;
   readonly folded: boolean;
+  /** How many tasks under it were found. */
+  readonly found: number;
+  readonly isDimmed: boolean;
+  readonly isCritical: boolean;
 }
 
 export function glyphElement(status: Status | "waits"): SVGSVGElement {
@@ -120,8 +124,10 @@ export class Card {
     const className = [
       `rw-card rw-s-${status}`,
       look.waits !== null ? "rw-waits" : isHollow(status) ? "rw-hollow" : "",
-      look.mark === null ? "" : `rw-${look.mark}`,
+      look.mark === null || look.mark === "dimmed" ? "" : `rw-${look.mark}`,
       look.ring ? "rw-ring" : "",
+      look.isCritical ? "rw-critical" : "",
+      look.isDimmed && look.mark !== "selected" ? "rw-dimmed" : "",
     ].join(" ");
     if (className !== this.#className) {
       this.#className = className;
@@ -151,9 +157,9 @@ export class Card {
   }
 
   #showFold(look: Look, tally: Tally): void {
-    const { parentAt, folded } = look;
+    const { parentAt, folded, found } = look;
     const mix = parentAt !== null && folded ? mixOf(tally, parentAt, true) : [];
-    const key = parentAt === null ? "" : `${folded} ${mix.join(" ")}`;
+    const key = parentAt === null ? "" : `${folded} ${found} ${mix.join(" ")}`;
     if (key === this.#foldKey) return;
     this.#foldKey = key;
     this.#fold.className =
@@ -167,6 +173,11 @@ export class Card {
     const total = part("rw-fold-count", "span");
     total.textContent = `+${count(hidden)}`;
     this.#foldText.append(total);
+    if (found > 0) {
+      const word = part("rw-relation", "span");
+      word.textContent = ` ${count(found)} found · `;
+      this.#foldText.append(word);
+    }
     const onlyDone = mix.length === 1 && mix[0]?.[0] === CODE.DONE;
     mix.forEach(([code, tasks], i) => {
       const word = part(code === CODE.FAILED ? "rw-s-FAILED rw-inked" : "", "span");

@@ -1,7 +1,8 @@
 // Edges on the canvas: sub-tasks as trunks, dependencies in the gutter, the selection's context in accent.
 
 import { visibleAncestor } from "../layout";
-import { boxOf, DIMMED, eachInView, type Scene } from "./scene";
+import type { Lane } from "./relations";
+import { boxOf, eachInView, type Scene, strength } from "./scene";
 
 const TRUNK = 7;
 const LANES = [9, 13.5, 18] as const;
@@ -17,7 +18,7 @@ export function drawSubTaskEdges(scene: Scene): void {
   const { tree } = layout;
   const radius = 3;
   ctx.save();
-  ctx.globalAlpha = scene.context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.strokeStyle = palette.color.edge;
   ctx.lineWidth = 1;
   ctx.beginPath();
@@ -57,31 +58,37 @@ export function drawDependencies(scene: Scene): void {
   const top = -scene.camera.y / scale.rowPitch - 1;
   const bottom = (scene.h - scene.camera.y) / scale.rowPitch + 1;
   ctx.save();
-  ctx.globalAlpha = context === null ? 1 : DIMMED;
+  ctx.globalAlpha = strength(scene);
   ctx.strokeStyle = palette.color.fg3;
   ctx.fillStyle = palette.color.fg3;
   ctx.lineWidth = 1;
-  for (const { from, to, lane } of scene.lanes) {
+  for (const each of scene.lanes) {
+    const { from, to } = each;
     const a = layout.row[from] as number;
     const b = layout.row[to] as number;
     if (Math.max(a, b) < top || Math.min(a, b) > bottom) continue;
     if (context !== null && (isId(scene, to, context.id) || isId(scene, from, context.id))) continue;
-    const source = boxOf(scene, from);
-    const target = boxOf(scene, to);
-    const x = crisp(target.x - (LANES[lane] as number) * scale.gutter);
-    const outY = crisp(source.y + source.h * OUT);
-    const inY = crisp(target.y + target.h * IN);
-    ctx.setLineDash([3, 2.5]);
-    ctx.beginPath();
-    ctx.moveTo(source.x, outY);
-    ctx.lineTo(x, outY);
-    ctx.lineTo(x, inY);
-    ctx.lineTo(target.x - HEAD, inY);
-    ctx.stroke();
-    ctx.setLineDash([]);
-    head(ctx, target.x - 0.5, inY, 1);
+    drawLane(scene, each, [3, 2.5]);
   }
   ctx.restore();
+}
+
+function drawLane(scene: Scene, { from, to, lane }: Lane, dash: readonly number[]): void {
+  const { ctx, scale } = scene;
+  const source = boxOf(scene, from);
+  const target = boxOf(scene, to);
+  const x = crisp(target.x - (LANES[lane] as number) * scale.gutter);
+  const outY = crisp(source.y + source.h * OUT);
+  const inY = crisp(target.y + target.h * IN);
+  ctx.setLineDash([...dash]);
+  ctx.beginPath();
+  ctx.moveTo(source.x, outY);
+  ctx.lineTo(x, outY);
+  ctx.lineTo(x, inY);
+  ctx.lineTo(target.x - HEAD, inY);
+  ctx.stroke();
+  ctx.setLineDash([]);
+  head(ctx, target.x - 0.5, inY, 1);
 }
 
 const isId = (scene: Scene, place: number, id: string): boolean =>
@@ -170,4 +177,47 @@ function head(ctx: CanvasRenderingContext2D, x: number, y: number, direction: 1 
   ctx.lineTo(x - HEAD * direction, y + HEAD / 2);
   ctx.closePath();
   ctx.fill();
+}
+
+/** The critical path: from each of its tasks to the one that waited for it, while both are seen. */
+export function drawCritical(scene: Scene): void {
+  const { critical, layout, ctx, palette, scale } = scene;
+  if (critical === null) return;
+  const { tree } = layout;
+  ctx.save();
+  ctx.strokeStyle = palette.color.fg;
+  ctx.fillStyle = palette.color.fg;
+  ctx.lineWidth = 2;
+  ctx.lineJoin = "round";
+  for (let i = 0; i + 1 < critical.length; i++) {
+    const at = critical[i] as number;
+    const next = critical[i + 1] as number;
+    const place = layout.place[at] as number;
+    if (place < 0) continue;
+    if (tree.parent[at] === next) {
+      drawToParent(scene, layout.place[next] as number, place);
+      continue;
+    }
+    // The one that needs it is the next task, or a task above that.
+    const lane = scene.lanes.find(({ from, to }) => {
+      const user = layout.node[to] as number;
+      return from === place && next >= user && next < (tree.end[user] as number);
+    });
+    if (lane === undefined || scale.level === "blocks" || scale.level === "bars") continue;
+    drawLane(scene, lane, []);
+  }
+  ctx.restore();
+}
+
+function drawToParent(scene: Scene, parent: number, child: number): void {
+  const { ctx, scale } = scene;
+  const from = boxOf(scene, parent);
+  const to = boxOf(scene, child);
+  const trunkX = crisp(from.x + from.w + TRUNK * scale.gutter);
+  ctx.beginPath();
+  ctx.moveTo(from.x + from.w, crisp(from.y + scale.edgeY));
+  ctx.lineTo(trunkX, crisp(from.y + scale.edgeY));
+  ctx.lineTo(trunkX, crisp(to.y + scale.edgeY));
+  ctx.lineTo(to.x, crisp(to.y + scale.edgeY));
+  ctx.stroke();
 }

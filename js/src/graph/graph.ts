@@ -22,13 +22,13 @@ import {
   zoomAt,
 } from "./camera";
 import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
-import { drawContext, drawDependencies, drawSubTaskEdges } from "./edges";
+import { drawContext, drawCritical, drawDependencies, drawSubTaskEdges } from "./edges";
 import { Flight } from "./flight";
 import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
 import { type Context, contextOf, type Lane, siblingLanes } from "./relations";
-import { boxOf, eachInView, idAt, type Scene } from "./scene";
+import { boxOf, eachInView, idAt, isMeant, type Scene } from "./scene";
 
 const MIN_ZOOM = 0.004;
 /** A graph lower than this has no room for a legend. */
@@ -252,6 +252,7 @@ export class Graph {
         drawDependencies(scene);
         break;
     }
+    drawCritical(scene);
     drawContext(scene);
     const asCards = level === "cards" || level === "details";
     this.#showCards(scene, asCards ? places : []);
@@ -287,16 +288,17 @@ export class Graph {
     const at = layout.node[place] as number;
     const id = layout.tree.ids[at] as string;
     const task = scene.run.tasks.get(id) as Task;
+    const isDimmed = !isMeant(scene, place);
     const mark =
-      context === null
-        ? null
-        : context.id === id
-          ? "selected"
-          : context.sources.has(id)
-            ? "source"
-            : context.users.has(id)
-              ? "user"
-              : "dimmed";
+      context?.id === id
+        ? "selected"
+        : context?.sources.has(id)
+          ? "source"
+          : context?.users.has(id)
+            ? "user"
+            : isDimmed
+              ? "dimmed"
+              : null;
     return {
       task,
       duration_ms: this.#view.durationOf(task),
@@ -307,15 +309,18 @@ export class Graph {
       ring: scene.ring === id,
       parentAt: hasChildren(layout.tree, at) ? at : null,
       folded: layout.folded[place] === 1,
+      found: scene.found?.inside[at] ?? 0,
+      isDimmed,
+      isCritical: scene.critical?.includes(at) ?? false,
     };
   }
 
   /** Selection, hover and keyboard focus where there are no cards. */
   #outline(scene: Scene): void {
     const { ctx, layout, palette, context } = scene;
-    const around = (place: number, grow: number, width: number) => {
+    const around = (place: number, grow: number, width: number, ink = palette.color.accent) => {
       const box = boxOf(scene, place);
-      ctx.strokeStyle = palette.color.accent;
+      ctx.strokeStyle = ink;
       ctx.lineWidth = width;
       ctx.strokeRect(box.x - grow, box.y - grow, box.w + 2 * grow, Math.max(box.h, 2) + 2 * grow);
     };
@@ -323,6 +328,10 @@ export class Graph {
       const at = layout.tree.at.get(id);
       return at === undefined ? -1 : visibleAncestor(layout, at);
     };
+    for (const at of scene.critical ?? []) {
+      const place = layout.place[at] as number;
+      if (place >= 0) around(place, 0.5, 1.5, palette.color.fg);
+    }
     for (const place of scene.waiting.keys()) drawWaiting(scene, place);
     if (scene.hover >= 0) around(scene.hover, 1.5, 1.5);
     if (context !== null) {
@@ -392,6 +401,8 @@ export class Graph {
       palette: this.#palette,
       lanes: this.#lanes.lanes,
       context: selected === null ? null : (this.#context?.context ?? null),
+      found: this.#view.found,
+      critical: this.#view.critical,
       hover: -1,
       ring: this.#view.focusRing ? this.#view.focused : null,
       waiting: this.#waiting(layout),

@@ -1,5 +1,6 @@
 // What one frame of the graph draws: everything the canvas painters need, gathered once, and what lies in view.
 
+import type { Found } from "../find/match";
 import { firstAtRow, type Layout } from "../layout";
 import type { RunState } from "../state";
 import type { Tally } from "../tally";
@@ -19,6 +20,10 @@ export interface Scene {
   readonly palette: Palette;
   readonly lanes: readonly Lane[];
   readonly context: Context | null;
+  /** What the search and the filter leave undimmed; null while there is neither. */
+  readonly found: Found | null;
+  /** Positions of the critical path while it is shown, in the order in which they ended. */
+  readonly critical: readonly number[] | null;
   readonly hover: number;
   /** The task with the keyboard's ring, or null. */
   readonly ring: string | null;
@@ -40,10 +45,20 @@ export function boxOf(scene: Scene, place: number): Box {
 export const idAt = (layout: Layout, place: number): string =>
   layout.tree.ids[layout.node[place] as number] as string;
 
-/** Whether nothing is selected, or the task belongs to the selection's context. */
-export function isMeant(context: Context | null, id: string): boolean {
-  return context === null || context.id === id || context.sources.has(id) || context.users.has(id);
+/** Whether a task is not dimmed. A search has the word, then the selection's context; else all are meant. */
+export function isMeant({ found, context, layout }: Scene, place: number): boolean {
+  if (found !== null) {
+    const at = layout.node[place] as number;
+    return found.isMatch[at] === 1 || (layout.folded[place] === 1 && (found.inside[at] as number) > 0);
+  }
+  if (context === null) return true;
+  const id = idAt(layout, place);
+  return context.id === id || context.sources.has(id) || context.users.has(id);
 }
+
+/** How strong what joins or surrounds tasks is drawn. */
+export const strength = ({ found, context }: Scene): number =>
+  found === null && context === null ? 1 : DIMMED;
 
 /** Calls `visit` for every visible place whose card may touch the screen; `reach` includes sub-trees that do. */
 export function eachInView(

@@ -90,8 +90,16 @@ function Legend({ view, graph }: { view: View; graph: Graph }) {
     <ul class="rw-legend" aria-label="Legend">
       {present.map((status) => (
         <li key={status}>
-          <Glyph status={status} />
-          {wordOfCode(STATUSES.indexOf(status))}
+          <button
+            type="button"
+            class="rw-legend-button"
+            aria-pressed={view.finder.wanted.codes.has(STATUSES.indexOf(status))}
+            title={`Only what is ${wordOfCode(STATUSES.indexOf(status))}`}
+            onClick={() => view.lookFor(() => view.finder.toggleStatus(STATUSES.indexOf(status)))}
+          >
+            <Glyph status={status} />
+            {wordOfCode(STATUSES.indexOf(status))}
+          </button>
         </li>
       ))}
       {view.waiting.size > 0 && (

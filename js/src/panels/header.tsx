@@ -5,8 +5,10 @@ import { isAside, nameOf } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 import { LinkState } from "./link";
+import { Menu } from "./menu";
 import { ProjectMenu } from "./projects";
 import { QuestionBadge } from "./questions/tray";
+import { Search } from "./search";
 
 export function Header({ view }: { view: View }) {
   const { connection, project, address } = view.kernel.traits;
@@ -47,6 +49,8 @@ export function Header({ view }: { view: View }) {
         </span>
       )}
       <QuestionBadge view={view} />
+      {hasTasks && <Search view={view} />}
+      {hasTasks && <Menu view={view} />}
     </header>
   );
 }

@@ -39,6 +39,7 @@ const ICONS = {
   closed: "M4.3 2.5L7.8 6L4.3 9.5",
   back: "M7.7 2.5L4.2 6L7.7 9.5",
   again: "M10 6A4 4 0 1 1 8.4 2.8M8.6 .9V3.1H6.4",
+  menu: "M2 3H10M2 6H10M2 9H10",
   up: "M2.5 7.7L6 4.2L9.5 7.7",
 } as const;
 

@@ -6,7 +6,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface PopoverProps {
   label: string;
-  kind: "link" | "projects";
+  kind: "link" | "projects" | "menu";
   /** The button that opens and closes it. */
   anchor: RefObject<HTMLElement | null>;
   onClose: () => void;

@@ -91,9 +91,18 @@ function Counts({ view }: { view: View }) {
         const note = code === CODE.PLAN_DONE && tasks > 0 ? "wait for their sub-tasks" : null;
         return (
           <li key={code} class={tasks === 0 ? "rw-none" : ""}>
-            <Glyph status={status} />
-            <span class="rw-count-word">{wordOfCode(code)}</span>
-            <span class="rw-count">{count(tasks)}</span>
+            <button
+              type="button"
+              class="rw-count-button"
+              aria-pressed={view.finder.wanted.codes.has(code)}
+              title={`Only what is ${wordOfCode(code)}`}
+              disabled={tasks === 0 && !view.finder.wanted.codes.has(code)}
+              onClick={() => view.lookFor(() => view.finder.toggleStatus(code))}
+            >
+              <Glyph status={status} />
+              <span class="rw-count-word">{wordOfCode(code)}</span>
+              <span class="rw-count">{count(tasks)}</span>
+            </button>
             {tasks > 0 && (
               <span
                 class={`rw-count-bar rw-s-${status}${code === CODE.PENDING ? " rw-faint" : ""}`}

@@ -242,7 +242,8 @@ function useLanes(view: View, span: Span, line: number, selected: string | null,
       ctx.fillRect(Math.round(LEFT_PX + placeOf(time, span, line)), 3, 1, HEIGHT_PX - 6);
     }
     const top = AXIS_PX + 3;
-    drawLanes(lanes, { ctx, width: line, left: LEFT_PX, top, span, palette, selected });
-  }, [lanes, palette, line, span.from, isLive ? view.second : span.to, selected]);
+    const isMeant = view.found === null ? null : (id: string) => view.isFound(id);
+    drawLanes(lanes, { ctx, width: line, left: LEFT_PX, top, span, palette, selected, isMeant });
+  }, [lanes, palette, line, span.from, isLive ? view.second : span.to, selected, view.finder.wanted]);
   return canvas;
 }

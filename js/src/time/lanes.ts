@@ -73,6 +73,8 @@ export interface Drawing {
   readonly span: Span;
   readonly palette: Palette;
   readonly selected: string | null;
+  /** What a search leaves undimmed; null without one. */
+  readonly isMeant: ((id: string) => boolean) | null;
 }
 
 export function drawLanes(lanes: Lanes, drawing: Drawing): void {
@@ -81,7 +83,8 @@ export function drawLanes(lanes: Lanes, drawing: Drawing): void {
   const height = Math.min(LANE_AT_MOST_PX, Math.max(2, pitch - 1));
   const x = (time: number) => left + placeOf(time, span, width);
   const own = lanes.bars.find(({ id }) => id === selected);
-  const isMeant = (bar: Bar) => own === undefined || bar === own;
+  const isMeant = (bar: Bar) =>
+    drawing.isMeant === null ? own === undefined || bar === own : drawing.isMeant(bar.id);
   if (own !== undefined && !lanes.isPacked) {
     ctx.fillStyle = palette.color["accent-tint"];
     ctx.fillRect(left, top + own.lane * pitch - 1, width, height + 2);

@@ -54,7 +54,10 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
         level={(layout.tree.depth[at] as number) + 1}
         index={place + 1}
         expanded={parent ? !folded : null}
-        hidden={folded ? foldedWords(tally, at) : ""}
+        hidden={folded ? foldedWords(tally, at, view.found?.inside[at] ?? 0) : ""}
+        dimmed={
+          view.found !== null && !view.isFound(id) && !(folded && (view.found.inside[at] as number) > 0)
+        }
         selected={view.selected === id}
         tabbable={hasFocusRow ? place === focusPlace : place === first}
         waits={prompt !== undefined}
@@ -105,13 +108,13 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
   );
 }
 
-function foldedWords(tally: View["tally"], at: number): string {
+function foldedWords(tally: View["tally"], at: number, found: number): string {
   const mix = mixOf(tally, at, true);
   const hidden = mix.reduce((sum, [, tasks]) => sum + tasks, 0);
   const failed = mix.find(([code]) => code === CODE.FAILED)?.[1] ?? 0;
   const allDone = mix.length === 1 && mix[0]?.[0] === CODE.DONE;
   const rest = allDone ? " · all done" : failed > 0 ? ` · ${count(failed)} failed` : "";
-  return `+${count(hidden)}${rest}`;
+  return `+${count(hidden)}${found > 0 ? ` · ${count(found)} found` : ""}${rest}`;
 }
 
 interface RowProps {
@@ -122,6 +125,8 @@ interface RowProps {
   /** null: no sub-tasks. */
   expanded: boolean | null;
   hidden: string;
+  /** Not what is looked for. */
+  dimmed: boolean;
   selected: boolean;
   tabbable: boolean;
   /** It has asked the person something. */
@@ -136,7 +141,8 @@ class Row extends Component<RowProps> {
   }
 
   override render() {
-    const { view, task, level, index, expanded, hidden, selected, tabbable, waits, time } = this.props;
+    const { view, task, level, index, expanded, hidden, dimmed, selected, tabbable, waits, time } =
+      this.props;
     const status = statusOf(task.status);
     const toggle = (event: MouseEvent) => {
       event.stopPropagation();
@@ -145,7 +151,7 @@ class Row extends Component<RowProps> {
     return (
       <div
         role="row"
-        class={`rw-row rw-s-${status}${waits ? " rw-waits" : isHollow(status) ? " rw-hollow" : ""}`}
+        class={`rw-row rw-s-${status}${waits ? " rw-waits" : isHollow(status) ? " rw-hollow" : ""}${dimmed ? " rw-dimmed" : ""}`}
         data-task-id={task.id}
         data-status={task.status}
         aria-level={level}

@@ -15,6 +15,18 @@ export function TaskHead({ view, task, children }: { view: View; task: Task; chi
   return (
     <div class="rw-task-head">
       <div class="rw-crumbs-row">
+        <IconButton
+          icon="back"
+          label="Back (Alt+←)"
+          isOff={!view.canGoAlong(-1)}
+          onClick={() => view.goAlong(-1)}
+        />
+        <IconButton
+          icon="closed"
+          label="Forward (Alt+→)"
+          isOff={!view.canGoAlong(1)}
+          onClick={() => view.goAlong(1)}
+        />
         <Breadcrumb view={view} id={task.id} />
         <CopyButton
           text={`${view.expression}.task(${JSON.stringify(task.id)})`}

@@ -1,0 +1,42 @@
+// What the person looks for in one view: the words and the filter, and what they mean in the run that is shown.
+
+import type { RunState } from "../state";
+import type { Tally } from "../tally";
+import { ALL, type Found, findTasks, type Wanted } from "./match";
+
+export class Finder {
+  wanted: Wanted = ALL;
+  #made: { readonly wanted: Wanted; readonly run: RunState; readonly found: Found | null } | null = null;
+
+  found(run: RunState, tally: Tally): Found | null {
+    if (this.#made?.wanted !== this.wanted || this.#made.run !== run)
+      this.#made = { wanted: this.wanted, run, found: findTasks(run, tally, this.wanted) };
+    return this.#made.found;
+  }
+
+  get isFiltering(): boolean {
+    return this.wanted.codes.size + this.wanted.types.size > 0;
+  }
+
+  say(words: string): void {
+    this.wanted = { ...this.wanted, words };
+  }
+
+  toggleStatus(code: number): void {
+    this.wanted = { ...this.wanted, codes: toggled(this.wanted.codes, code) };
+  }
+
+  toggleType(type: string): void {
+    this.wanted = { ...this.wanted, types: toggled(this.wanted.types, type) };
+  }
+
+  endFilter(): void {
+    this.wanted = { ...ALL, words: this.wanted.words };
+  }
+}
+
+function toggled<T>(set: ReadonlySet<T>, one: T): ReadonlySet<T> {
+  const next = new Set(set);
+  if (!next.delete(one)) next.add(one);
+  return next;
+}
