@@ -133,7 +133,7 @@ test("a stage that is opened is told, shows its texts, and stays open through up
 
 test("a search reads whole texts, counts, and opens the stage of a match", async () => {
   const { root, reply, asks } = await openTrace();
-  const input = root.querySelector("input") as HTMLInputElement;
+  const input = root.querySelector(".rw-trace-bar input") as HTMLInputElement;
   input.value = "METRE";
   input.dispatchEvent(new Event("input", { bubbles: true }));
   await settle();
