@@ -10,8 +10,8 @@ import { LongText } from "./long-text";
 /** Longer texts are shown as they were written. */
 export const MOST_CHARS = 200_000;
 /** Of a text that is nothing but marks, further ones are shown as they were written. */
-const MOST_BLOCKS = 5_000;
-const MOST_PARTS = 10_000;
+const MOST_BLOCKS = 3_000;
+const MOST_PARTS = 4_000;
 const TITLE_CHARS = 300;
 
 export function Markdown({ text }: { text: string }) {
