@@ -155,7 +155,7 @@ describe("an answer", () => {
     await wait(QUEUED_AFTER_MS);
     expect(states(root)).toEqual(["a queued"]);
     expect(root.textContent).toContain(
-      "queued: the kernel is busy; request.approve() in another cell, await m.hitl.next_async() or m.hitl.next(prompt=True) work, too",
+      "Queued: the kernel is busy. The answer goes out when the cell ends or is interrupted. A cell that waits with (await m.hitl.next_async()).approve() or m.hitl.next(prompt=True) answers at once.",
     );
     // A kernel that seems to be gone may only be busy: the click waits on.
     await wait(20_000);

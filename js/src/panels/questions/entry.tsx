@@ -13,6 +13,7 @@ import { PlanReview } from "./plan";
 const TEXT_LINES = 14;
 const FACT_LINES = 2;
 const LABEL_CHARS = 300;
+const QUEUED = "Queued: the kernel is busy.";
 
 interface EntryProps {
   view: View;
@@ -142,8 +143,9 @@ function Unfolded({
 function Queued() {
   return (
     <>
-      queued: the kernel is busy; <code>request.approve()</code> in another cell,{" "}
-      <code>await m.hitl.next_async()</code> or <code>m.hitl.next(prompt=True)</code> work, too
+      {QUEUED} The answer goes out when the cell ends or is interrupted. A cell that waits with{" "}
+      <code>(await m.hitl.next_async()).approve()</code> or <code>m.hitl.next(prompt=True)</code> answers at
+      once.
     </>
   );
 }
@@ -158,7 +160,7 @@ function sentenceOf({ state, action, why }: Entry): string | null {
     case "open":
       return why;
     case "queued":
-      return "queued: the kernel is busy";
+      return QUEUED;
     case "held":
       return `Held.${because}`;
     case "waiting_link":
