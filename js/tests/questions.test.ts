@@ -393,6 +393,13 @@ describe("other data", () => {
     expect(root.querySelectorAll(".rw-data li").length).toBeGreaterThan(200);
   });
 
+  test("that is text is shown as the Markdown it may be", async () => {
+    const { model, root } = await shown(prompt("a"));
+    await tell(model, "a", { kind: "text", text: "Yields **12 kg** [here](https://example.org)." });
+    expect(root.querySelector(".rw-tray .rw-md b")?.textContent).toBe("12 kg");
+    expect(root.querySelector(".rw-tray a")).toBeNull();
+  });
+
   test("that was cut is text", async () => {
     const { model, root } = await shown(prompt("a"));
     await tell(model, "a", { kind: "data", json: '{"many": [1, 2', cut: true });

@@ -4,13 +4,13 @@ import { elapsed, UNKNOWN } from "../../format";
 import { unreachable } from "../../kernel";
 import type { Question } from "../../messages";
 import { type Entry, isWaiting } from "../../questions/questions";
+import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
 import { Clamped, CopyButton } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
 import { DataTree } from "./data";
 import { PlanReview } from "./plan";
 
-const TEXT_LINES = 14;
 const FACT_LINES = 2;
 const LABEL_CHARS = 300;
 const QUEUED = "Queued: the kernel is busy.";
@@ -241,13 +241,12 @@ function Review({ view, entry, question }: { view: View; entry: Entry; question:
     case "text":
       return (
         <div class="rw-section">
-          <Clamped
-            text={text ?? ""}
-            lines={TEXT_LINES}
-            mono={false}
-            copyLabel="Copy the text"
-            title={<h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>}
-          />
+          <div class="rw-block-head">
+            <h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>
+            <span class="rw-grow" />
+            <CopyButton text={text ?? ""} label="Copy the text" />
+          </div>
+          <Markdown text={text ?? ""} />
         </div>
       );
     case "data":
