@@ -155,7 +155,7 @@ describe("an answer", () => {
     await wait(QUEUED_AFTER_MS);
     expect(states(root)).toEqual(["a queued"]);
     expect(root.textContent).toContain(
-      "queued: the kernel is busy; request.approve() in another cell, await m.hitl.next_async() or m.hitl.next(prompt=True) work, too",
+      "Queued: the kernel is busy. The answer goes out when the cell ends or is interrupted. A cell that waits with (await m.hitl.next_async()).approve() or m.hitl.next(prompt=True) answers at once.",
     );
     // A kernel that seems to be gone may only be busy: the click waits on.
     await wait(20_000);
@@ -391,6 +391,13 @@ describe("other data", () => {
     expect(root.querySelectorAll(".rw-data li").length).toBeLessThan(120);
     await click(root, "show more of 4,900");
     expect(root.querySelectorAll(".rw-data li").length).toBeGreaterThan(200);
+  });
+
+  test("that is text is shown as the Markdown it may be", async () => {
+    const { model, root } = await shown(prompt("a"));
+    await tell(model, "a", { kind: "text", text: "Yields **12 kg** [here](https://example.org)." });
+    expect(root.querySelector(".rw-tray .rw-md b")?.textContent).toBe("12 kg");
+    expect(root.querySelector(".rw-tray a")).toBeNull();
   });
 
   test("that was cut is text", async () => {

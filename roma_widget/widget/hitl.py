@@ -121,7 +121,9 @@ class Hitl:
         return question
 
     async def next_async(self, timeout: float | None = None) -> Question:
-        """`next` for use with `await`: while it waits the kernel takes clicks, also where it cannot otherwise.
+        """`next` for use with `await`: what else runs on the kernel's loop goes on while it waits.
+
+        ipykernel 6 takes no click while a cell awaits, ipykernel 7 in JupyterLab does.
 
         Example: `(await m.hitl.next_async()).approve()`
         """

@@ -127,6 +127,8 @@ def test_an_edited_plan_is_seen_in_words_then_sent_and_the_next_attempt_shows_wh
     entry(lab, second).get_by_text("1 reworded", exact=True).wait_for()
     assert entry(lab, second).locator("ins").all_inner_texts() == ["with high chairs"]
     assert words in entry(lab, second).inner_text()
+    entry(lab, second).get_by_role("button", name="root.1", exact=True).click()
+    lab.page.wait_for_selector('[data-task-id="root.1"][aria-selected="true"]', state="attached")
     press(lab, second, "Approve")
     assert second.said() == ("approve", None)
 

@@ -76,7 +76,7 @@ def test_where_no_message_arrives_a_click_is_queued_said_so_and_sent_once_after_
         queued_ms = lab.page.evaluate("() => performance.now()") - clicked_ms
         print(f"queued after {queued_ms:.0f} ms")
         assert queued_ms <= QUEUED_WITHIN_MS
-        assert "await m.hitl.next_async()" in entry(lab, asked).inner_text()
+        assert "m.hitl.next(prompt=True)" in entry(lab, asked).inner_text()
         assert agents.received == []
         lab.page.evaluate(INTERRUPT)
         lab.finish()

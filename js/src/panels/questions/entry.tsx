@@ -4,15 +4,16 @@ import { elapsed, UNKNOWN } from "../../format";
 import { unreachable } from "../../kernel";
 import type { Question } from "../../messages";
 import { type Entry, isWaiting } from "../../questions/questions";
+import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
 import { Clamped, CopyButton } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
 import { DataTree } from "./data";
 import { PlanReview } from "./plan";
 
-const TEXT_LINES = 14;
 const FACT_LINES = 2;
 const LABEL_CHARS = 300;
+const QUEUED = "Queued: the kernel is busy.";
 
 interface EntryProps {
   view: View;
@@ -142,8 +143,9 @@ function Unfolded({
 function Queued() {
   return (
     <>
-      queued: the kernel is busy; <code>request.approve()</code> in another cell,{" "}
-      <code>await m.hitl.next_async()</code> or <code>m.hitl.next(prompt=True)</code> work, too
+      {QUEUED} The answer goes out when the cell ends or is interrupted. A cell that waits with{" "}
+      <code>(await m.hitl.next_async()).approve()</code> or <code>m.hitl.next(prompt=True)</code> answers at
+      once.
     </>
   );
 }
@@ -158,7 +160,7 @@ function sentenceOf({ state, action, why }: Entry): string | null {
     case "open":
       return why;
     case "queued":
-      return "queued: the kernel is busy";
+      return QUEUED;
     case "held":
       return `Held.${because}`;
     case "waiting_link":
@@ -239,13 +241,12 @@ function Review({ view, entry, question }: { view: View; entry: Entry; question:
     case "text":
       return (
         <div class="rw-section">
-          <Clamped
-            text={text ?? ""}
-            lines={TEXT_LINES}
-            mono={false}
-            copyLabel="Copy the text"
-            title={<h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>}
-          />
+          <div class="rw-block-head">
+            <h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>
+            <span class="rw-grow" />
+            <CopyButton text={text ?? ""} label="Copy the text" />
+          </div>
+          <Markdown text={text ?? ""} />
         </div>
       );
     case "data":
