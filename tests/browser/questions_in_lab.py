@@ -9,8 +9,13 @@ from playwright.sync_api import Locator
 UNTIL_INTERRUPTED = "try:\n    {}\nexcept KeyboardInterrupt:\n    pass"
 SLEEPS = "import time\n" + UNTIL_INTERRUPTED.format("time.sleep(20)")
 COMPUTES = "n = 0\n" + UNTIL_INTERRUPTED.format("while True: n += 1")
-SLEEPING, COMPUTING = 1, 2
-CELLS = (SLEEPS, COMPUTES)
+AWAITS = "import asyncio\n" + UNTIL_INTERRUPTED.format("await asyncio.sleep(20)")
+IN_PANDAS = (
+    "import numpy as np, pandas as pd\n"
+    "df = pd.DataFrame({'key': np.arange(300_000) % 9973, 'value': np.random.rand(300_000)})\n"
+) + UNTIL_INTERRUPTED.format("while True: df.groupby('key').value.agg(['sum', 'std']).sort_values('std')")
+SLEEPING, COMPUTING, AWAITING, ANALYSING = 1, 2, 3, 4
+CELLS = (SLEEPS, COMPUTES, AWAITS, IN_PANDAS)
 """Behind the cell that connects."""
 CLICKS = 7
 

@@ -12,6 +12,8 @@ import pytest
 from browser.agents_that_ask import Agents
 from browser.lab import LabServer, OpenNotebook, notebook_of, opened
 from browser.questions_in_lab import (
+    ANALYSING,
+    AWAITING,
     CELLS,
     COMPUTING,
     SHOWS,
@@ -30,7 +32,7 @@ from roma_widget.errors import TaskAborted
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 CLICK_TO_SOCKET_MS = 200
-SECOND_VIEW = 3
+SECOND_VIEW = len(CELLS) + 1
 PLAN: dict[str, list[dict[str, Any]]] = {
     "sub_tasks": [
         {"goal": "List the exhibits", "task_type": "SEARCH", "node_type": "EXECUTE"},
@@ -95,7 +97,11 @@ def test_open_questions_survive_a_reload_and_the_keyboard_alone_answers(
     assert cells.count() == before
 
 
-@pytest.mark.parametrize("cell", [SLEEPING, COMPUTING], ids=["sleeping", "computing"])
+@pytest.mark.parametrize(
+    "cell",
+    [SLEEPING, COMPUTING, AWAITING, ANALYSING],
+    ids=["sleeping", "computing", "awaiting", "in pandas"],
+)
 def test_a_click_is_at_the_socket_at_once_while_a_cell_runs(
     lab: OpenNotebook, agents: Agents, cell: int
 ) -> None:
