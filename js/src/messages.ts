@@ -234,6 +234,8 @@ export interface TaskDetail {
   readonly error: string | null;
   readonly result: string | null;
   readonly result_kind: "text" | "json" | null;
+  /** Of a page of one run: why the result is not there. */
+  readonly left_out: string | null;
   readonly objective: string | null;
   readonly input: string | null;
 }

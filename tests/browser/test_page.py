@@ -59,6 +59,10 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
         "Collect facts on yields and costs of rooftop farms"
     )
 
+    task.get_by_role("tab", name="Trace").click()
+    task.get_by_role("button", name="execution").first.click()
+    expect(task).to_contain_text("Prompt")
+
     slider = page.get_by_role("slider", name="Moment of the run")
     slider.press("Home")
     expect(page.get_by_text("You are looking at")).to_be_visible()
