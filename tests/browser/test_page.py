@@ -60,7 +60,7 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
     )
 
     task.get_by_role("tab", name="Trace").click()
-    task.get_by_role("group", name="Stages").get_by_role("button").first.click()
+    task.get_by_role("button", name="planning").click()
     expect(task).to_contain_text("Prompt")
 
     slider = page.get_by_role("slider", name="Moment of the run")
