@@ -200,6 +200,7 @@ export type Action =
   | { readonly action: "retry" }
   | { readonly action: "watch"; readonly project: string | null }
   | { readonly action: "switch"; readonly project: string }
+  | { readonly action: "export_page" }
   | { readonly action: "open_stage"; readonly task: string; readonly seq: number }
   | {
       readonly action: "answer";
