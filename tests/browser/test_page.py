@@ -70,6 +70,12 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
     slider.press("End")
     expect(rows).to_have_count(15)
 
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the graph as PNG").click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    expect(page.get_by_role("button", name="Save a page")).to_have_count(0)
+
     assert (complaints, asked) == ([], [path.as_uri()])
     assert page.evaluate(FORBIDDEN) == []
     context.close()
