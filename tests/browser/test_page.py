@@ -70,7 +70,14 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
     slider.press("End")
     expect(rows).to_have_count(15)
 
-    page.get_by_role("button", name="Export").click()
+    rows.first.focus()
+    page.keyboard.press("/")
+    page.keyboard.type("irrigation")
+    expect(page.get_by_role("search")).to_contain_text("1")
+    page.keyboard.press("Enter")
+    expect(task.get_by_role("heading").first).to_have_text("Find irrigation rates for leafy vegetables")
+
+    page.get_by_role("button", name="View", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save the graph as PNG").click()
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
