@@ -199,7 +199,7 @@ export class View {
     return from === null || to === null ? null : to - from;
   }
 
-  /** A page of a run has none, and no picture beside it. */
+  /** A page of a run has none: no picture beside it, and the whole window. */
   get hasKernel(): boolean {
     return this.kernel.traits.static_key !== null;
   }

@@ -90,12 +90,19 @@ function Choices({ view }: { view: View }) {
             critical path
           </Toggle>
         )}
-        <Toggle isOn={sizing.mode === "tall"} onClick={() => view.resize(() => sizing.toggle("tall"))}>
-          full height
-        </Toggle>
-        <Toggle isOn={sizing.mode === "window"} onClick={() => view.resize(() => sizing.toggle("window"))}>
-          full width and height
-        </Toggle>
+        {view.hasKernel && (
+          <>
+            <Toggle isOn={sizing.mode === "tall"} onClick={() => view.resize(() => sizing.toggle("tall"))}>
+              full height
+            </Toggle>
+            <Toggle
+              isOn={sizing.mode === "window"}
+              onClick={() => view.resize(() => sizing.toggle("window"))}
+            >
+              full width and height
+            </Toggle>
+          </>
+        )}
         <button type="button" class="rw-link rw-menu-keys" onClick={() => view.openMenu("keys")}>
           Keys
         </button>
