@@ -64,7 +64,7 @@ export function App({ view }: { view: View }) {
         {tray}
       </div>
       {hasTasks && strip}
-      {mode !== "window" && <HeightGrip view={view} />}
+      {mode !== "window" && view.hasKernel && <HeightGrip view={view} />}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
       </div>

@@ -1,6 +1,7 @@
 // The only user of the widget model: one Kernel per view. It says hello and bye, keeps the run in step with the
 // kernel's revisions, asks for a new snapshot when a message was lost, and knows whether the kernel is still there.
 
+import { isFields } from "./fields";
 import type {
   Action,
   BrowserMessage,
@@ -144,6 +145,12 @@ export class Kernel {
   /** The whole texts of one task; throws an Error with one sentence. */
   async ask(task: string): Promise<TaskDetail> {
     return this.#answer((rid) => ({ type: "ask", rid, what: "task", task }), readTaskDetail);
+  }
+
+  /** Has the kernel write a page of the run; gives its path, throws an Error with one sentence. */
+  async exportPage(): Promise<string> {
+    const read = (body: unknown) => (isFields(body) ? readText(body.path) : null);
+    return this.#answer((rid) => ({ type: "do", rid, action: "export_page" }), read, SERVER_ANSWER_WITHIN_MS);
   }
 
   /** What happened inside one task; throws an Error with one sentence. */

@@ -200,6 +200,7 @@ export type Action =
   | { readonly action: "retry" }
   | { readonly action: "watch"; readonly project: string | null }
   | { readonly action: "switch"; readonly project: string }
+  | { readonly action: "export_page" }
   | { readonly action: "open_stage"; readonly task: string; readonly seq: number }
   | {
       readonly action: "answer";
@@ -234,6 +235,8 @@ export interface TaskDetail {
   readonly error: string | null;
   readonly result: string | null;
   readonly result_kind: "text" | "json" | null;
+  /** Of a page of one run: why the result is not there. */
+  readonly left_out: string | null;
   readonly objective: string | null;
   readonly input: string | null;
 }

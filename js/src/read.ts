@@ -265,6 +265,7 @@ export function readTaskDetail(value: unknown): TaskDetail | null {
     error: text(value.error),
     result: text(value.result),
     result_kind: kind === "text" || kind === "json" ? kind : null,
+    left_out: text(value.left_out),
     objective: text(value.objective),
     input: text(value.input),
   };

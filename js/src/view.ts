@@ -199,6 +199,11 @@ export class View {
     return from === null || to === null ? null : to - from;
   }
 
+  /** A page of a run has none: no picture beside it, and the whole window. */
+  get hasKernel(): boolean {
+    return this.kernel.traits.static_key !== null;
+  }
+
   /** Buttons that need the kernel are off without it. */
   get canAct(): boolean {
     return this.kernel.link.alive;

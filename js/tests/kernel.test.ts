@@ -165,6 +165,15 @@ describe("asking", () => {
     expect(await refused).toBe("Not now.");
   });
 
+  test("a page that the kernel has written is told by its path", async () => {
+    const { model, kernel } = mount();
+    const written = kernel.exportPage();
+    const rid = model.lastRid("do");
+    expect(model.sentOf("do")[0]).toMatchObject({ action: "export_page" });
+    model.say([{ type: "reply", rid, ok: true }, [buffer({ path: "/here/run.html" })]]);
+    expect(await written).toBe("/here/run.html");
+  });
+
   test("no answer is an error after 10 s, not a promise for ever", async () => {
     const { model, kernel } = mount();
     const answer = kernel.do({ action: "connect_anyway" });

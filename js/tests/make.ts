@@ -41,7 +41,8 @@ export const beat = (rev: number) =>
 /** A widget model that remembers what was sent and who listens. */
 export class FakeModel {
   readonly sent: { type: string; [key: string]: unknown }[] = [];
-  readonly values = new Map<string, unknown>();
+  /** A kernel always names the picture beside its view. */
+  readonly values = new Map<string, unknown>([["static_key", "k"]]);
   readonly #listeners = new Map<string, Set<(...args: never[]) => void>>();
 
   get(key: string): unknown {

@@ -58,6 +58,10 @@ describe("a page without a kernel", () => {
     progress: { total: 1, outcome: "succeeded" },
     tasks: [task("a")],
     details: { a: { task: "a", goal: "Why", result: "Because", result_kind: "text" } },
+    traces: {
+      a: { stages: [{ seq: 1, stage: "execution", llm_response: "Because" }], left_out: null },
+      b: { stages: [], left_out: "3 MB, left out" },
+    },
     steps,
     left_out: ["The traces of 1 task were not fetched: a."],
   };
@@ -88,6 +92,22 @@ describe("a page without a kernel", () => {
     expect(await kernel.do({ action: "select", tasks: ["a"] })).toBeNull();
     expect(kernel.traits.selection).toEqual(["a"]);
     expect(await kernel.do({ action: "retry" })).toContain("there is nobody");
+    close();
+  });
+
+  test("has traces with whole texts, and says why one is not there", async () => {
+    const { kernel, close } = await opened();
+    const [stage] = (await kernel.askTrace("a")).stages;
+    expect([stage?.stage, stage?.texts.get("llm_response"), stage?.sizes.size]).toEqual([
+      "execution",
+      "Because",
+      0,
+    ]);
+    expect((await kernel.askStage("a", 1)).texts.get("llm_response")).toBe("Because");
+    await expect(kernel.askStage("a", 2)).rejects.toThrow("This stage is not in this page.");
+    await expect(kernel.askTrace("b")).rejects.toThrow("is not in this page: 3 MB, left out.");
+    await expect(kernel.askTrace("c")).rejects.toThrow("was not fetched before this page was made");
+    expect(await kernel.do({ action: "open_stage", task: "a", seq: 1 })).toBeNull();
     close();
   });
 

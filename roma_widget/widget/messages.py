@@ -101,6 +101,8 @@ class Person(Protocol):
 
     def stage_texts(self, task_id: str, seq: int) -> Awaitable[Any]: ...
 
+    def export_page(self) -> Awaitable[Any]: ...
+
     def open_stage(self, task_id: str, seq: int) -> Awaitable[None]: ...
 
     def answer_question(self, request_id: str, action: str, instructions: str | None) -> Awaitable[None]: ...
@@ -236,6 +238,8 @@ class Channel:
                     message.rid,
                     lambda: person.answer_question(message.request, message.answer, message.instructions),
                 )
+            case "export_page":
+                self._answer_with(message.rid, person.export_page)
             case "open_stage":
                 self._answer_with(message.rid, lambda: person.open_stage(message.task, message.seq))
             case unknown:

@@ -23,7 +23,7 @@ from ..archive.page import Gathered, PageData, gathered
 from ..archive.place import checked_place, replacing, unwritable
 from ..archive.redaction import Redaction
 from ..archive.source import Source
-from ..core.model import Snapshot
+from ..core.model import Project, Snapshot
 from ..core.text import one_line
 from ..errors import ArchiveError, RomaError
 from .assets import asset
@@ -71,6 +71,17 @@ def write_page(
     with replacing(path) as part:
         part.write_bytes(page)
     return Page(path, len(page), data.left_out)
+
+
+def page_name(project: Project | None) -> str:
+    """What a page of this run is called where nobody says: nothing but small letters, digits and hyphens of it.
+
+    Example: `page_name(Project("3f2a-77", title="A survey"))` is "a-survey-3f2a77.html"
+    """
+    title = (project.title or project.goal) if project is not None else None
+    words = re.findall("[a-z0-9]+", (title or "").lower()[:200])
+    unique = "".join(re.findall("[a-z0-9]", project.project_id.lower()))[:6] if project is not None else ""
+    return "-".join(filter(None, ("-".join(words)[:40].strip("-") or "roma-run", unique))) + ".html"
 
 
 def page_place(path: str | Path) -> Path:

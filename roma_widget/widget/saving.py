@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..analysis.run_data import RunData
-from ..archive.redaction import redaction
+from ..archive.redaction import Redaction, redaction
 from ..archive.saving import checked_path, save
 from ..archive.source import Source
 from .noting import Io
-from .page import page_place, write_page
+from .page import page_name, page_place, write_page
+
+LARGEST_MB = 20.0
+"""Of a page for which nobody says another size."""
 
 
 class Saveable(Protocol):
@@ -46,7 +50,7 @@ class Saving(RunData):
         source: Source = self._io.result(self._session.source())
         return save(path, source, wanted)
 
-    def to_html(self, path: str | Path, *, redact: Any = None, max_mb: float = 20) -> Path:
+    def to_html(self, path: str | Path, *, redact: Any = None, max_mb: float = LARGEST_MB) -> Path:
         """Write the shown run as one page that any browser opens from the disk, without Python, server or network.
 
         It is the live view with the run inside: the graph, the tasks with their results and the traces that were
@@ -59,6 +63,17 @@ class Saving(RunData):
         """
         page_place(path)
         wanted = redaction(redact, self._session.secrets)
-        source: Source = self._io.result(self._session.source())
+        return self._write_page(path, self._io.result(self._session.source()), wanted, max_mb)
+
+    # -- from the browser, on roma-io (messages.Person)
+
+    async def export_page(self) -> dict[str, str]:
+        """Beside the notebook, without what looks like a secret: it is made to be sent."""
+        path = page_place(page_name(self.snapshot.project))
+        wanted = redaction("secrets", self._session.secrets)
+        source = await self._session.source()
+        return {"path": str(await asyncio.to_thread(self._write_page, path, source, wanted, LARGEST_MB))}
+
+    def _write_page(self, path: str | Path, source: Source, wanted: Redaction, max_mb: float) -> Path:
         n_steps = len(self._session.times_us())
         return write_page(path, self, source, n_steps, wanted, max_mb).path

@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from roma_widget.archive import saving
+from roma_widget.archive import place, saving
 from roma_widget.archive.redaction import redaction
 from roma_widget.archive.saved import SavedRun, open_run
 from roma_widget.archive.saving import save
@@ -352,7 +352,7 @@ def test_where_nothing_can_be_written_nothing_is_left(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(saving.os, "replace", refuse)
+    monkeypatch.setattr(place.os, "replace", refuse)
     with pytest.raises(ArchiveError, match="cannot be written: No space left"):
         saved(tmp_path / "run.roma")
     assert_only(tmp_path, "file")

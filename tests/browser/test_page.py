@@ -59,12 +59,29 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
         "Collect facts on yields and costs of rooftop farms"
     )
 
+    task.get_by_role("tab", name="Trace").click()
+    task.get_by_role("button", name="planning").click()
+    expect(task).to_contain_text("Prompt")
+
     slider = page.get_by_role("slider", name="Moment of the run")
     slider.press("Home")
     expect(page.get_by_text("You are looking at")).to_be_visible()
     expect(rows).to_have_count(n_first)
     slider.press("End")
     expect(rows).to_have_count(15)
+
+    rows.first.focus()
+    page.keyboard.press("/")
+    page.keyboard.type("irrigation")
+    expect(page.get_by_role("search")).to_contain_text("1")
+    page.keyboard.press("Enter")
+    expect(task.get_by_role("heading").first).to_have_text("Find irrigation rates for leafy vegetables")
+
+    page.get_by_role("button", name="View", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the graph as PNG").click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    expect(page.get_by_role("button", name="Save a page")).to_have_count(0)
 
     assert (complaints, asked) == ([], [path.as_uri()])
     assert page.evaluate(FORBIDDEN) == []

@@ -27,7 +27,7 @@ from roma_widget.cli import main
 from roma_widget.core.model import Project, Snapshot, Status, Task
 from roma_widget.core.view import task_record
 from roma_widget.errors import ArchiveError, RomaError
-from roma_widget.widget.page import Page, write_page
+from roma_widget.widget.page import Page, page_name, write_page
 
 HOSTILE = '</script></title></noscript><script>alert(1)</script><img src=x onerror=alert(1)> " style="x" \''
 
@@ -213,3 +213,30 @@ def test_a_saved_run_is_exported_from_the_command_line(
     assert Read(page).run["redaction"]["rules"][0]["rule"] == "prompts"
     assert main(["export", saved, str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"roma-widget: {tmp_path} is a folder: give the name of a file in it.\n"
+
+
+def test_a_page_that_is_asked_for_in_the_browser_lies_beside_the_notebook_without_secrets(
+    tmp_path: Path, captures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with roma.load(captures / "d_failed.jsonl.xz") as m:
+        for _ in range(2):  # the second time it is replaced
+            told = m._io.result(m.export_page())
+        (page,) = tmp_path.iterdir()
+        assert told == {"path": str(page)}
+        assert page.name == page_name(m.snapshot.project)
+    assert [each["rule"] for each in Read(page).run["redaction"]["rules"]] == ["secrets"]
+
+
+@pytest.mark.parametrize(
+    ("project", "name"),
+    [
+        (None, "roma-run.html"),
+        (Project("3f2a-77c9", title="A survey"), "a-survey-3f2a77.html"),
+        (Project("../..", title="../../etc/passwd\0"), "etc-passwd.html"),
+        (Project("p", goal="x" * 1_000), f"{'x' * 40}-p.html"),
+        (Project("Ä", title="日本"), "roma-run.html"),
+    ],
+)
+def test_the_name_of_a_page_is_a_name(project: Project | None, name: str) -> None:
+    assert page_name(project) == name

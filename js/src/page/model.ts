@@ -4,6 +4,7 @@
 
 import { type Fields, isFields, number, text } from "../fields";
 import type { WidgetModel } from "../kernel";
+import { TEXTS } from "../trace/read";
 import { Moments } from "./moments";
 
 const REVISION = 1;
@@ -72,6 +73,10 @@ export class PageModel implements WidgetModel {
     switch (message.what) {
       case "task":
         return this.#of("details", message.task) ?? { error: "Nothing more of this task is in this page." };
+      case "trace":
+        return this.#trace(message.task);
+      case "stage":
+        return this.#stage(message.task, message.seq);
       case "times":
         return { body: { times: this.#moments.times, n: this.#moments.times.length } };
       case "moment": {
@@ -84,14 +89,34 @@ export class PageModel implements WidgetModel {
   }
 
   #do(message: Fields): Answer {
+    if (message.action === "open_stage") return {}; // nobody listens, and nothing is wrong
     if (message.action !== "select") return { error: NOBODY };
     this.#traits.selection = message.tasks;
     this.#tell("change:selection");
     return {};
   }
 
+  /** With whole texts: nothing has to be asked for once more. */
+  #trace(task: unknown): Answer {
+    const trace = this.#of("traces", task)?.body;
+    if (!isFields(trace))
+      return { error: "The trace of this task was not fetched before this page was made." };
+    const why = text(trace.left_out);
+    if (why !== null) return { error: `The trace of this task is not in this page: ${why}.` };
+    return { body: { ...trace, task } };
+  }
+
+  #stage(task: unknown, seq: unknown): Answer {
+    const trace = this.#of("traces", task)?.body;
+    const stages = isFields(trace) && Array.isArray(trace.stages) ? trace.stages : [];
+    const stage = stages.find((each) => isFields(each) && each.seq === seq);
+    if (stage === undefined) return { error: "This stage is not in this page." };
+    const texts = Object.fromEntries(TEXTS.map(([name]) => [name, stage[name]]));
+    return { body: { task, seq, texts, cut: false } };
+  }
+
   /** What the page holds of one task under a name. */
-  #of(name: string, task: unknown): Answer | null {
+  #of(name: string, task: unknown): { readonly body: unknown } | null {
     const all = this.#page[name];
     if (!isFields(all) || typeof task !== "string" || !Object.hasOwn(all, task)) return null;
     return { body: all[task] };

@@ -1,4 +1,4 @@
-// The menu at the header's end: the filter by status and type, what the graph shows, how large the view is; and the
+// The menu at the header's end: the filter by status and type, what can be taken along, what the graph shows, how large the view is; and the
 // list of keys, which `?` opens.
 
 import type { ComponentChildren } from "preact";
@@ -7,6 +7,7 @@ import { count } from "../format";
 import { KEYS } from "../shortcuts";
 import { STATUSES, type Status, wordOfCode } from "../status";
 import type { View } from "../view";
+import { Exports } from "./exports";
 import { Glyph, Icon } from "./parts";
 import { Popover } from "./popover";
 
@@ -22,7 +23,7 @@ export function Menu({ view }: { view: View }) {
         class="rw-icon-button"
         ref={button}
         aria-label="View"
-        title="Filter, size, keys"
+        title="Filter, export, size, keys"
         aria-haspopup="dialog"
         aria-expanded={menu !== null}
         onClick={() => view.openMenu(menu === null ? "view" : null)}
@@ -79,18 +80,29 @@ function Choices({ view }: { view: View }) {
           ))}
         </Group>
       )}
+      <div class="rw-section" role="group" aria-label="Export">
+        <h3 class="rw-label">Export</h3>
+        <Exports view={view} />
+      </div>
       <Group label="View">
         {view.shape !== "narrow" && (
           <Toggle isOn={view.showsCritical} onClick={() => view.toggleCritical()}>
             critical path
           </Toggle>
         )}
-        <Toggle isOn={sizing.mode === "tall"} onClick={() => view.resize(() => sizing.toggle("tall"))}>
-          full height
-        </Toggle>
-        <Toggle isOn={sizing.mode === "window"} onClick={() => view.resize(() => sizing.toggle("window"))}>
-          full width and height
-        </Toggle>
+        {view.hasKernel && (
+          <>
+            <Toggle isOn={sizing.mode === "tall"} onClick={() => view.resize(() => sizing.toggle("tall"))}>
+              full height
+            </Toggle>
+            <Toggle
+              isOn={sizing.mode === "window"}
+              onClick={() => view.resize(() => sizing.toggle("window"))}
+            >
+              full width and height
+            </Toggle>
+          </>
+        )}
         <button type="button" class="rw-link rw-menu-keys" onClick={() => view.openMenu("keys")}>
           Keys
         </button>

@@ -87,7 +87,7 @@ export function CopyButton({ text, label }: { text: string | (() => Promise<stri
   return <IconButton icon={copied ? "copied" : "copy"} label={copied ? "Copied" : label} onClick={copy} />;
 }
 
-async function copyText(text: string): Promise<boolean> {
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

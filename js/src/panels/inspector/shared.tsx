@@ -43,7 +43,11 @@ export function WithDetail({ view, task, title, children }: WithDetailProps) {
       {state.kind === "failed" && (
         <Failed view={view} why={state.why} again={() => view.forgetDetail(task.id)} />
       )}
-      {state.kind === "loaded" && <p class="rw-quiet">{isOpen ? "None yet." : UNKNOWN}</p>}
+      {state.kind === "loaded" && (
+        <p class="rw-quiet">
+          {(title === "Result" && state.detail.left_out) || (isOpen ? "None yet." : UNKNOWN)}
+        </p>
+      )}
     </Section>
   );
 }
@@ -52,9 +56,11 @@ export function Failed({ view, why, again }: { view: View; why: string; again: (
   return (
     <p class="rw-quiet rw-detail-failed">
       {why}{" "}
-      <button type="button" class="rw-link" disabled={!view.canAct} onClick={again}>
-        Ask again
-      </button>
+      {view.kernel.traits.connection.state !== "archive" && (
+        <button type="button" class="rw-link" disabled={!view.canAct} onClick={again}>
+          Ask again
+        </button>
+      )}
     </p>
   );
 }

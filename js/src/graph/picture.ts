@@ -1,0 +1,126 @@
+// The graph as one picture: what its canvas shows, and on it the cards, which are elements, drawn once more as the
+// browser has laid them out.
+
+/** What the person sees of the graph. `stage` holds the canvas and the cards. */
+export function pictureOf(stage: HTMLElement): HTMLCanvasElement {
+  const picture = document.createElement("canvas");
+  const shown = stage.querySelector("canvas");
+  const ctx = picture.getContext("2d");
+  if (shown === null || ctx === null) return picture;
+  picture.width = shown.width;
+  picture.height = shown.height;
+  ctx.fillStyle = getComputedStyle(stage.parentElement ?? stage).backgroundColor;
+  ctx.fillRect(0, 0, picture.width, picture.height);
+  ctx.drawImage(shown, 0, 0);
+  const { left, top, width } = stage.getBoundingClientRect();
+  ctx.scale(picture.width / width, picture.width / width);
+  ctx.translate(-left, -top);
+  for (const card of stage.querySelectorAll<HTMLElement>(".rw-cards > .rw-card")) drawElement(ctx, card);
+  return picture;
+}
+
+type Ctx = CanvasRenderingContext2D;
+
+function drawElement(ctx: Ctx, element: Element): void {
+  const style = getComputedStyle(element);
+  if (style.display === "none" || style.visibility === "hidden") return;
+  ctx.save();
+  ctx.globalAlpha *= Number(style.opacity);
+  drawBox(ctx, element.getBoundingClientRect(), style);
+  if (element instanceof SVGSVGElement) drawGlyph(ctx, element);
+  else {
+    for (const child of element.childNodes) {
+      if (child instanceof Element) drawElement(ctx, child);
+      else if (child instanceof Text) drawText(ctx, child, element, style);
+    }
+  }
+  ctx.restore();
+}
+
+function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyleDeclaration): void {
+  const line = Number.parseFloat(style.borderTopWidth);
+  ctx.beginPath();
+  ctx.roundRect(
+    left + line / 2,
+    top + line / 2,
+    width - line,
+    height - line,
+    Number.parseFloat(style.borderTopLeftRadius),
+  );
+  ctx.fillStyle = style.backgroundColor;
+  ctx.fill();
+  if (line === 0) return;
+  ctx.strokeStyle = style.borderTopColor;
+  ctx.lineWidth = line;
+  ctx.setLineDash(style.borderTopStyle === "dashed" ? [3, 2] : []);
+  ctx.stroke();
+}
+
+function drawGlyph(ctx: Ctx, svg: SVGSVGElement): void {
+  const { left, top, width } = svg.getBoundingClientRect();
+  ctx.translate(left, top);
+  ctx.scale(width / 12, width / 12);
+  for (const path of svg.querySelectorAll("path")) {
+    const style = getComputedStyle(path);
+    const shape = new Path2D(path.getAttribute("d") ?? "");
+    ctx.lineCap = ctx.lineJoin = "round";
+    ctx.lineWidth = Number.parseFloat(style.strokeWidth);
+    ctx.setLineDash((path.getAttribute("stroke-dasharray") ?? "").split(" ").filter(Boolean).map(Number));
+    if (style.fill !== "none") {
+      ctx.fillStyle = style.fill;
+      ctx.fill(shape);
+    }
+    if (style.stroke !== "none") {
+      ctx.strokeStyle = style.stroke;
+      ctx.stroke(shape);
+    }
+  }
+}
+
+interface Line {
+  text: string;
+  left: number;
+  readonly middle: number;
+}
+
+/** Line by line as it is broken on the screen; what is hidden there is an ellipsis here, too. */
+function drawText(ctx: Ctx, node: Text, parent: Element, style: CSSStyleDeclaration): void {
+  const box = parent.getBoundingClientRect();
+  const clips = style.overflowX === "hidden";
+  const lines = linesOf(node);
+  const seen = clips ? lines.filter(({ middle }) => middle < box.bottom) : lines;
+  ctx.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  ctx.fillStyle = style.color;
+  ctx.textBaseline = "middle";
+  seen.forEach(({ text, left, middle }, i) => {
+    const isCut = seen.length < lines.length && i === seen.length - 1;
+    const words = `${style.textTransform === "uppercase" ? text.toUpperCase() : text}${isCut ? "…" : ""}`;
+    ctx.fillText(clips ? fitted(ctx, words, box.right - left + 1) : words, left, middle);
+  });
+}
+
+function linesOf(node: Text): Line[] {
+  const lines: Line[] = [];
+  const range = document.createRange();
+  for (const { 0: word, index } of node.data.matchAll(/\S+\s*/g)) {
+    range.setStart(node, index);
+    range.setEnd(node, index + word.trimEnd().length);
+    const rect = range.getClientRects()[0];
+    if (rect === undefined) continue;
+    const middle = rect.top + rect.height / 2;
+    const last = lines.at(-1);
+    if (last !== undefined && Math.abs(last.middle - middle) < rect.height / 2) {
+      last.text += word;
+      last.left = Math.min(last.left, rect.left);
+    } else lines.push({ text: word, left: rect.left, middle });
+  }
+  return lines.map((line) => ({ ...line, text: line.text.trimEnd() }));
+}
+
+/** As much of `text` as fits into `width`. */
+function fitted(ctx: Ctx, text: string, width: number): string {
+  if (ctx.measureText(text).width <= width) return text;
+  let end = Math.min(text.length, 300);
+  while (end > 0 && ctx.measureText(`${text.slice(0, end)}…`).width > width) end--;
+  return `${text.slice(0, end)}…`;
+}

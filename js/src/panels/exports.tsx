@@ -1,0 +1,104 @@
+// What can be taken along, in the header's menu. Each line does one thing and says what came of it.
+
+import { useState } from "preact/hooks";
+import { pictureOf } from "../graph/picture";
+import type { View } from "../view";
+import { CopyButton, copyText } from "./parts";
+
+type Said = { readonly text: string; readonly isError: boolean } | null;
+
+export function Exports({ view }: { view: View }) {
+  const [said, setSaid] = useState<Said>(null);
+  const [isBusy, setBusy] = useState(false);
+  const act = (work: () => Promise<string>) => {
+    setBusy(true);
+    setSaid(null);
+    work()
+      .then(
+        (text) => setSaid({ text, isError: false }),
+        (error: unknown) =>
+          setSaid({ text: error instanceof Error ? error.message : String(error), isError: true }),
+      )
+      .finally(() => setBusy(false));
+  };
+  const { selected, graph } = view;
+  return (
+    <>
+      <Line
+        label="Copy the selected task as JSON"
+        note={selected === null ? "none is selected" : undefined}
+        isOff={isBusy || selected === null}
+        code={selected === null ? null : `${view.expression}.task(${JSON.stringify(selected)}).raw`}
+        onClick={() => act(() => copySelection(view))}
+      />
+      <Line
+        label="Save the graph as PNG"
+        note={graph === null ? "too narrow for a graph" : undefined}
+        isOff={isBusy || graph === null}
+        code={null}
+        onClick={() => act(() => savePicture(view))}
+      />
+      {view.hasKernel && (
+        <Line
+          label="Save a page to send"
+          note="beside the notebook, secrets taken out"
+          isOff={isBusy || !view.canAct}
+          code={'m.to_html("run.html", redact="secrets")'}
+          onClick={() => act(async () => `Written: ${await view.kernel.exportPage()}`)}
+        />
+      )}
+      <p
+        class={`rw-export-said ${said?.isError ? "rw-s-FAILED rw-inked" : "rw-quiet"}`}
+        role="status"
+        dir="auto"
+      >
+        {said?.text}
+      </p>
+    </>
+  );
+}
+
+interface LineProps {
+  label: string;
+  note?: string | undefined;
+  isOff: boolean;
+  /** What does the same in Python. */
+  code: string | null;
+  onClick: () => void;
+}
+
+function Line({ label, note, isOff, code, onClick }: LineProps) {
+  return (
+    <div class="rw-export">
+      <button type="button" disabled={isOff} onClick={onClick}>
+        {label}
+        {note !== undefined && <span class="rw-quiet"> {note}</span>}
+      </button>
+      {code !== null && <CopyButton text={code} label="Copy as code" />}
+    </div>
+  );
+}
+
+async function copySelection(view: View): Promise<string> {
+  const task = view.task(view.selected ?? "");
+  if (task === undefined) throw new Error("The selected task is gone.");
+  // Whole texts where they can be had; of a moment of the past only what is known of it.
+  const whole = view.isPast ? null : await view.kernel.ask(task.id);
+  const { task: _, left_out: __, ...texts } = whole ?? { task: "", left_out: null };
+  if (!(await copyText(JSON.stringify({ ...task, ...texts }, null, 2))))
+    throw new Error("The browser does not let this page copy.");
+  return `Copied: ${task.id}`;
+}
+
+async function savePicture(view: View): Promise<string> {
+  if (view.graph === null) throw new Error("There is no graph in this view.");
+  const picture = pictureOf(view.graph.element);
+  const blob = await new Promise<Blob | null>((done) => picture.toBlob(done));
+  if (blob === null) throw new Error("The browser could not make a picture of this size.");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = "graph.png";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return "Saved as graph.png, as it is shown";
+}
