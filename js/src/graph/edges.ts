@@ -189,22 +189,19 @@ export function drawCritical(scene: Scene): void {
   ctx.fillStyle = palette.color.fg;
   ctx.lineWidth = 2;
   ctx.lineJoin = "round";
-  for (let i = 0; i + 1 < critical.length; i++) {
-    const at = critical[i] as number;
-    const next = critical[i + 1] as number;
+  const order = new Map<number, number>();
+  critical.forEach((at, i) => {
     const place = layout.place[at] as number;
-    if (place < 0) continue;
-    if (tree.parent[at] === next) {
-      drawToParent(scene, layout.place[next] as number, place);
-      continue;
-    }
+    if (place < 0) return;
+    order.set(place, i);
+    const parent = tree.parent[at] as number;
+    if (parent >= 0 && parent === critical[i + 1]) drawToParent(scene, layout.place[parent] as number, place);
+  });
+  for (const lane of scale.level === "cards" || scale.level === "details" ? scene.lanes : []) {
+    const next = critical[(order.get(lane.from) ?? critical.length) + 1];
+    const user = layout.node[lane.to] as number;
     // The one that needs it is the next task, or a task above that.
-    const lane = scene.lanes.find(({ from, to }) => {
-      const user = layout.node[to] as number;
-      return from === place && next >= user && next < (tree.end[user] as number);
-    });
-    if (lane === undefined || scale.level === "blocks" || scale.level === "bars") continue;
-    drawLane(scene, lane, []);
+    if (next !== undefined && next >= user && next < (tree.end[user] as number)) drawLane(scene, lane, []);
   }
   ctx.restore();
 }

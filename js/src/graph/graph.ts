@@ -24,6 +24,7 @@ import {
 import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
 import { drawContext, drawCritical, drawDependencies, drawSubTaskEdges } from "./edges";
 import { Flight } from "./flight";
+import { newestRunning } from "./follow";
 import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
@@ -465,11 +466,7 @@ export class Graph {
     const { run, layout } = this.#view;
     if (!this.following || this.#view.isPast || this.#followed === run.tasks || layout.count === 0) return;
     this.#followed = run.tasks;
-    let newest: Task | null = null;
-    for (const task of run.tasks.values()) {
-      if (task.status === "RUNNING" && (newest === null || (task.started ?? 0) >= (newest.started ?? 0)))
-        newest = task;
-    }
+    const newest = newestRunning(run.tasks.values());
     if (newest !== null) this.reveal(newest.id);
   }
 

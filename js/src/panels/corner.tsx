@@ -125,6 +125,14 @@ function Legend({ view, graph }: { view: View; graph: Graph }) {
           depends on
         </li>
       )}
+      {view.showsCritical && (
+        <li>
+          <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
+            <path class="rw-edge-critical" d="M0 6H16" />
+          </svg>
+          critical path
+        </li>
+      )}
       {graph.shows.context && (
         <li>
           <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
