@@ -251,7 +251,9 @@ function drawBracket(scene: Scene, group: readonly number[]): void {
 
   const mix = new Map<number, number>();
   let hidden = 0;
+  let found = 0;
   for (const place of group) {
+    found += scene.found?.inside[layout.node[place] as number] ?? 0;
     for (const [code, tasks] of mixOf(tally, layout.node[place] as number, true)) {
       mix.set(code, (mix.get(code) ?? 0) + tasks);
       hidden += tasks;
@@ -266,6 +268,11 @@ function drawBracket(scene: Scene, group: readonly number[]): void {
     ctx.fillText(text, at, y);
     at += ctx.measureText(text).width;
   };
+  if (found > 0) {
+    ctx.globalAlpha = 1;
+    say(`${count(found)} found · `, palette.color["accent-ink"]);
+    ctx.globalAlpha = strength(scene);
+  }
   say(`+${count(hidden)}`, palette.color.fg);
   say(` in ${plural(group.length, "folded tree")} · `, palette.color.fg2);
   if (mix.size === 1 && mix.has(CODE.DONE)) return say("all done", palette.color.fg2);
