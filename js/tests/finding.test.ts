@@ -81,6 +81,19 @@ test("a click on a status filters, says so and is ended by its chip; words combi
   expect(root.querySelector(".rw-filter-chip")).toBeNull();
 });
 
+test("Escape on a task ends the selection, then the full window", () => {
+  const { root, find, press, click } = opened();
+  click('[data-task-id="r.1"]');
+  click(".rw-menu-box > button");
+  click(".rw-toggle", "full width and height");
+  expect(root.dataset.size).toBe("window");
+  const row = find('[data-task-id="r.1"]');
+  press(row, "Escape");
+  expect(root.dataset.size).toBe("window");
+  press(row, "Escape");
+  expect(root.dataset.size).toBe("usual");
+});
+
 test("the slash focuses the search, but not while somebody types", () => {
   const { root, press, input } = opened();
   press(root, "/");

@@ -62,9 +62,12 @@ def test_a_person_finds_a_task_and_the_way_back_and_gives_the_view_its_size(
     root.get_by_role("button", name="View").click()
     root.get_by_role("button", name="full width and height").click()
     lab.until(FILLS_THE_WINDOW)
-    keyboard.press("Escape")  # the menu
-    keyboard.press("Escape")  # the selection
-    keyboard.press("Escape")  # the full window
+    keyboard.press("Escape")
+    root.get_by_role("dialog", name="View").wait_for(state="detached")
+    keyboard.press("Escape")
+    root.get_by_role("region", name="Run").wait_for()
+    root.locator(".rw-row:focus").wait_for(state="attached")
+    keyboard.press("Escape")
     lab.until(f"() => !({FILLS_THE_WINDOW})()")
 
     before = page.evaluate(HEIGHT)

@@ -15,7 +15,7 @@ export function Search({ view }: { view: View }) {
     if (event.isComposing) return;
     if (event.key === "Enter") view.goToMatch(event.shiftKey ? -1 : 1);
     else if (event.key !== "Escape") return;
-    else if (words !== "") view.lookFor(() => finder.say(""));
+    else if (finder.wanted.words !== "") view.lookFor(() => finder.say(""));
     else {
       // Nothing to clear: the keyboard goes back to the tasks.
       view.wantsFocus = true;

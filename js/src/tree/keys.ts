@@ -44,6 +44,8 @@ export function applyKey(view: View, key: string): boolean {
       view.graph?.reveal(id);
       return true;
     case "Escape":
+      // With nothing selected it means what it means around the tasks.
+      if (view.selected === null) return false;
       view.select(null);
       return true;
     default:
