@@ -1,7 +1,7 @@
 // Follow mode goes to the running task that began last.
 
 import { expect, test } from "vitest";
-import { newestRunning } from "../src/graph/follow";
+import { isMuchLarger, newestRunning } from "../src/graph/follow";
 import { task } from "./make";
 
 const running = (id: string, started: number | null) => task(id, null, { status: "RUNNING", started });
@@ -16,4 +16,9 @@ test("the newest running one, whatever else is newer", () => {
   expect(newestRunning(tasks)?.id).toBe("b");
   expect(newestRunning([running("a", 5), running("b", 5)])?.id).toBe("b");
   expect(newestRunning([])).toBeNull();
+});
+
+test("it goes nearer only for much", () => {
+  expect(isMuchLarger(0.4, 0.03)).toBe(true);
+  expect(isMuchLarger(0.4, 0.25)).toBe(false);
 });

@@ -24,7 +24,7 @@ import {
 import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
 import { drawContext, drawCritical, drawDependencies, drawSubTaskEdges } from "./edges";
 import { Flight } from "./flight";
-import { newestRunning } from "./follow";
+import { isMuchLarger, newestRunning } from "./follow";
 import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
@@ -461,11 +461,13 @@ export class Graph {
     this.#layout = layout;
   }
 
-  /** While following: the newest running task stays in view. */
+  /** While following: the newest running task stays in view, and what has folded by itself is not left tiny. */
   #follow(): void {
     const { run, layout } = this.#view;
     if (!this.following || this.#view.isPast || this.#followed === run.tasks || layout.count === 0) return;
     this.#followed = run.tasks;
+    const fitted = this.#fitted();
+    if (isMuchLarger(fitted.zoom, this.camera.zoom)) return this.#moveTo(fitted);
     const newest = newestRunning(run.tasks.values());
     if (newest !== null) this.reveal(newest.id);
   }
