@@ -11,7 +11,7 @@ import { Notices } from "./panels/notices";
 import { NoTasks } from "./panels/pages";
 import { QuestionTray } from "./panels/questions/tray";
 import { RunPanel } from "./panels/run";
-import { TimeStrip } from "./panels/strip";
+import { TimeStrip } from "./panels/strip/strip";
 import { applyKey } from "./tree/keys";
 import { TreeGrid } from "./tree/treegrid";
 import type { View } from "./view";
@@ -43,7 +43,20 @@ export function App({ view }: { view: View }) {
   );
   const strip = useMemo(
     () => <TimeStrip view={view} />,
-    [view, run, view.kernel.run, traits, link.alive, selected, second, wish, times, error, wanted],
+    [
+      view,
+      run,
+      view.kernel.run,
+      traits,
+      link.alive,
+      selected,
+      second,
+      wish,
+      times,
+      error,
+      wanted,
+      view.waits.all,
+    ],
   );
   const outline = run.tasks.size > 0 ? tree : <p class="rw-quiet rw-graph-empty">There were no tasks yet.</p>;
   const hasTasks = view.kernel.run.tasks.size > 0 || isPast;

@@ -12,6 +12,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Shift+Enter", "in the search: previous match"],
   ["/", "search"],
   ["Alt+← Alt+→", "back and forward through what was selected"],
+  ["Shift+← Shift+→", "on the time: mark a range"],
   ["q", "questions"],
   ["Esc", "clear, close, leave the full window"],
   ["?", "these keys"],

@@ -18,6 +18,7 @@ import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
 import { type Tally, tallyUp } from "./tally";
 import { Travel } from "./time/travel";
+import { Waits } from "./time/waits";
 import { Inspection, type Tab } from "./trace/inspection";
 import { Traces } from "./trace/traces";
 
@@ -37,6 +38,7 @@ export class View {
   readonly signal: AbortSignal;
   readonly folding = new Folding();
   readonly travel: Travel;
+  readonly waits = new Waits();
   readonly questions: Questions;
   readonly inspection = new Inspection();
   readonly traces: Traces;
@@ -96,6 +98,7 @@ export class View {
     this.tally = tallyUp(this.#run);
     this.layout = this.folding.layOut(this.#run.tree, this.tally);
     this.#takeSelection();
+    this.waits.take(this.kernel.traits.pending, this.newest());
     this.#questionsChanged();
     const ticker = setInterval(() => {
       if (!this.#isFollowing() && this.kernel.traits.connection.next_retry === null) return;
@@ -396,6 +399,7 @@ export class View {
     if (part === "run") {
       if (this.kernel.run.tasks.size > 0) this.travel.refresh();
       this.#announceFailures();
+      this.waits.take(this.kernel.traits.pending, this.newest());
       if (!this.isPast) this.#takeRun(this.kernel.run);
     }
     if (part === "traits") this.#takeTraits();
@@ -450,8 +454,8 @@ export class View {
       if (this.#projectId !== null) {
         this.folding.reset();
         this.trail = new Trail();
-        this.finder.endFilter();
-        this.finder.say("");
+        this.finder.reset();
+        this.waits.reset();
         this.#details.clear();
         this.traces.reset();
         this.inspection.reset();
@@ -461,6 +465,7 @@ export class View {
       }
       this.#projectId = projectId;
     }
+    this.waits.take(this.kernel.traits.pending, this.newest());
     if (!sameIds(this.kernel.traits.selection, this.#traitSelection)) this.#takeSelection();
   }
 

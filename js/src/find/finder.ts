@@ -1,7 +1,8 @@
-// What the person looks for in one view: the words and the filter, and what they mean in the run that is shown.
+// What the person looks for in one view: the words, the filter and the time, and what they mean in the run that is shown.
 
 import type { RunState } from "../state";
 import type { Tally } from "../tally";
+import type { Range } from "../time/range";
 import { ALL, type Found, findTasks, type Wanted } from "./match";
 
 export class Finder {
@@ -30,8 +31,17 @@ export class Finder {
     this.wanted = { ...this.wanted, types: toggled(this.wanted.types, type) };
   }
 
+  /** null: whenever they ran. */
+  within(during: Range | null): void {
+    this.wanted = { ...this.wanted, during };
+  }
+
   endFilter(): void {
-    this.wanted = { ...ALL, words: this.wanted.words };
+    this.wanted = { ...this.wanted, codes: ALL.codes, types: ALL.types };
+  }
+
+  reset(): void {
+    this.wanted = ALL;
   }
 }
 

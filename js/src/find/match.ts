@@ -1,14 +1,17 @@
-// Which tasks somebody means: by words, by status, by type. Pure; the text of a task is folded once and remembered.
+// Which tasks somebody means: by words, by status, by type, by when they ran. Pure; the text of a task is folded once and remembered.
 
 import type { Task } from "../messages";
 import type { RunState } from "../state";
 import type { Tally } from "../tally";
+import { isAtWork, type Range, spanOf } from "../time/range";
 
 export interface Wanted {
   readonly words: string;
   /** Status codes and types; none means all. */
   readonly codes: ReadonlySet<number>;
   readonly types: ReadonlySet<string>;
+  /** The time in which they ran; null means any. */
+  readonly during: Range | null;
 }
 
 export interface Found {
@@ -20,7 +23,7 @@ export interface Found {
   readonly inside: Int32Array;
 }
 
-export const ALL: Wanted = { words: "", codes: new Set(), types: new Set() };
+export const ALL: Wanted = { words: "", codes: new Set(), types: new Set(), during: null };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII, which needs no folding of accents.
 const ASCII = /^[\x00-\x7f]*$/;
@@ -47,7 +50,8 @@ export function findTasks(run: RunState, tally: Tally, wanted: Wanted): Found | 
     .split(/\s+/)
     .filter((word) => word !== "");
   const { codes, types } = wanted;
-  if (words.length === 0 && codes.size === 0 && types.size === 0) return null;
+  const during = wanted.during === null ? null : spanOf(wanted.during);
+  if (words.length === 0 && codes.size === 0 && types.size === 0 && during === null) return null;
   const { ids, parent } = run.tree;
   const at: number[] = [];
   const isMatch = new Uint8Array(ids.length);
@@ -56,6 +60,7 @@ export function findTasks(run: RunState, tally: Tally, wanted: Wanted): Found | 
     const task = run.tasks.get(ids[i] as string) as Task;
     if (codes.size > 0 && !codes.has(tally.code[i] as number)) continue;
     if (types.size > 0 && !types.has(task.type ?? "")) continue;
+    if (during !== null && !isAtWork(task, during)) continue;
     if (words.length > 0) {
       const text = textOf(task);
       if (!words.every((word) => text.includes(word))) continue;

@@ -15,6 +15,7 @@ const NAMES = [
   "accent-ink",
   "accent-tint",
   "att-ink",
+  "att-fill",
 ] as const;
 type Name = (typeof NAMES)[number];
 

@@ -4,8 +4,10 @@
 import type { Palette } from "../graph/palette";
 import type { Task } from "../messages";
 import { hasChildren, type RunState } from "../state";
-import { CODE, isOver } from "../status";
+import { CODE } from "../status";
 import { placeOf, type Span } from "./axis";
+import { workOf } from "./range";
+import type { Wait } from "./waits";
 
 export const LANES_PX = 43;
 /** More tasks than this are packed: a lane would be thinner than 2.7 px. */
@@ -19,11 +21,11 @@ const WAITING = 0.6;
 export interface Bar {
   readonly id: string;
   readonly lane: number;
+  readonly kind: "work" | "plan" | "wait";
   readonly created: number | null;
   readonly started: number;
   /** null: it goes on. */
   readonly ended: number | null;
-  readonly isPlan: boolean;
   readonly hasFailed: boolean;
 }
 
@@ -33,22 +35,42 @@ export interface Lanes {
   readonly isPacked: boolean;
 }
 
-export function lanesOf(run: RunState): Lanes {
+export function lanesOf(run: RunState, waits: readonly Wait[] = []): Lanes {
   const { tree, tasks } = run;
   const isPacked = tree.ids.length > OWN_LANES;
   const bars: Bar[] = [];
+  const working = new Set<string>();
   for (let at = 0; at < tree.ids.length; at++) {
     const task = tasks.get(tree.ids[at] as string) as Task;
-    const isPlan = hasChildren(tree, at);
+    const kind = hasChildren(tree, at) ? "plan" : "work";
     const hasFailed = task.status === "FAILED";
-    const ended = task.completed ?? (isOver(task.status) ? task.updated : null);
-    const started = task.started ?? (hasFailed ? ended : null);
-    if (started === null || (isPacked && isPlan && !hasFailed)) continue;
-    bars.push({ id: task.id, lane: at, created: task.created, started, ended, isPlan, hasFailed });
+    const work = workOf(task);
+    if (work === null || (isPacked && kind === "plan" && !hasFailed)) continue;
+    if (kind === "work") working.add(task.id);
+    bars.push({ id: task.id, lane: at, kind, created: task.created, ...work, hasFailed });
   }
-  if (!isPacked) return { bars, count: Math.max(1, tree.ids.length), isPacked };
+  // Over the work of its task, or with room of its own.
+  const over: Bar[] = [];
+  for (const { task, from, to } of waits) {
+    const lane = tree.at.get(task);
+    if (lane === undefined) continue;
+    const bar: Bar = {
+      id: task,
+      lane,
+      kind: "wait",
+      created: null,
+      started: from,
+      ended: to,
+      hasFailed: false,
+    };
+    (isPacked && !working.has(task) ? bars : over).push(bar);
+  }
+  if (!isPacked) return { bars: [...bars, ...over], count: Math.max(1, tree.ids.length), isPacked };
   const fitted = packed(bars);
-  return { bars: fitted, count: 1 + Math.max(0, ...new Set(fitted.map(({ lane }) => lane))), isPacked };
+  const laneOf = new Map(fitted.map(({ id, lane }) => [id, lane]));
+  const count = 1 + fitted.reduce((most, { lane }) => Math.max(most, lane), 0);
+  const onTheirs = over.map((bar) => ({ ...bar, lane: laneOf.get(bar.id) as number }));
+  return { bars: [...fitted, ...onTheirs], count, isPacked };
 }
 
 /** First fit; where all lanes are taken, the one that is free first. */
@@ -60,7 +82,7 @@ function packed(bars: readonly Bar[]): Bar[] {
       let lane = freeFrom.findIndex((free) => free <= bar.started);
       if (lane < 0) lane = freeFrom.indexOf(Math.min(...freeFrom));
       // A failed plan is a mark, not work: it takes no room.
-      if (!bar.isPlan) freeFrom[lane] = bar.ended ?? Number.POSITIVE_INFINITY;
+      if (bar.kind !== "plan") freeFrom[lane] = bar.ended ?? Number.POSITIVE_INFINITY;
       return { ...bar, lane };
     });
 }
@@ -73,7 +95,7 @@ export interface Drawing {
   readonly span: Span;
   readonly palette: Palette;
   readonly selected: string | null;
-  /** What a search leaves undimmed; null without one. */
+  /** What a search or a range leaves undimmed; null without one. */
   readonly isMeant: ((id: string) => boolean) | null;
 }
 
@@ -84,7 +106,7 @@ export function drawLanes(lanes: Lanes, drawing: Drawing): void {
   const x = (time: number) => left + placeOf(time, span, width);
   const own = lanes.bars.find(({ id }) => id === selected);
   const isMeant = (bar: Bar) =>
-    drawing.isMeant === null ? own === undefined || bar === own : drawing.isMeant(bar.id);
+    drawing.isMeant === null ? own === undefined || bar.id === own.id : drawing.isMeant(bar.id);
   if (own !== undefined && !lanes.isPacked) {
     ctx.fillStyle = palette.color["accent-tint"];
     ctx.fillRect(left, top + own.lane * pitch - 1, width, height + 2);
@@ -103,12 +125,16 @@ export function drawLanes(lanes: Lanes, drawing: Drawing): void {
       ctx.fillStyle = palette.fill[CODE.PENDING] as string;
       ctx.fillRect(x(bar.created), middle, from - x(bar.created), 1);
     }
-    if (bar.isPlan) {
+    if (bar.kind === "plan") {
       ctx.fillStyle = palette.fill[CODE.PLAN_DONE] as string;
       if (!lanes.isPacked) ctx.fillRect(from, middle, w, 1);
       continue;
     }
     ctx.globalAlpha = isMeant(bar) ? 1 : DIMMED;
+    if (bar.kind === "wait") {
+      drawHatched(ctx, palette, from, y, w, height);
+      continue;
+    }
     ctx.fillStyle = palette.fill[CODE.RUNNING] as string;
     ctx.fillRect(from, y, w, height);
   }
@@ -120,4 +146,32 @@ export function drawLanes(lanes: Lanes, drawing: Drawing): void {
     ctx.fillRect(to - 1, y - 3, 2, height + 6);
   }
   ctx.globalAlpha = 1;
+}
+
+const HATCH_PX = 5;
+
+/** Stripes at 45°, which stand still while their box grows. */
+function drawHatched(
+  ctx: CanvasRenderingContext2D,
+  palette: Palette,
+  x: number,
+  y: number,
+  w: number,
+  h: number,
+): void {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(x, y, w, h);
+  ctx.clip();
+  ctx.fillStyle = palette.color.bg;
+  ctx.fillRect(x, y, w, h);
+  ctx.strokeStyle = palette.color["att-fill"];
+  ctx.lineWidth = 2.2;
+  ctx.beginPath();
+  for (let at = x - h - (x % HATCH_PX); at < x + w; at += HATCH_PX) {
+    ctx.moveTo(at, y + h);
+    ctx.lineTo(at + h, y);
+  }
+  ctx.stroke();
+  ctx.restore();
 }
