@@ -95,6 +95,7 @@ export class View {
       () => this.#travelled(),
       signal,
     );
+    this.#projectId = this.kernel.traits.project?.id ?? null;
     this.tally = tallyUp(this.#run);
     this.layout = this.folding.layOut(this.#run.tree, this.tally);
     this.#takeSelection();

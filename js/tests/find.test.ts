@@ -1,6 +1,7 @@
 // What a search means: words without case and accents, all of them; the filter; matches inside folded sub-trees.
 
 import { expect, test } from "vitest";
+import { Finder } from "../src/find/finder";
 import { ALL, type Found, findTasks, nextMatch, type Wanted } from "../src/find/match";
 import type { Task } from "../src/messages";
 import { applySnapshot } from "../src/state";
@@ -84,4 +85,13 @@ test("10,000 tasks are searched fast enough to type", () => {
   console.info(`search of 10,000 tasks: ${first.toFixed(1)} ms at first, then ${again.toFixed(1)} ms`);
   // 20 ms on an idle machine; a shared one gets room.
   expect(again).toBeLessThan(100);
+});
+
+test("the end of the filter leaves the words and the range", () => {
+  const finder = new Finder();
+  finder.say("water");
+  finder.within({ anchor: 1, head: 2 });
+  finder.toggleType("SEARCH");
+  finder.endFilter();
+  expect(finder.wanted).toEqual({ ...ALL, words: "water", during: { anchor: 1, head: 2 } });
 });

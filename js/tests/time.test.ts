@@ -173,11 +173,9 @@ describe("the lanes", () => {
     ]);
     const { bars, count } = lanesOf(run);
     expect(count).toBe(3);
-    expect(
-      bars.map(({ id, lane, isPlan, hasFailed, ended }) => [id, lane, isPlan, hasFailed, ended]),
-    ).toEqual([
-      ["r", 0, true, false, null],
-      ["r.1", 1, false, true, 9],
+    expect(bars.map(({ id, lane, kind, hasFailed, ended }) => [id, lane, kind, hasFailed, ended])).toEqual([
+      ["r", 0, "plan", false, null],
+      ["r.1", 1, "work", true, 9],
     ]);
   });
 
