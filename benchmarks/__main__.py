@@ -17,6 +17,7 @@ MODULES = {
     "memory": "memory",
     "archive": "archive",
     "pixels": "pixels",
+    "browser": "browser",
     "wire": "wire",
 }
 

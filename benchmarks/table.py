@@ -22,7 +22,7 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         bound = "" if self.bound is None else f"{_short(self.bound)} {self.unit}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        verdict = "" if self.ratio is None else "ok" if self.ratio <= 1 else "miss"
+        verdict = "" if self.bound is None else "ok" if self.value <= self.bound else "miss"
         return self.name, f"{_short(self.value)} {self.unit}", bound, ratio, verdict
 
 

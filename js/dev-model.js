@@ -559,7 +559,7 @@ export const model = {
   off: (event, handler) => listeners.get(event)?.delete(handler),
   send(message) {
     this.sent.push(message);
-    if (message.type === "hello") setTimeout(() => this.snapshot());
+    if (message.type === "hello") setTimeout(() => this.snapshot(first));
     if (message.type === "do" && message.action === "select") this.set("selection", message.tasks);
     if (message.type === "ask" && message.what === "question")
       setTimeout(
@@ -648,8 +648,8 @@ export const model = {
     traits[key] = value;
     emit(`change:${key}`);
   },
-  snapshot() {
-    emit("msg:custom", { type: "snapshot", rev, server_now: serverNow() }, json({ tasks }));
+  snapshot(body = json({ tasks })) {
+    emit("msg:custom", { type: "snapshot", rev, server_now: serverNow() }, body);
   },
   delta(changed, removed = []) {
     const base = rev++;
@@ -660,6 +660,8 @@ export const model = {
     emit("msg:custom", { type: "beat", rev, age_ms: 120, server_now: serverNow(), round_trip_ms: 12 }, []);
   },
 };
+// Put into words before the widget is there: the kernel does so before it sends.
+const first = json({ tasks });
 window.model = model;
 window.tasks = tasks;
 window.mounted = performance.now();
