@@ -26,6 +26,9 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
   const view = new View(model, root, signal);
   view.shape = mounted.shape;
   view.onFrame = () => {
+    // Before anything is written: later it would lay out the document in the middle of a frame.
+    view.height = root.clientHeight;
+    view.graph?.look();
     const { connection, static_key } = view.kernel.traits;
     root.dataset.state = connection.state;
     root.dataset.shape = view.shape;
@@ -36,6 +39,9 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     view.graph?.draw();
   };
   root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
+  const sight = new IntersectionObserver((entries) => view.see(entries.at(-1)?.isIntersecting ?? true));
+  sight.observe(root);
+  signal.addEventListener("abort", () => sight.disconnect());
   mounted.onShape = () => {
     view.shape = mounted.shape;
     view.schedule();

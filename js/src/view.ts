@@ -30,6 +30,7 @@ export type DetailState =
   | { readonly kind: "loaded"; readonly detail: TaskDetail }
   | { readonly kind: "failed"; readonly why: string };
 
+const UNSEEN_EVERY_MS = 1_000;
 const NOBODY: ReadonlyMap<string, Prompt> = new Map();
 
 export class View {
@@ -56,6 +57,9 @@ export class View {
   focused: string | null = null;
   focusRing = false;
   shape: Shape = "wide";
+  isInSight = true;
+  /** Of the whole widget, px, as it was before this frame. */
+  height = 0;
   /** The drawing of the graph, while there is one (not in the outline). */
   graph: Graph | null = null;
   /** Counts the seconds in which something on the screen ticks: what shows times depends on it. */
@@ -72,6 +76,7 @@ export class View {
   readonly #details = new Map<string, { stamp: string; state: DetailState }>();
   #run: RunState;
   #frame = 0;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #traitSelection: readonly string[] = [];
   /** Selections on their way to the kernel, oldest first. */
   #selecting: { readonly id: string | null }[] = [];
@@ -102,6 +107,7 @@ export class View {
     this.waits.take(this.kernel.traits.pending, this.newest());
     this.#questionsChanged();
     const ticker = setInterval(() => {
+      if (!this.isInSight) return;
       if (!this.#isFollowing() && this.kernel.traits.connection.next_retry === null) return;
       this.second++;
       this.schedule();
@@ -109,6 +115,7 @@ export class View {
     signal.addEventListener("abort", () => {
       clearInterval(ticker);
       showInTitle(this, []);
+      clearTimeout(this.#later);
       cancelAnimationFrame(this.#frame);
     });
   }
@@ -130,9 +137,29 @@ export class View {
     return this.#run.tasks.get(id);
   }
 
-  /** Asks for a frame; many wishes make one frame. */
+  /** Asks for a frame; many wishes make one frame. What nobody sees is only kept true for who reads the document. */
   readonly schedule = (): void => {
-    if (this.#frame !== 0 || this.signal.aborted) return;
+    if (this.#frame !== 0 || this.#later !== undefined || this.signal.aborted) return;
+    if (!this.isInSight && !this.root.matches(":focus-within")) {
+      this.#later = setTimeout(() => this.#drawSoon(), UNSEEN_EVERY_MS);
+      return;
+    }
+    this.#drawSoon();
+  };
+
+  /** The widget is on the screen, or is scrolled or switched away. */
+  see(isInSight: boolean): void {
+    const isBack = isInSight && !this.isInSight;
+    this.isInSight = isInSight;
+    if (!isBack) return;
+    this.second++;
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    this.schedule();
+  }
+
+  #drawSoon(): void {
+    this.#later = undefined;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.onFrame();
@@ -142,7 +169,7 @@ export class View {
         if (rev !== null && !this.signal.aborted) this.root.dataset.revision = String(rev);
       });
     });
-  };
+  }
 
   /** Whether times of what is active go on growing. */
   isRunning(): boolean {

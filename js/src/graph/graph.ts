@@ -64,6 +64,7 @@ export class Graph {
   #hoverAt: { x: number; y: number } | null = null;
   readonly #flight = new Flight();
   #map: { canvas: HTMLCanvasElement; window: HTMLElement } | null = null;
+  #corner: (Box & { readonly legend: number }) | null = null;
   #mapDrawn: unknown = null;
   #followed: unknown = null;
   #said = "";
@@ -109,6 +110,11 @@ export class Graph {
   }
 
   // What the rest of the widget asks for
+
+  /** As last measured: asking the document in the middle of a frame would lay it out twice. */
+  get height(): number {
+    return this.#h;
+  }
 
   get camera(): Camera {
     return this.#flight.camera;
@@ -207,8 +213,8 @@ export class Graph {
     if (this.#fitNext && layout.count > 0) {
       // The corner panel comes one frame after the graph, and "fit" has to know it.
       if (this.#map === null) return this.#view.schedule();
-      this.#fitNext = false;
       this.#flight.place(this.#fitted());
+      this.#fitNext = false;
       if (this.#view.selected !== null) this.reveal(this.#view.selected);
     }
     this.#follow();
@@ -536,14 +542,26 @@ export class Graph {
 
   // The frame around it
 
+  /** Looks at the corner panel. Before a frame writes anything: later it would lay out the document in its middle. */
+  look(): void {
+    const panel = this.element.parentElement?.querySelector<HTMLElement>(".rw-corner") ?? null;
+    const legend = panel?.querySelector<HTMLElement>(".rw-legend")?.offsetHeight ?? 0;
+    this.#corner = panel && {
+      x: panel.offsetLeft,
+      y: panel.offsetTop,
+      w: panel.offsetWidth,
+      h: panel.offsetHeight,
+      legend,
+    };
+  }
+
   /** The corner panel as it is, or as it would be at another level: blocks have no legend. */
   #panel(level = this.level): Box | null {
-    const panel = this.element.parentElement?.querySelector<HTMLElement>(".rw-corner") ?? null;
-    if (panel === null) return null;
-    const legend = panel.querySelector<HTMLElement>(".rw-legend")?.offsetHeight ?? 0;
+    if (this.#corner === null || this.#fitNext) this.look();
+    if (this.#corner === null) return null;
+    const { x, y, w, h, legend } = this.#corner;
     const wanted = level === "blocks" || this.#h < LEGEND_FROM_HEIGHT ? 0 : legend || LEGEND_GUESS_PX;
-    const h = panel.offsetHeight - legend + wanted;
-    return { x: panel.offsetLeft, y: panel.offsetTop + panel.offsetHeight - h, w: panel.offsetWidth, h };
+    return { x, y: y + legend - wanted, w, h: h - legend + wanted };
   }
 
   get #ratio(): number {

@@ -38,7 +38,7 @@ export function Corner({ view }: { view: View }) {
     const box = map.current.getBoundingClientRect();
     graph.goToMap(event.clientX - box.left, event.clientY - box.top);
   };
-  const tall = graph.element.clientHeight >= LEGEND_FROM_HEIGHT;
+  const tall = graph.height >= LEGEND_FROM_HEIGHT;
   return (
     <div class="rw-corner">
       {graph.level !== "blocks" && tall && <Legend view={view} graph={graph} />}

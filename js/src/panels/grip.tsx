@@ -62,7 +62,7 @@ export function HeightGrip({ view }: { view: View }) {
       label="Height of the view"
       className="rw-grip-height"
       isUpright={false}
-      value={root.clientHeight}
+      value={view.height}
       least={HEIGHT_PX.least}
       most={HEIGHT_PX.most}
       onMove={move}
