@@ -44,7 +44,27 @@ describe("the layout of random runs", () => {
     });
   }
 
-  test("is linear: 100,000 tasks take far less than a second", () => {
+  test("reads the tree in proportion to its size: from 1,000 to 100,000 tasks", () => {
+    const readsOf = (size: number): number => {
+      let reads = 0;
+      const counted = (array: Int32Array) =>
+        new Proxy(array, {
+          get: (target, name) => {
+            if (typeof name === "string" && name !== "length") reads++;
+            return Reflect.get(target, name);
+          },
+        });
+      const { tree } = applySnapshot(1, randomRun(3, size));
+      const { parent, depth, end } = tree;
+      layOut({ ...tree, parent: counted(parent), depth: counted(depth), end: counted(end) }, open);
+      return reads;
+    };
+    const exponent = Math.log(readsOf(100_000) / readsOf(1_000)) / Math.log(100);
+    console.log(`layout: reads grow with the power ${exponent.toFixed(3)} of the tasks`);
+    expect(exponent).toBeLessThanOrEqual(1.2);
+  });
+
+  test("100,000 tasks take far less than a second", () => {
     const { tree } = applySnapshot(1, randomRun(3, 100_000));
     const start = performance.now();
     expect(layOut(tree, open).count).toBe(100_000);
