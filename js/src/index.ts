@@ -35,7 +35,10 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     root.dataset.time = view.isPast ? "past" : "now";
     root.dataset.kernel = view.kernel.link.alive ? "alive" : "gone";
     mounted.picture.hide(static_key);
+    const { graph } = view;
     renderPreact(h(App, { view }), root);
+    // What belongs to a graph that has just come is there with it, and not a frame later.
+    if (view.graph !== graph) renderPreact(h(App, { view }), root);
     view.graph?.draw();
   };
   root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
