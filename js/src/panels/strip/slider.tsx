@@ -49,6 +49,11 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
       current.setPointerCapture(event.pointerId);
       const edge = during === null ? null : edgeUnder(event.target as Element);
       isMarking.current = event.shiftKey || edge !== null;
+      if (isMarking.current) {
+        // A notebook would take a mouse with Shift for itself: it selects cells.
+        event.preventDefault();
+        current.focus({ preventScroll: true });
+      }
       if (edge !== null && during !== null) {
         const { from, to } = spanOf(during);
         return mark(edge === "from" ? { anchor: to, head: from } : { anchor: from, head: to });
