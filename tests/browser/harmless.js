@@ -54,7 +54,10 @@ export function faultsOf(root) {
   if (document.documentElement.scrollWidth > innerWidth) faults.add("the page is wider than the window");
   if (root.scrollWidth > root.clientWidth) faults.add(`the root is ${root.scrollWidth} px wide in ${root.clientWidth}`);
   for (const box of root.querySelectorAll(WHOLE)) {
-    if (box.scrollWidth > box.clientWidth + 1) faults.add(`${nameOf(box)} holds ${box.scrollWidth} px in ${box.clientWidth}`);
+    if (box.scrollWidth > box.clientWidth + 1) {
+      const widest = [...box.querySelectorAll("*")].filter((each) => each.scrollWidth > box.clientWidth && !clips(getComputedStyle(each)));
+      faults.add(`${nameOf(box)} holds ${box.scrollWidth} px in ${box.clientWidth}, for ${widest.map(nameOf).join(", ")}`);
+    }
     for (const fault of outside(box)) faults.add(fault);
   }
   for (const fault of outside(root)) faults.add(fault);

@@ -122,8 +122,13 @@ __proto__ constructor prototype toString valueOf hasOwnProperty __defineGetter__
 dangerouslySetInnerHTML undefined null NaN true -0 1e999 DONE FAILED UNKNOWN RUNNING
 """.split()
 
-_BIDI = [f"\u202dleft {mark}desrever {mark}" for mark in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200f\u061c"]
-_UNSEEN = [f"a{mark * 60}b{mark}" for mark in "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e\u3164\u034f\u2028\u2029\u0085"]
+_BIDI = [
+    f"\u202dleft {mark}desrever {mark}" for mark in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200f\u061c"
+]
+_UNSEEN = [
+    f"a{mark * 60}b{mark}"
+    for mark in "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e\u3164\u034f\u2028\u2029\u0085"
+]
 _CONTROLS = [
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[H",
     "\x1b]8;;http://evil.test/x\x1b\\link\x1b]8;;\x1b\\",
@@ -149,8 +154,8 @@ _SIGNS = [
 ]
 _LONG = [
     "x" * 1_000_000,
-    "<b>" * 333_000,
-    "a b " * 250_000,
+    "<b>" * 33_000,
+    "a b " * 25_000,
     "/".join(["https:"] + ["evil.test"] * 500),
     "W" * 5000,
     '{"a":' * 5000,

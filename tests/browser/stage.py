@@ -56,7 +56,9 @@ class Stage:
         self._told = json.dumps(told)  # in ASCII: also half a surrogate pair arrives
         self._theme = theme
         page.on("pageerror", lambda error: self.complaints.append(error.stack or error.message))
-        page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss())
+        )
         page.on("popup", lambda popup: self.complaints.append(f"opened {popup.url}"))
         page.context.route("**/*", self._serve)
         page.goto(f"{ORIGIN}/")
@@ -65,7 +67,9 @@ class Stage:
     def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(ORIGIN)
         if path == "/":
-            theme = "" if self._theme is None else f' data-jp-theme-light="{str(self._theme == "light").lower()}"'
+            theme = (
+                "" if self._theme is None else f' data-jp-theme-light="{str(self._theme == "light").lower()}"'
+            )
             route.fulfill(content_type="text/html", body=PAGE % theme)
         elif path == "/told.json":
             route.fulfill(content_type="application/json", body=self._told)

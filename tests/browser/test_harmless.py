@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ pytestmark = pytest.mark.browser
 
 TEXTS = hostile()
 LONGEST_WORD = 300  # what the kernel tells of an agent, a model, a title
-PLACES = list(range(len(TEXTS)))
 
 
 def ids() -> list[str]:
@@ -65,23 +65,29 @@ def prompt(at: int, text: str) -> dict[str, Any]:
     return {"request_id": f"q{at}", "task_id": text[:LONGEST_WORD], "attempt": 1, "state": "held", **said}
 
 
+def hurried(browser: Browser, told: Any, **context: Any) -> AbstractContextManager[Stage]:
+    """Nobody looks: its frames wait for no screen."""
+    return staged(browser, {**told, "isHurried": True}, **context)
+
+
 SHOW = """async (states) => {
     const {walk} = await import('/harmless.js')
     const root = document.querySelector('.roma-widget')
-    return walk(root, (%s)(root, window.stage))
+    return JSON.stringify(await walk(root, (%s)(root, window.stage)))
 }"""
 
 
 def walk(stage: Stage, states: str, at_least: int) -> None:
     """Look at each state that the JavaScript generator `states` brings about."""
-    seen = stage.page.evaluate(SHOW % states)
-    assert seen["faults"] == []
+    seen = json.loads(stage.page.evaluate(SHOW % states))
+    assert not seen["faults"], "\n".join(seen["faults"])
     assert seen["seen"] >= at_least
     assert (stage.left, stage.complaints) == ([], [])
 
 
 TABS = """async function* (root, {model, tasks, drawn}) {
-    for (const {id} of tasks) {
+    for (const [at, {id}] of tasks.entries()) {
+        model.snapshot(tasks.slice(Math.max(0, at - 2), at + 1))  // a few at a time: what is looked at is the inspector
         model.set('selection', [id])
         await drawn()
         for (const tab of root.querySelectorAll('[role=tab]')) {
@@ -95,12 +101,128 @@ TABS = """async function* (root, {model, tasks, drawn}) {
 
 def test_each_tab_of_each_task(browser: Browser) -> None:
     tasks = [task(at, text) for at, text in enumerate(TEXTS)]
-    answers = {
-        "task": {text[:LONGEST_WORD]: detail(at, text) for at, text in enumerate(TEXTS)},
-        "trace": {
-            text[:LONGEST_WORD]: {"task": text[:LONGEST_WORD], "is_sample": False, "stages": [stage_of(0, text)]}
-            for text in TEXTS
-        },
+    names = ids()
+    details = {names[at]: detail(at, text) for at, text in enumerate(TEXTS)}
+    traces = {
+        names[at]: {"task": names[at], "is_sample": False, "stages": [stage_of(0, text)]}
+        for at, text in enumerate(TEXTS)
     }
-    with staged(browser, told(tasks, answers)) as stage:
+    with hurried(browser, told(tasks, {"task": details, "trace": traces})) as stage:
         walk(stage, TABS, 5 * len(TEXTS))
+
+
+STAGES = """async function* (root, {model, tasks, drawn}) {
+    model.set('selection', [tasks[0].id])
+    await drawn()
+    root.querySelectorAll('[role=tab]')[1].click()
+    await drawn()
+    const rows = () => root.querySelectorAll('.rw-waterfall button.rw-stage-row')
+    for (let at = 0; at < rows().length; at++) {
+        rows()[at].click()
+        await drawn()
+        for (const fold of root.querySelectorAll('.rw-block-name[aria-expanded=false]')) fold.click()
+        await drawn()
+        for (const whole of root.querySelectorAll('.rw-block .rw-link')) whole.click()
+        await drawn()
+        yield `stage ${at}`
+    }
+}"""
+
+
+def test_each_stage_of_a_trace(browser: Browser) -> None:
+    stages = [stage_of(at, text) for at, text in enumerate(TEXTS)]
+    trace = {"task": "root", "is_sample": True, "stages": stages, "left_out": TEXTS[0]}
+    with hurried(browser, told([{**task(0, "x"), "id": "root"}], {"trace": {"root": trace}})) as stage:
+        walk(stage, STAGES, 200)
+
+
+QUESTIONS = """async function* (root, {model, drawn, answers}) {
+    const waiting = model.get('pending')
+    for (const [at, prompt] of waiting.entries()) {
+        model.set('pending', [prompt, waiting[(at + 1) % waiting.length]])
+        await drawn()
+        const line = root.querySelector(`[data-request-id="${prompt.request_id}"] > .rw-q-head`)
+        if (line?.localName === 'button') line.click()
+        await drawn()
+        for (const branch of root.querySelectorAll('.rw-data-branch[aria-expanded=false]')) branch.click()
+        await drawn()
+        yield prompt.request_id
+        const goal = root.querySelector('button.rw-step-goal')
+        if (goal === null) continue
+        goal.click()  // it is edited
+        await drawn()
+        yield `${prompt.request_id}, edited`
+    }
+}"""
+
+
+def test_each_question(browser: Browser) -> None:
+    pending = [prompt(at, text) for at, text in enumerate(TEXTS)]
+    questions = {f"q{at}": question(at, text) for at, text in enumerate(TEXTS)}
+    tasks = [task(at, text) for at, text in enumerate(TEXTS[:20])]
+    with hurried(browser, told(tasks, {"question": questions}, pending=pending)) as stage:
+        walk(stage, QUESTIONS, len(TEXTS))
+
+
+FRAME = """async function* (root, {model, answers, drawn}) {
+    const texts = model.get('texts')
+    const states = ['live', 'polling', 'reconnecting', 'failed', 'closed', 'archive']
+    for (const [at, text] of texts.entries()) {
+        const state = states[at % states.length]
+        const line = text.slice(0, 300)
+        const others = texts.slice(at, at + 3)
+        answers.refusal = line
+        model.set('connection', {...model.get('connection'), state, reason: line, error: line, transport: line})
+        model.set('address', line)
+        model.set('project', {id: line, title: text, goal: at % 2 ? null : text, status: line})
+        model.set('projects', others.map((title) => ({id: title.slice(0, 300), title, status: title, created: title})))
+        model.set('progress', {...model.get('progress'), by_status: {[line]: 3}, outcome: 'stalled', reason: text.slice(0, 500)})
+        await drawn()
+        yield `${state}: ${line.slice(0, 60)}`
+        for (const button of root.querySelectorAll('[aria-haspopup=dialog]')) {
+            button.click()
+            await drawn()
+            yield `${button.title}: ${line.slice(0, 60)}`
+            button.click()
+        }
+    }
+}"""
+
+
+def test_the_frame_and_its_panels(browser: Browser) -> None:
+    tasks = [task(at, text) for at, text in enumerate(TEXTS[:3])]
+    with hurried(browser, told(tasks, texts=[text[:20_000] for text in TEXTS])) as stage:
+        walk(stage, FRAME, 2 * len(TEXTS))
+
+
+GRAPH = """async function* (root, {model, tasks, drawn}) {
+    for (const name of ['Zoom in', 'Zoom out']) {
+        for (let at = 0; at < 12; at++) {
+            root.querySelector(`[aria-label="${name}"]`).click()
+            await drawn()
+            yield `${name} ${at}`
+        }
+    }
+    for (const {id} of tasks) {
+        model.set('selection', [id])
+        await drawn()
+    }
+    yield 'all were selected'
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 700, 420])
+def test_the_graph_or_the_outline_of_all(browser: Browser, width: int) -> None:
+    tasks = [task(at, text) for at, text in enumerate(TEXTS)]
+    states = GRAPH if width > 640 else NARROW
+    with hurried(browser, told(tasks), viewport={"width": width, "height": 900}) as stage:
+        walk(stage, states, 1)
+
+
+NARROW = """async function* (root, {model, tasks, drawn}) {
+    for (const {id} of tasks.filter((_, at) => at % 10 === 0)) {
+        model.set('selection', [id])
+        await drawn()
+        yield id.slice(0, 60)
+    }
+}"""
