@@ -198,31 +198,23 @@ def test_the_frame_and_its_panels(browser: Browser) -> None:
 GRAPH = """async function* (root, {model, tasks, drawn}) {
     for (const name of ['Zoom in', 'Zoom out']) {
         for (let at = 0; at < 12; at++) {
-            root.querySelector(`[aria-label="${name}"]`).click()
+            root.querySelector(`[aria-label="${name}"]`)?.click()  // an outline has none
             await drawn()
             yield `${name} ${at}`
         }
     }
-    for (const {id} of tasks) {
-        model.set('selection', [id])
-        await drawn()
-    }
-    yield 'all were selected'
-}"""
-
-
-@pytest.mark.parametrize("width", [1280, 700, 420])
-def test_the_graph_or_the_outline_of_all(browser: Browser, width: int) -> None:
-    tasks = [task(at, text) for at, text in enumerate(TEXTS)]
-    states = GRAPH if width > 640 else NARROW
-    with hurried(browser, told(tasks), viewport={"width": width, "height": 900}) as stage:
-        walk(stage, states, 1)
-
-
-NARROW = """async function* (root, {model, tasks, drawn}) {
     for (const {id} of tasks.filter((_, at) => at % 10 === 0)) {
         model.set('selection', [id])
         await drawn()
         yield id.slice(0, 60)
     }
 }"""
+
+
+@pytest.mark.parametrize("width", [1280, 700, 420])
+def test_the_graph_or_the_outline_of_all(browser: Browser, width: int) -> None:
+    tasks = [task(at, text) for at, text in enumerate(TEXTS)]
+    with hurried(browser, told(tasks), viewport={"width": width, "height": 900}) as stage:
+        walk(stage, GRAPH, 20)
+
+

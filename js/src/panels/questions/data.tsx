@@ -61,7 +61,12 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
   const size = isList ? value.length : (names?.length ?? 0);
   const [open, setOpen] = useState(name === null || (isNear && size <= OPEN_UP_TO));
   const [shown, setShown] = useState(MEMBERS_AT_ONCE);
-  const label = name !== null && <span class="rw-data-name">{name.slice(0, NAME_CHARS)}: </span>;
+  const label = name !== null && (
+    <span class="rw-data-name">
+      <bdi>{name.slice(0, NAME_CHARS)}</bdi>
+      {": "}
+    </span>
+  );
   if (!isBranch) {
     return (
       <li>
