@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import lzma
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browser.hostile import hostile
+from browser.lab import VIEWPORT, OpenInLab, notebook_of
 from browser.stage import NOW_MS, Stage, staged, told
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
+
+import roma_widget as roma
 
 pytestmark = pytest.mark.browser
 
@@ -70,18 +75,23 @@ def hurried(browser: Browser, told: Any, **context: Any) -> AbstractContextManag
     return staged(browser, {**told, "isHurried": True}, **context)
 
 
-SHOW = """async (states) => {
-    const {walk} = await import('/harmless.js')
+SHOW = """async () => {
+    %s
     const root = document.querySelector('.roma-widget')
     return JSON.stringify(await walk(root, (%s)(root, window.stage)))
 }"""
+WATCHED = Path(__file__).with_name("harmless.js").read_text("utf-8").replace("export ", "")
+
+
+def looked_at(page: Page, states: str, at_least: int) -> None:
+    """Look at each state that the JavaScript generator `states` brings about."""
+    seen = json.loads(page.evaluate(SHOW % (WATCHED, states)))
+    assert not seen["faults"], "\n".join(seen["faults"])
+    assert seen["seen"] >= at_least
 
 
 def walk(stage: Stage, states: str, at_least: int) -> None:
-    """Look at each state that the JavaScript generator `states` brings about."""
-    seen = json.loads(stage.page.evaluate(SHOW % states))
-    assert not seen["faults"], "\n".join(seen["faults"])
-    assert seen["seen"] >= at_least
+    looked_at(stage.page, states, at_least)
     assert (stage.left, stage.complaints) == ([], [])
 
 
@@ -218,3 +228,73 @@ def test_the_graph_or_the_outline_of_all(browser: Browser, width: int) -> None:
         walk(stage, GRAPH, 20)
 
 
+@pytest.fixture(scope="module")
+def hostile_run(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording whose tasks, project and results are the texts."""
+    with lzma.open(captures / "d_failed.jsonl.xz", "rt", encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    frames = [line for line in lines if line["event"] == "task_graph_update"]
+    told = frames[-1]["args"][0]
+    root, leaf = told["all_nodes"]["root"], told["all_nodes"]["root.2.2"]
+    told["all_nodes"] = {"root": root}
+    for at, text in enumerate(TEXTS):
+        name = f"root.{at + 1}"
+        words = dict.fromkeys(
+            ("task_type", "agent_name", "model_display", "error", "output_summary"), text[:500]
+        )
+        result = {"output_text": text} if at % 2 else text
+        told["all_nodes"][name] = {
+            **leaf, **words, "task_id": name, "parent_node_id": "root", "goal": text, "full_result": result,
+            "status": "FAILED" if at % 3 else text[:40],
+        }  # fmt: skip
+    told["current_project"] |= {"title": TEXTS[0], "goal": TEXTS[1]}
+    path = tmp_path_factory.mktemp("hostile") / "run.jsonl"
+    kept = [line for line in lines if line["event"] != "task_graph_update"]
+    kept.insert(
+        next(at for at, line in enumerate(kept) if line["event"] == "project_started") + 1, frames[-1]
+    )
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+    return path
+
+
+ROWS = """async function* (root) {
+    const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+    const rows = root.querySelectorAll('[role=treegrid] [role=row][data-task-id]')
+    for (let at = 1; at < rows.length; at += STEP) {
+        rows[at].click()
+        await drawn()
+        for (const tab of [...root.querySelectorAll('[role=tab]')].filter((tab) => /Overview|Result/.test(tab.textContent))) {
+            tab.click()
+            await drawn()
+            yield `${tab.textContent} of ${rows[at].dataset.taskId}`
+        }
+    }
+}"""
+
+
+def test_a_page_of_one_run(browser: Browser, hostile_run: Path, tmp_path: Path) -> None:
+    with roma.load(hostile_run) as m:
+        path = m.to_html(tmp_path / "run.html")
+    asked: list[str] = []
+    complaints: list[str] = []
+    with browser.new_context(viewport=VIEWPORT, offline=True) as context:
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.goto(path.as_uri())
+        page.wait_for_selector("[role=row][data-task-id]", state="attached")
+        looked_at(page, ROWS.replace("STEP", "4"), 100)
+        assert page.get_by_role("region", name="Task").is_visible()
+    assert (asked, complaints) == ([path.as_uri()], [])
+
+
+def test_a_notebook(open_in_lab: OpenInLab, hostile_run: Path) -> None:
+    lab = open_in_lab(notebook_of(f"import roma_widget as roma\nm = roma.load({str(hostile_run)!r})\nm"))
+    asked: list[str] = []
+    lab.page.on("request", lambda request: asked.append(request.url))
+    lab.run_cell(0)
+    lab.until_revision(above=0)
+    looked_at(lab.page, ROWS.replace("STEP", "10"), 40)
+    assert not [address for address in asked if "evil" in address]
+    assert lab.page_errors == []
