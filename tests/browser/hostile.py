@@ -172,7 +172,7 @@ def hostile() -> list[str]:
     links = [f"[click]({scheme})" for scheme in _SCHEMES]
     return list(
         dict.fromkeys(
-            [*_MARKUP, *handlers, *_SCHEMES, *links, *_MARKDOWN, *_STYLES]
-            + [*_NAMES, *_BIDI, *_UNSEEN, *_CONTROLS, *_SIGNS, *_LONG]
+            (*_MARKUP, *handlers, *_SCHEMES, *links, *_MARKDOWN, *_STYLES, *_NAMES)
+            + (*_BIDI, *_UNSEEN, *_CONTROLS, *_SIGNS, *_LONG)
         )
     )

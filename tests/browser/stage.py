@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from browser.lab import VIEWPORT
 from playwright.sync_api import Browser, Page, Route
@@ -17,9 +18,17 @@ from playwright.sync_api import Browser, Page, Route
 ORIGIN = "http://stage.test"
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "roma_widget" / "static"
-TYPES = {".js": "text/javascript", ".css": "text/css"}
-SERVED = (HERE / "stage.js", HERE / "harmless.js", STATIC / "widget.js", STATIC / "widget.css")
-FILES = {f"/{path.name}": path for path in SERVED}
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+JS = HERE.parents[1] / "js"
+FILES = {
+    "/stage.js": HERE / "stage.js",
+    "/widget.js": STATIC / "widget.js",
+    "/widget.css": STATIC / "widget.css",
+    "/dev": JS / "dev.html",
+    **{f"/{name}.js": JS / f"{name}.js" for name in ("dev-model", "dev-questions", "dev-traces")},
+    "/static/widget.js": STATIC / "widget.js",
+    "/static/widget.css": STATIC / "widget.css",
+}
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A stage</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="/widget.css"><style>body { margin: 0; }</style>
 <body%s><main id="here"></main><script type="module" src="/stage.js"></script></body></html>"""
@@ -85,3 +94,22 @@ class Stage:
 def staged(browser: Browser, told: Any, *, theme: str | None = "light", **context: Any) -> Iterator[Stage]:
     with browser.new_context(**{"viewport": VIEWPORT, "locale": "en-US", **context}) as own:
         yield Stage(own.new_page(), told, theme)
+
+
+@contextmanager
+def dev_page(browser: Browser, query: str, **context: Any) -> Iterator[Page]:
+    """js/dev.html, the page of a made-up run, with what `query` says (js/dev.mjs tells it)."""
+    with browser.new_context(**{"viewport": VIEWPORT, "locale": "en-US", **context}) as own:
+        page = own.new_page()
+
+        def serve(route: Route) -> None:
+            file = FILES.get(urlsplit(route.request.url).path)
+            if file is None:
+                route.abort()
+            else:
+                route.fulfill(content_type=TYPES[file.suffix], body=file.read_text("utf-8"))
+
+        own.route("**/*", serve)
+        page.goto(f"{ORIGIN}/dev?{query}")
+        page.wait_for_function("() => document.querySelector('.roma-widget')?.dataset.revision !== undefined")
+        yield page
