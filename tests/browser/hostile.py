@@ -5,7 +5,7 @@ Each attack that is code calls `romaRan()`, and each that is an address names `e
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import chain, product
 
 RUN = "romaRan()"
 EVIL = "//evil.test/x"
@@ -170,9 +170,18 @@ def hostile() -> list[str]:
     """At least 200 different texts."""
     handlers = [carrier.format(f"{event}={RUN}") for carrier, event in product(_CARRIERS, _EVENTS)]
     links = [f"[click]({scheme})" for scheme in _SCHEMES]
-    return list(
-        dict.fromkeys(
-            (*_MARKUP, *handlers, *_SCHEMES, *links, *_MARKDOWN, *_STYLES, *_NAMES)
-            + (*_BIDI, *_UNSEEN, *_CONTROLS, *_SIGNS, *_LONG)
-        )
+    groups = (
+        _MARKUP,
+        handlers,
+        _SCHEMES,
+        links,
+        _MARKDOWN,
+        _STYLES,
+        _NAMES,
+        _BIDI,
+        _UNSEEN,
+        _CONTROLS,
+        _SIGNS,
+        _LONG,
     )
+    return list(dict.fromkeys(chain.from_iterable(groups)))
