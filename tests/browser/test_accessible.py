@@ -69,7 +69,7 @@ def past(page: Page) -> None:
 
 def edited_plan(page: Page) -> None:
     page.locator("button.rw-step-goal").first.click()
-    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Done", exact=True).click()
 
 
 def second_question(page: Page) -> None:
