@@ -20,6 +20,7 @@ import { type Tally, tallyUp } from "./tally";
 import { Travel } from "./time/travel";
 import { Inspection, type Tab } from "./trace/inspection";
 import { Traces } from "./trace/traces";
+import { Typing } from "./tree/typing";
 
 /** wide: inspector beside the graph; stacked: under it; narrow: the outline instead of the graph. */
 export type Shape = "wide" | "stacked" | "narrow";
@@ -40,6 +41,7 @@ export class View {
   readonly questions: Questions;
   readonly inspection = new Inspection();
   readonly traces: Traces;
+  readonly typing = new Typing();
   readonly finder = new Finder();
   trail = new Trail();
   readonly sizing: Sizing;

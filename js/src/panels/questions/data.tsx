@@ -112,7 +112,7 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
 
 function Leaf({ value }: { value: unknown }) {
   return typeof value === "string" ? (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by keys, too
+    // A long text is scrolled by keys, too.
     <span class="rw-data-text" dir="auto" tabIndex={value.length > SCROLLED_CHARS ? 0 : undefined}>
       {value || "“”"}
     </span>
