@@ -130,6 +130,87 @@ STATES: dict[str, tuple[str, Callable[[Page], None], dict[str, Any]]] = {
 }
 
 
+def focused(page: Page) -> Any:
+    """What has the focus: a task's id, or the words of anything else."""
+    return page.evaluate("""() => document.activeElement.dataset.taskId
+        ?? document.activeElement.ariaLabel ?? document.activeElement.textContent""")
+
+
+def test_tasks_are_read_by_keyboard(browser: Browser) -> None:
+    with dev_page(browser, "n=15") as page:
+        rows = page.get_by_role("treegrid", name="Tasks").get_by_role("row")
+        assert rows.evaluate_all("(rows) => rows.filter((row) => row.tabIndex === 0).length") == 1
+        rows.first.focus()
+        for keys, there in [
+            ("ArrowDown", "root.1"), ("ArrowRight", "root.1.1"), ("ArrowLeft", "root.1"), ("End", "root.3.3"),
+            ("Home", "root"), ("PageDown", "root.2.3"), ("d", "root.3"), ("Home", "root"), ("ArrowUp", "root"),
+        ]:  # fmt: skip
+            page.keyboard.press(keys)
+            page.wait_for_function("(there) => document.activeElement.dataset.taskId === there", arg=there)
+        page.keyboard.press("ArrowLeft")
+        expect(rows).to_have_count(1)
+        expect(rows.first).to_have_attribute("aria-expanded", "false")
+        page.keyboard.press("ArrowRight")
+        expect(rows).to_have_count(15)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Task")).to_be_visible()
+        expect(rows.first).to_have_attribute("aria-selected", "true")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("first and last task")
+        page.keyboard.press("Escape")
+        assert focused(page) == "root"
+
+
+CHANGED = """async ([changed, removed]) => {
+    const rev = window.model.delta(changed, removed)
+    const {dataset} = document.querySelector('.roma-widget')
+    while (Number(dataset.revision) < rev) await new Promise(requestAnimationFrame)
+    await new Promise(requestAnimationFrame)
+}"""
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["[data-task-id='root.3.1']", "[role=tab]:nth-of-type(2)", ".rw-title-button", "[aria-label='Zoom in']"],
+)
+def test_an_update_takes_no_focus(browser: Browser, what: str) -> None:
+    with dev_page(browser, "n=15&select=root.1.3&projects=3") as page:
+        tab("Trace")(page)
+        page.locator(what).first.focus()
+        here = focused(page)
+        new = {"parent": "root", "index": 0, "goal": "A new task", "status": "RUNNING"}
+        page.evaluate(CHANGED, [{"root.3.1": {"status": "DONE"}, "new": new}, ["root.2.3"]])
+        assert focused(page) == here
+
+
+def test_what_is_gone_gives_the_focus_to_the_tasks(browser: Browser) -> None:
+    with dev_page(browser, "n=15&select=root.3.3") as page:
+        page.get_by_role("tab", name="Overview").focus()
+        page.evaluate(CHANGED, [{}, ["root.3.3"]])
+        page.wait_for_function("() => document.activeElement.dataset.taskId !== undefined")
+
+
+def test_failures_and_questions_are_announced_and_nothing_else(browser: Browser) -> None:
+    with dev_page(browser, "n=15") as page:
+        said = page.locator(".roma-widget > [aria-live=polite]")
+        page.evaluate(CHANGED, [{"root.3.1": {"status": "DONE"}}, []])
+        expect(said).to_be_empty()
+        page.evaluate(CHANGED, [{"root.3.2": {"status": "FAILED"}}, []])
+        expect(said).to_have_text("Failed: Write the recommendations of the briefing")
+        page.evaluate(
+            "window.model.set('pending', [{request_id: 'q', state: 'open', task_id: 'root.3', message: 'May I?'}])"
+        )
+        expect(said).to_have_text("New question: May I?")
+
+
+def test_nothing_moves_for_who_wants_no_motion(browser: Browser) -> None:
+    with dev_page(browser, "n=15&asks=1", reduced_motion="reduce") as page:
+        page.locator("[data-task-id='root.3.1']").focus()
+        page.keyboard.press("Enter")
+        lasting = "() => document.getAnimations().filter((each) => each.effect.getComputedTiming().duration > 1).length"
+        assert page.evaluate(lasting) == 0
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_serious(browser: Browser, state: str) -> None:
     query, act, context = STATES[state]

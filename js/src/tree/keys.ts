@@ -54,12 +54,12 @@ export function applyKey(view: View, key: string): boolean {
   }
 }
 
-/** Whether the key was a letter of a goal's beginning: a shortcut is one only within a word. */
+/** Whether the key was a letter of a goal's beginning: a space and the questions' key are letters only within a word. */
 function typedTo(view: View, key: string, here: number): boolean {
   const { layout, typing } = view;
   const now = performance.now();
-  const isShortcut = /[ /?]/.test(key) || (key === "q" && view.questions.entries.length > 0);
-  if (isShortcut && !typing.isUnderWay(now)) return false;
+  const isKey = key === " " || (key === "q" && view.questions.entries.length > 0);
+  if (/[/?]/.test(key) || (isKey && !typing.isUnderWay(now))) return false;
   const goalAt = (row: number) =>
     view.task(layout.tree.ids[layout.node[row] as number] as string)?.goal ?? "";
   const row = typing.row(key, now, here, layout.count, goalAt);
