@@ -4,6 +4,7 @@ import { h, render as renderPreact } from "preact";
 import { App } from "./app";
 import type { WidgetModel } from "./kernel";
 import { Mounted } from "./mount";
+import { activeElement } from "./panels/popover";
 import { onShortcut } from "./shortcuts";
 import { View } from "./view";
 
@@ -40,7 +41,14 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     // What belongs to a graph that has just come is there with it, and not a frame later.
     if (view.graph !== graph) renderPreact(h(App, { view }), root);
     view.graph?.draw();
+    keepFocus();
   };
+  const keepFocus = focusKeeper(view, () => {
+    const active = activeElement(root);
+    if (view.run.tasks.size === 0 || (active !== null && active !== document.body)) return;
+    view.wantsFocus = true;
+    view.schedule();
+  });
   root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
   const sight = new IntersectionObserver((entries) => view.see(entries.at(-1)?.isIntersecting ?? true));
   sight.observe(root);
@@ -51,6 +59,26 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
   };
   view.onFrame();
   view.schedule();
+}
+
+/** Called after each frame: where what had the focus went with an update, the tasks have it. */
+function focusKeeper({ root, signal }: View, toTasks: () => void): () => void {
+  let last: Element | null = null;
+  const enter = (event: FocusEvent) => {
+    last = event.target as Element;
+  };
+  // An element that is taken away tells so, too, while it is still there; afterwards it is not.
+  const leave = ({ target }: FocusEvent) =>
+    queueMicrotask(() => {
+      if (target === last && last?.isConnected) last = null;
+    });
+  root.addEventListener("focusin", enter, { signal });
+  root.addEventListener("focusout", leave, { signal });
+  return () => {
+    if (last === null || last.isConnected) return;
+    last = null;
+    toTasks();
+  };
 }
 
 export default { initialize, render };

@@ -67,18 +67,3 @@ export function isAside({ watching, projects }: Traits): boolean {
   const current = projects.find(({ is_current }) => is_current);
   return current === undefined ? projects.some(({ id }) => id === watching) : current.id !== watching;
 }
-
-/** The place of the next title that begins with `typed`, from `from` on and around; -1 without one. */
-export function typeAhead(projects: readonly ListedProject[], typed: string, from: number): number {
-  const wanted = typed.toLowerCase();
-  for (let step = 0; step < projects.length; step++) {
-    const at = (from + step) % projects.length;
-    if (
-      nameOf(projects[at] as ListedProject)
-        .toLowerCase()
-        .startsWith(wanted)
-    )
-      return at;
-  }
-  return -1;
-}

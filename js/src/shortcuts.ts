@@ -8,6 +8,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["←", "fold, or go to the parent"],
   ["Home End", "first and last task"],
   ["Page ↑ Page ↓", "ten tasks on"],
+  ["a letter", "next task that begins with it"],
   ["Enter", "select the task; in the search: next match"],
   ["Shift+Enter", "in the search: previous match"],
   ["/", "search"],

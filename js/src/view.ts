@@ -21,6 +21,7 @@ import { Travel } from "./time/travel";
 import { Waits } from "./time/waits";
 import { Inspection, type Tab } from "./trace/inspection";
 import { Traces } from "./trace/traces";
+import { Typing } from "./tree/typing";
 
 /** wide: inspector beside the graph; stacked: under it; narrow: the outline instead of the graph. */
 export type Shape = "wide" | "stacked" | "narrow";
@@ -43,6 +44,7 @@ export class View {
   readonly questions: Questions;
   readonly inspection = new Inspection();
   readonly traces: Traces;
+  readonly typing = new Typing();
   readonly finder = new Finder();
   trail = new Trail();
   readonly sizing: Sizing;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ListedProject, Traits } from "../src/messages";
-import { cut, isAside, matching, nameOf, newestFirst, shortIds, typeAhead } from "../src/projects";
+import { cut, isAside, matching, nameOf, newestFirst, shortIds } from "../src/projects";
 import { readProjects } from "../src/read";
 
 const listed = (id: string, more: object = {}) => {
@@ -70,14 +70,6 @@ describe("the list", () => {
     expect(projects.map(nameOf)).toEqual(Array(3).fill("Untitled project"));
     expect(matching(projects, "untitled")).toHaveLength(3);
     expect(new Set(shortIds(projects).values()).size).toBe(3);
-  });
-
-  test("goes to the next title that begins with what was typed, and around", () => {
-    const projects = ["Alpha", "Beta", "alarm"].map((id) => listed(id));
-    expect(typeAhead(projects, "al", 1)).toBe(2);
-    expect(typeAhead(projects, "b", 2)).toBe(1);
-    expect(typeAhead(projects, "x", 0)).toBe(-1);
-    expect(typeAhead([], "x", 0)).toBe(-1);
   });
 });
 

@@ -170,7 +170,7 @@ def test_whatever_is_under_review_the_question_can_be_answered(lab: OpenNotebook
         asked = agents.ask(HOSTILE if what == "hostile" else "Is it good?", data)
         lab.until(SHOWS, [asked.request_id])
         if what != "much":
-            entry(lab, asked).get_by_role("button", name="Show the question of root.1").click()
+            entry(lab, asked).get_by_role("button", name="root.1", expanded=False).click()
         entry(lab, asked).get_by_text("Asking the kernel").wait_for(state="detached")
         tray, root = lab.root.locator(".rw-tray").bounding_box(), lab.root.bounding_box()
         assert tray is not None

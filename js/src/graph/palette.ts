@@ -31,6 +31,8 @@ export interface Palette {
 export function readPalette(root: HTMLElement): Palette {
   const probe = document.createElement("span");
   probe.style.display = "none";
+  // A forced colour would make one of all statuses; the other tokens name the person's own colours then.
+  probe.style.setProperty("forced-color-adjust", "none");
   root.append(probe);
   // A custom property's own value may be `light-dark(…)`; only a real property has the computed colour.
   const read = (token: string): string => {

@@ -16,6 +16,8 @@ interface PopoverProps {
 export function Popover({ label, kind, anchor, onClose, children }: PopoverProps) {
   const panel = useRef<HTMLDivElement>(null);
   const isInside = useRef(true);
+  /** Where the keyboard stood: not on the anchor where a key opened it. */
+  const opener = useRef<HTMLElement | null>(null);
   const close = useRef(onClose);
   close.current = onClose;
 
@@ -26,7 +28,11 @@ export function Popover({ label, kind, anchor, onClose, children }: PopoverProps
     const start = button.getBoundingClientRect().left - widget.getBoundingClientRect().left;
     element.style.setProperty("--start", `${Math.round(start)}px`);
     // Whoever opened it stands in it; a part of it may have taken the focus already.
-    if (!element.contains(activeElement(element))) element.focus({ preventScroll: true });
+    const before = activeElement(element);
+    if (!element.contains(before)) {
+      opener.current = before === document.body ? null : (before as HTMLElement | null);
+      element.focus({ preventScroll: true });
+    }
 
     const controller = new AbortController();
     const outside = (event: Event) => {
@@ -51,7 +57,8 @@ export function Popover({ label, kind, anchor, onClose, children }: PopoverProps
     if (event.key !== "Escape") return;
     event.preventDefault();
     onClose();
-    anchor.current?.focus({ preventScroll: true });
+    const back = opener.current?.isConnected ? opener.current : anchor.current;
+    back?.focus({ preventScroll: true });
   };
   const onFocusOut = (event: FocusEvent) => {
     const to = event.relatedTarget as Node | null;

@@ -4,13 +4,13 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, plural } from "../format";
 import type { ListedProject } from "../messages";
-import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds, typeAhead } from "../projects";
+import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds } from "../projects";
+import { Typing } from "../tree/typing";
 import { activeElement } from "./popover";
 import { Pick, ProjectRow } from "./project-row";
 import type { Asked } from "./projects";
 
 const PAGE = 8;
-const TYPING_MS = 700;
 
 interface ProjectListProps {
   projects: readonly ListedProject[];
@@ -32,7 +32,7 @@ export function ProjectList(props: ProjectListProps) {
   const [confirming, setConfirming] = useState<string | null>(null);
   const list = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
-  const typing = useRef({ typed: "", at: Number.NEGATIVE_INFINITY });
+  const typing = useRef(new Typing());
 
   const sorted = useMemo(() => newestFirst(projects), [projects]);
   const ids = useMemo(() => shortIds(projects), [projects]);
@@ -89,12 +89,8 @@ export function ProjectList(props: ProjectListProps) {
       search.current.focus({ preventScroll: true });
       return;
     }
-    const at = performance.now();
-    const typed = at - typing.current.at > TYPING_MS ? letter : typing.current.typed + letter;
-    typing.current = { typed, at };
-    const isOneLetter = typed === letter.repeat(typed.length);
-    const from = isOneLetter ? here : Math.max(0, here - 1);
-    const place = typeAhead(rows, isOneLetter ? letter : typed, from % Math.max(1, rows.length));
+    const nameAt = (row: number) => nameOf(rows[row] as ListedProject);
+    const place = typing.current.row(letter, performance.now(), here - 1, rows.length, nameAt);
     if (place >= 0) stand(place + 1);
   };
   const onSearchKey = (event: KeyboardEvent) => {

@@ -16,6 +16,7 @@ export function applyKey(view: View, key: string): boolean {
   const node = layout.node[place] as number;
   const id = tree.ids[node] as string;
   const isParent = hasChildren(tree, node);
+  if (key.length === 1 && typedTo(view, key, place)) return true;
   switch (key) {
     case "ArrowDown":
       return goTo(view, here < 0 ? 0 : place + 1);
@@ -51,6 +52,18 @@ export function applyKey(view: View, key: string): boolean {
     default:
       return false;
   }
+}
+
+/** Whether the key was a letter of a goal's beginning: a space and the questions' key are letters only within a word. */
+function typedTo(view: View, key: string, here: number): boolean {
+  const { layout, typing } = view;
+  const now = performance.now();
+  const isKey = key === " " || (key === "q" && view.questions.entries.length > 0);
+  if (/[/?]/.test(key) || (isKey && !typing.isUnderWay(now))) return false;
+  const goalAt = (row: number) =>
+    view.task(layout.tree.ids[layout.node[row] as number] as string)?.goal ?? "";
+  const row = typing.row(key, now, here, layout.count, goalAt);
+  return row < 0 || goTo(view, row);
 }
 
 function goTo(view: View, place: number): true {

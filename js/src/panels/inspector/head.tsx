@@ -5,7 +5,7 @@ import { duration, timeOfDay, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
 import { statusOf, wordOf } from "../../status";
 import type { View } from "../../view";
-import { CopyButton, Glyph, IconButton } from "../parts";
+import { CLAMP_CHARS, CopyButton, Glyph, IconButton } from "../parts";
 
 export function TaskHead({ view, task, children }: { view: View; task: Task; children: ComponentChildren }) {
   const state = view.detailOf(task);
@@ -35,7 +35,7 @@ export function TaskHead({ view, task, children }: { view: View; task: Task; chi
         <IconButton icon="close" label="Close" onClick={() => view.deselect()} />
       </div>
       <h3 class="rw-task-goal" dir="auto">
-        {goal}
+        {goal.slice(0, CLAMP_CHARS)}
       </h3>
       <div class="rw-task-status">
         <Glyph status={status} />

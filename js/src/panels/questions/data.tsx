@@ -7,6 +7,8 @@ import { Clamped, CopyButton, Icon } from "../parts";
 const MEMBERS_AT_ONCE = 100;
 const NAME_CHARS = 300;
 const RAW_LINES = 14;
+/** Fewer never fill the height that a text may have. */
+const SCROLLED_CHARS = 100;
 const OPEN_UP_TO = 12;
 
 export function DataTree({ json, isCut }: { json: string; isCut: boolean }) {
@@ -61,7 +63,12 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
   const size = isList ? value.length : (names?.length ?? 0);
   const [open, setOpen] = useState(name === null || (isNear && size <= OPEN_UP_TO));
   const [shown, setShown] = useState(MEMBERS_AT_ONCE);
-  const label = name !== null && <span class="rw-data-name">{name.slice(0, NAME_CHARS)}: </span>;
+  const label = name !== null && (
+    <span class="rw-data-name">
+      <bdi>{name.slice(0, NAME_CHARS)}</bdi>
+      {": "}
+    </span>
+  );
   if (!isBranch) {
     return (
       <li>
@@ -105,7 +112,8 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
 
 function Leaf({ value }: { value: unknown }) {
   return typeof value === "string" ? (
-    <span class="rw-data-text" dir="auto">
+    // A long text is scrolled by keys, too.
+    <span class="rw-data-text" dir="auto" tabIndex={value.length > SCROLLED_CHARS ? 0 : undefined}>
       {value || "“”"}
     </span>
   ) : (

@@ -54,7 +54,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
             type="button"
             class="rw-line rw-q-head"
             aria-expanded="false"
-            aria-label={`Show the question of ${asker}`}
+            title="Show this question"
             onClick={() => view.questions.open(id)}
           >
             <bdi class="rw-line-id">{asker}</bdi>

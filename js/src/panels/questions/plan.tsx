@@ -174,7 +174,12 @@ function StepRow({ row, canEdit, onEdit, onChange }: RowProps) {
       <span class="rw-step-meta">
         {row.task_type !== null && <span class="rw-chip">{row.task_type}</span>}
         <span>
-          {row.node_type !== null && `${row.node_type.toLowerCase()}, `}
+          {row.node_type !== null && (
+            <>
+              <bdi>{row.node_type.toLowerCase()}</bdi>
+              {", "}
+            </>
+          )}
           {isRemoved
             ? `was ${was}`
             : row.after.length === 0
