@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.hitl import ANSWERABLE, Answer, HitlRequest, HitlState
 from ..core.reading import shorten
-from ..core.text import count_text
+from ..core.text import GONE, count_text
 from . import columns
 
 if TYPE_CHECKING:
@@ -94,25 +94,35 @@ def code(requests: Iterable[HitlRequest], title: str | None) -> str:
     """A cell that answers these questions as they were answered, and leaves all others to a person.
 
     A question is the same when checkpoint, task and attempt are; what was asked several times is answered in the same
-    order. `title` says of which run it is.
+    order. `title` says of which run it is. Instructions of which something was redacted are nobody's answer.
     """
-    counted = [row for row in requests if row.answer is not None and row.state in COUNTED]
-    given: dict[tuple[str | None, str | None, int | None], list[tuple[str, str | None]]] = {}
-    for row in counted:
-        if row.answer is not None:
-            key = (row.checkpoint, row.task_id, row.attempt)
-            given.setdefault(key, []).append((row.answer.action, row.answer.instructions))
     of_what = f" of {shorten(title, 80)!r}" if title else ""
-    if not given:
-        return f"# No question{of_what} was answered here: there is nothing to answer the same way.\n"
+    given: dict[tuple[str | None, str | None, int | None], list[tuple[str, str | None] | None]] = {}
+    n_given = n_redacted = 0
+    for row in requests:
+        if row.answer is None or row.state not in COUNTED:
+            continue
+        is_redacted = GONE in (row.answer.instructions or "")
+        n_redacted += is_redacted
+        n_given += not is_redacted
+        answers = given.setdefault((row.checkpoint, row.task_id, row.attempt), [])
+        answers.append(None if is_redacted else (row.answer.action, row.answer.instructions))
+    redacted = (
+        f"# Redacted, and so left to a person: {count_text(n_redacted, 'answer')}.\n" if n_redacted else ""
+    )
+    if not n_given:
+        return (
+            f"{redacted}# No question{of_what} was answered here: there is nothing to answer the same way.\n"
+        )
     lines = [f"    {key!r}: {answers!r},\n" for key, answers in given.items()]
     return (
-        f"# {count_text(len(counted), 'answer')}{of_what}, to be given again; any other question waits for a person.\n"
+        f"{redacted}# {count_text(n_given, 'answer')}{of_what}, to be given again; any other question waits for a "
+        "person.\n"
         "answers = {  # (checkpoint, task_id, attempt): [(action, instructions), …]\n"
         f"{''.join(lines)}"
         "}\n\n\n"
         "def answer_as_before(request):\n"
         "    given = answers.get((request.checkpoint, request.task_id, request.attempt))\n"
         "    return given.pop(0) if given else None\n\n\n"
-        f"m.hitl.policy(answer_as_before, limit={len(counted)})\n"
+        f"m.hitl.policy(answer_as_before, limit={n_given})\n"
     )

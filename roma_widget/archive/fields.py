@@ -12,7 +12,8 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Literal
 
-GONE = "[redacted]"
+from ..core.text import GONE
+
 FieldRule = Literal["prompts", "responses", "results"]
 FIELD_RULES: tuple[FieldRule, ...] = ("prompts", "responses", "results")
 

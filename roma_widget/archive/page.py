@@ -21,11 +21,10 @@ from ..core.model import OUTCOMES_OF_AN_ENDED_RUN, Snapshot, Task
 from ..core.outcome import Verdict, judge, progress
 from ..core.reading import shorten
 from ..core.split import decoded
-from ..core.text import count_text
+from ..core.text import GONE, count_text
 from ..core.traces import in_utc
 from ..core.view import Record, epoch_ms, task_details, task_record
 from ..errors import RomaError
-from .fields import GONE
 from .page_steps import halved, page_steps
 from .redaction import Redaction
 from .source import SourceStep

@@ -21,10 +21,11 @@ from ..core.hitl import HitlRequest
 from ..core.log import Row
 from ..core.model import Project, Task, Trace
 from ..core.reading import hide, shorten
+from ..core.text import GONE
 from ..core.traces import read_node_trace
 from ..errors import RomaError
 from .assigned_secrets import names_a_secret
-from .fields import FIELD_RULES, GONE, ROW_FIELDS, STRUCTURE, FieldRule, Holds, held_by, without
+from .fields import FIELD_RULES, ROW_FIELDS, STRUCTURE, FieldRule, Holds, held_by, without
 from .rewriting import UNREADABLE, rewritten, rewritten_object
 from .secrets_in_text import may_hold_secrets, without_secrets
 

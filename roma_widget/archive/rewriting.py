@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.reading import clean
 from ..core.split import AllBut, Malformed, members
-from .fields import GONE
+from ..core.text import GONE
 
 UNREADABLE = json.dumps(GONE)
 _NOTHING = frozenset({"null", "true", "false", '""'})

@@ -18,6 +18,7 @@ from ..core import wire
 from ..core.events import project_of
 from ..core.lean import LeanMirror
 from ..core.model import Connection
+from ..core.outcome import ENDED_STATUSES
 from ..core.reading import hide, shorten
 from ..core.state import SAVED
 from ..core.wire import NO_NODES, FrameTexts, GraphUpdate, ProjectsListed
@@ -228,15 +229,27 @@ class Hearing:
         node = None if frame is None else frame.nodes.get(task_id)
         return None if node is None else node.status
 
-    def only_run_with(self, task_id: str) -> str | None:
-        """The one running project that has this task; None where there is none, or there may be another: one whose
-        status or tasks are not known."""
+    def has_ended(self, project_id: str) -> bool:
+        """Does the server say that the project's run is over, or list it no more?"""
+        statuses = self._statuses()
+        if project_id not in statuses:
+            return any(isinstance(event, ProjectsListed) for event in self._latest.values())
+        return statuses[project_id] in ENDED_STATUSES
+
+    def _statuses(self) -> dict[str, str | None]:
+        """The server's word on each project, as far as it is known."""
         statuses: dict[str, str | None] = {}
         for event in self._latest.values():  # in the order they came: the later one counts
             if isinstance(event, ProjectsListed):
                 statuses |= {project.project_id: project.status for project in event.projects}
             elif isinstance(event, GraphUpdate) and event.project is not None:
                 statuses[event.project.project_id] = event.project.status
+        return statuses
+
+    def only_run_with(self, task_id: str) -> str | None:
+        """The one running project that has this task; None where there is none, or there may be another: one whose
+        status or tasks are not known."""
+        statuses = self._statuses()
         running = [project_id for project_id, status in statuses.items() if status in ("running", None)]
         frames = [self.frame(project_id) for project_id in running]
         if not all(frames):

@@ -115,7 +115,7 @@ class Questions:
         try:
             while True:
                 self._prompts.note_zone(self._in_utc)
-                self._prompts.look(self._hearing.status_of, self._now_s())
+                self._prompts.look(self._hearing.status_of, self._now_s(), self._hearing.has_ended)
                 self._go_on()
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:

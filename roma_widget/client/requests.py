@@ -16,6 +16,7 @@ for nobody. Runs on the loop of `roma-io`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -168,7 +169,7 @@ class Requests:
     def _refused_by(self, event: wire.ServerRefused) -> _Waiting | None:
         """Whose request this error is about: the one it names, or the only one it can be."""
         here = [one for one in self._all() if (one.question.refusal, one.rid) == (event.event, event.rid)]
-        quoted = [one for one in here if one.question.name is not None and one.question.name in event.message]
+        quoted = [one for one in here if one.question.name and _quotes(event.message, one.question.name)]
         return self._only(quoted) or self._only(here)
 
     @staticmethod
@@ -424,3 +425,8 @@ def task_rest(project_id: str, task_id: str) -> Question:
         {"project_id": project_id, "node_id": task_id},
         by_rid=True,
     )
+
+
+def _quotes(words: str, name: str) -> bool:
+    """Does it stand there by itself, and not in a longer name?"""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-]|\.\w)", words) is not None

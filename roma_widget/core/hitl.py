@@ -61,7 +61,8 @@ class HitlRequest:
     the server's time (aware, UTC). `heard_s`, `last_heard_s` and `settled_s` are seconds since 1970 by our clock:
     when it came first and last (a server repeats it every 30 s), and when it was confirmed, superseded or lost. `why`
     is a sentence on the state, where there is something to say. `previous_id` is the question before, of the same
-    task, that was answered with "modify".
+    task, that was answered with "modify". `is_silent`: the server has not repeated it for long, so that perhaps nobody
+    waits any more; it can be answered, and comes behind the others.
 
     Example: `m.hitl.pending[0].checkpoint == "PlanReview"`
     """
@@ -81,6 +82,7 @@ class HitlRequest:
     why: str | None = None
     previous_id: str | None = None
     settled_s: float | None = None
+    is_silent: bool = False
 
     @property
     def data(self) -> Any:

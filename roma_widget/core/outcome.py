@@ -17,7 +17,8 @@ ROOT_GRACE_S = 3.0
 MOST_STATUSES = 30
 LONGEST_WORD = 80
 
-_ENDED_STATUSES = frozenset({"completed", "failed", "cancelled", "stopped"})
+ENDED_STATUSES = frozenset({"completed", "failed", "cancelled", "stopped"})
+"""A project's status, in the server's words, when its run is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def judge(tasks: Mapping[str, Task], project: Project | None, quiet_s: float) ->
         return Verdict("running" if project is not None and project.status == "running" else "unknown")
     roots = [task for task in tasks.values() if task.parent_id is None]
     started = min((task.created for task in roots if task.created), default=None)
-    said_ended = project is not None and project.status in _ENDED_STATUSES
+    said_ended = project is not None and project.status in ENDED_STATUSES
     roots_final = all(task.status in FINAL for task in roots)
     silent_server = project is None or project.status is None
     # the project's end and its tasks' may be told in two messages, in either order

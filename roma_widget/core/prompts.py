@@ -42,6 +42,8 @@ REPLANNED = "PostModifiedPlanReview"
 
 StatusOf = Callable[[str, str], str | None]
 """(project_id, task_id) -> the task's status; None where that is not known."""
+HasEnded = Callable[[str], bool]
+"""project_id -> does the server say that its run is over, or know it no more?"""
 InUtc = Callable[[datetime], datetime | None]
 """A time as stamped -> aware, in UTC; None while the server's zone is not known."""
 
@@ -126,6 +128,8 @@ class Prompts:
         before = entry.request
         entry.request = replace(before, last_heard_s=now_s, project_id=before.project_id or project_id)
         entry.status, entry.has_moved = status, False
+        if before.is_silent:
+            self._note_silence(entry, is_silent=False)
         if entry.request.project_id != before.project_id:
             self._changed[event.request_id] = None
         self._hear_again(entry, now_s)
@@ -146,8 +150,6 @@ class Prompts:
             case HitlState.CONFIRMED | HitlState.SUPERSEDED | HitlState.LOST:
                 if now_s - (request.settled_s or 0.0) > self._settling_s:
                     self._reopen(entry, f"It was taken for {request.state}, and the server asks again.")
-            case _ if request.why == _NOT_REPEATED:
-                self._set(entry, HitlState.OPEN, None)
 
     def _hear_new(
         self, event: HitlRequested, now_s: float, project_id: str | None, status: str | None
@@ -158,7 +160,11 @@ class Prompts:
             return
         self._changed[event.request_id] = None
         others = self._entries.of_the_same_task(entry)
-        before = _attempt_before(entry.request, others)
+        before = _attempt_before(entry.request, others) or _perhaps_before(
+            entry.request, self._entries.perhaps_of_the_same_task(entry)
+        )
+        if before is not None and before not in others:
+            others = [*others, before]
         if not self.is_told:
             for other in others:
                 self._show_what_came_of(other, now_s, has_new_attempt=other is before)
@@ -321,9 +327,9 @@ class Prompts:
                     entry.request = replace(entry.request, asked=asked)
                     self._changed[entry.request.request_id] = None
 
-    def look(self, status_of: StatusOf, now_s: float) -> None:
+    def look(self, status_of: StatusOf, now_s: float, has_ended: HasEnded = lambda _: False) -> None:
         """See what became of pending questions. When a server has not repeated one for longer than it takes, and its
-        task has moved on, it has an answer."""
+        task has moved on, it has an answer; and when its run is over, nobody waits for one."""
         for entry in self._entries:
             request = entry.request
             if not request.is_pending:
@@ -336,10 +342,20 @@ class Prompts:
                 continue
             if entry.has_moved:
                 self._settle_by_its_run(entry, now_s)
+            elif _is_over(request, has_ended) and (is_visible or request.state is not HitlState.SENT):
+                self._settle(entry, HitlState.LOST, "Its run is over.", now_s)
             elif request.state is HitlState.SENT and not is_visible and silent_s > 2 * self._silence_s:
                 self._settle(entry, HitlState.SENT, _OUT_OF_SIGHT, now_s)
-            elif request.state is HitlState.OPEN and request.why is None and silent_s > 2 * self._silence_s:
-                self._set(entry, HitlState.OPEN, _NOT_REPEATED)
+            elif request.state in ANSWERABLE and not request.is_silent and silent_s > 2 * self._silence_s:
+                self._note_silence(entry, is_silent=True)
+
+    def _note_silence(self, entry: Entry, *, is_silent: bool) -> None:
+        before = entry.request
+        why = (
+            before.why or _NOT_REPEATED if is_silent else None if before.why == _NOT_REPEATED else before.why
+        )
+        entry.request = replace(before, is_silent=is_silent, why=why)
+        self._changed[before.request_id] = None
 
     def _note_status(self, entry: Entry, status_of: StatusOf) -> bool:
         """Can its task be seen?"""
@@ -349,6 +365,7 @@ class Prompts:
         status = status_of(request.project_id, request.task_id)
         if status is None:
             return False
+        entry.last_status = status
         if entry.status in _NOT_BEGUN:  # the question overtook the frame
             entry.status = status
         if status != entry.status or status in FINAL:
@@ -361,6 +378,9 @@ class Prompts:
         elif entry.n_sent and entry.request.state is HitlState.WAITING_LINK:
             why = "It was never acknowledged, but the server asks no more and the run goes on."
             self._settle(entry, HitlState.CONFIRMED, why, now_s)
+        elif entry.last_status in (Status.FAILED, Status.CANCELLED):
+            why = f"Its task is {entry.last_status}: whether somebody answered is not known."
+            self._settle(entry, HitlState.LOST, why, now_s)
         else:
             why = "The server asks no more and the run goes on: somebody else has answered."
             self._settle(entry, HitlState.SUPERSEDED, why, now_s)
@@ -411,6 +431,20 @@ def _attempt_before(new: HitlRequest, others: Iterable[Entry]) -> Entry | None:
         return asked_for[0]
     pending = [other for other in able if other.request.is_pending]
     return pending[0] if len(pending) == 1 else None
+
+
+def _perhaps_before(new: HitlRequest, others: Iterable[Entry]) -> Entry | None:
+    """As `_attempt_before`, of tasks that may be others: only the one question of ours that was to be changed."""
+    asked_for = [
+        other
+        for other in others
+        if other.is_modified and other.n_sent and not other.has_next and _can_follow(new, other.request)
+    ]
+    return asked_for[0] if len(asked_for) == 1 else None
+
+
+def _is_over(request: HitlRequest, has_ended: HasEnded) -> bool:
+    return request.project_id is not None and has_ended(request.project_id)
 
 
 def _can_follow(new: HitlRequest, old: HitlRequest) -> bool:

@@ -34,6 +34,8 @@ class Entry:
     acknowledged_s: float = 0.0
     status: str | None = None
     """Of its task while the server asks."""
+    last_status: str | None = None
+    """Of its task when it was seen last."""
     has_moved: bool = False
     """Its task has had another status since the server last asked."""
     is_modified: bool = False
@@ -90,15 +92,25 @@ class Remembered:
         return entry
 
     def of_the_same_task(self, entry: Entry) -> list[Entry]:
-        """The others, the newest first. Ids repeat across projects: without one none can be told."""
-        request = entry.request
-        if request.task_id is None or request.project_id is None:
+        """The others, the newest first."""
+        place = _place(entry)
+        if place is None:
             return []
-        place = (request.project_id, request.task_id)
         return [
-            other
-            for other in reversed(self._entries.values())
-            if other is not entry and (other.request.project_id, other.request.task_id) == place
+            each for each in reversed(self._entries.values()) if each is not entry and _place(each) == place
+        ]
+
+    def perhaps_of_the_same_task(self, entry: Entry) -> list[Entry]:
+        """The others whose task has the same id, the newest first: ids repeat across projects, and of these questions
+        or of this one it is not known of which they are.
+        """
+        request = entry.request
+        return [
+            each
+            for each in reversed(self._entries.values())
+            if each is not entry
+            and each.request.task_id == request.task_id is not None
+            and None in (each.request.project_id, request.project_id)
         ]
 
     def _make_room(self, size: int) -> bool:
@@ -116,3 +128,10 @@ class Remembered:
             self._characters -= entry.size
             n_settled -= 1
         return True
+
+
+def _place(entry: Entry) -> tuple[str, str] | None:
+    request = entry.request
+    if request.task_id is None or request.project_id is None:
+        return None
+    return request.project_id, request.task_id

@@ -15,6 +15,8 @@ from .model import Status
 
 UNKNOWN = "—"
 ELLIPSIS = "…"
+GONE = "[redacted]"
+"""Stands where something was taken out for good."""
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from ..core.hitl import ANSWERABLE, Answer, HitlRequest, Via, checked_answer
+from ..core.hitl import ANSWERABLE, Answer, HitlRequest, HitlState, Via, checked_answer
 from ..core.reading import shorten
 from ..errors import AnswerError
 from .cells import context_for_later
@@ -152,7 +152,13 @@ class Answering:
         said, why = await self._said_before(request, answer, fn, context)
         if why is None:
             return said or answer
-        await self._here().hold(request.request_id, why, answer.action, answer.instructions, answer.via)
+        held = await self._here().hold(
+            request.request_id, why, answer.action, answer.instructions, answer.via
+        )
+        if held.state is not HitlState.HELD:
+            raise AnswerError(
+                f"The answer ({answer.action}) was not sent ({why}): the question is {held.state} already."
+            )
         raise Held(f"The answer ({answer.action}) is held and was not sent: {why} Answer again to send it.")
 
     async def _said_before(

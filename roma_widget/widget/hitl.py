@@ -161,14 +161,13 @@ class Hitl:
             await session.news_since(heard)
 
     def _oldest(self, session: Questions) -> HitlRequest | None:
-        return next(
-            (
-                request
-                for request in session.prompts()
-                if request.state in ANSWERABLE and not self.answering.is_under_way(request.request_id)
-            ),
-            None,
-        )
+        """One that the server has not repeated for long comes behind all others."""
+        waiting = [
+            request
+            for request in session.prompts()
+            if request.state in ANSWERABLE and not self.answering.is_under_way(request.request_id)
+        ]
+        return min(waiting, key=lambda request: request.is_silent, default=None)
 
     # -- having functions answer
 
@@ -200,7 +199,8 @@ class Hitl:
         """Have `fn(request)` answer without a person: it gives "approve", "abort", ("modify", "text"), or None, which
         leaves it to the person.
 
-        It is asked once for each question, also for those that are open already, in the thread of `m.on`; one that the
+        It is asked once for each question, also for those that are open already, in the thread of `m.on`, but for those
+        that the server has not repeated for long (`question.is_silent`): perhaps nobody waits for them. One that the
         server asks again after its answer waits for a person. After `limit` automatic answers (also those that `fn`
         gives with `request.approve()` itself) it is asked no more, and further questions wait for a person. All that,
         and what it raises, is an "error" in `m.events()`. A later policy takes its place; None ends it. Nothing is

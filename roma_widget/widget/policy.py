@@ -30,7 +30,7 @@ class Policy:
         self._has_said = False
 
     def __call__(self, question: Question) -> None:
-        if self.is_over or question.state not in ANSWERABLE:
+        if self.is_over or question.state not in ANSWERABLE or question.is_silent:
             return
         if question.request_id in self._asked:
             self._fail(
@@ -47,15 +47,15 @@ class Policy:
         try:
             said = read_answer(self._fn(question))
         except BaseException as error:  # whatever it is: the person is asked
-            _log.exception("the policy raised; the question waits for a person")
-            self._fail(
-                "policy", f"{type(error).__name__}: {error} (question {question.request_id[:40]} waits)"
-            )
-            return
-        if said is not None and not self.is_over:
-            self._answer(question, *said)
-        elif question.answer is not None and question.answer.via == "python":
-            self._n_given += 1  # it has answered by itself
+            _log.exception("the policy raised")
+            waits = f" (question {question.request_id[:40]} waits)" if question.state in ANSWERABLE else ""
+            self._fail("policy", f"{type(error).__name__}: {error}{waits}")
+        else:
+            if said is not None and not self.is_over:
+                self._answer(question, *said)
+        finally:
+            # also what it answered by itself
+            self._n_given += question.answer is not None and question.answer.via in ("policy", "python")
 
     def _answer(self, question: Question, action: str, instructions: str | None) -> None:
         try:
@@ -63,8 +63,6 @@ class Policy:
         except AnswerError as error:
             if question.state in ANSWERABLE:  # else somebody was quicker
                 self._fail("policy", str(error))
-        else:
-            self._n_given += 1
 
     def _say_that_it_was_enough(self) -> None:
         if self._has_said:

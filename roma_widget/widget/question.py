@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ..core.hitl import HitlRequest, Via
 from ..core.reading import shorten
 
-_LIVE = frozenset({"last_heard_s", "state", "answer", "why", "settled_s", "project_id", "asked"})
+_LIVE = frozenset({"last_heard_s", "state", "answer", "why", "settled_s", "project_id", "asked", "is_silent"})
 """Of a question; all else stays as it was asked."""
 
 

@@ -385,6 +385,54 @@ class TestWhatBecameOfIt:
         prompts.hear(question(), 75.0)
         assert state(prompts) == "open"  # the server asks again
 
+    def test_who_waits_for_no_answer_is_lost_when_its_run_is_over(self) -> None:
+        prompts = linked()
+        prompts.look(lambda *_: "RUNNING", 30.0, lambda project_id: project_id == "p1")
+        assert state(prompts) == "open"  # it may ask again yet
+        prompts.look(lambda *_: "RUNNING", 36.0, lambda project_id: project_id == "p1")
+        assert (state(prompts), prompts.get("r1").why) == ("lost", "Its run is over.")
+
+    def test_a_task_that_failed_says_nothing_of_an_answer(self) -> None:
+        prompts = linked()
+        prompts.look(lambda *_: "FAILED", 36.0)
+        assert state(prompts) == "lost"
+        assert "whether somebody answered is not known" in str(prompts.get("r1").why)
+
+    def test_what_is_not_repeated_for_long_is_silent_until_it_is(self) -> None:
+        prompts = linked(question(), question("r2", task_id="root.2"))
+        prompts.hold("r2", "not on Fridays", APPROVE)
+        prompts.take_changes()
+        prompts.look(lambda *_: "RUNNING", 71.0)
+        assert [each.is_silent for each in prompts.take_changes()] == [True, True]
+        assert prompts.get("r2").why == "not on Fridays"
+        prompts.hear(question(), 72.0)
+        prompts.hear(question("r2"), 72.0)
+        assert [(each.is_silent, each.why) for each in prompts.all()] == [
+            (False, None),
+            (False, "not on Fridays"),
+        ]
+        assert len(prompts.take_changes()) == 2
+
+    def test_a_new_attempt_finds_the_one_before_also_where_the_project_is_not_known(self) -> None:
+        prompts = Prompts()
+        prompts.link_up(0.0)
+        prompts.hear(question(), 0.0)
+        answered(prompts, MODIFY)
+        prompts.acknowledged("r1", 10.1)
+        prompts.hear(question("r2", checkpoint="PostModifiedPlanReview_Attempt_0", attempt=0), 12.0)
+        assert (state(prompts), prompts.get("r2").previous_id) == ("confirmed", "r1")
+
+    def test_of_two_that_may_be_meant_none_is_the_one_before(self) -> None:
+        prompts = Prompts()
+        prompts.link_up(0.0)
+        for request_id in ("r1", "r2"):
+            prompts.hear(question(request_id), 0.0)
+            prompts.answer(request_id, MODIFY)
+        prompts.to_send(1.0)
+        prompts.hear(question("r3", checkpoint="PostModifiedPlanReview_Attempt_0", attempt=0), 12.0)
+        assert prompts.get("r3").previous_id is None
+        assert state(prompts) == state(prompts, "r2") == "waiting_link"
+
     def test_another_question_of_the_task_confirms_an_approval(self) -> None:
         prompts = linked()
         answered(prompts)

@@ -310,15 +310,20 @@ def test_a_question_that_comes_again_after_the_policys_answer_waits_and_says_so(
     assert "Question r1 came again and waits: Your answer (approve) was acknowledged" in sentence
 
 
-def test_answers_that_a_policy_gives_by_itself_count(m: Monitor) -> None:
-    def answer(request: Any) -> None:
+@pytest.mark.parametrize("then", ["says nothing", "says it again", "raises"])
+def test_answers_that_a_policy_gives_by_itself_count(m: Monitor, then: str) -> None:
+    def answer(request: Any) -> object:
         request.approve()
+        if then == "raises":
+            raise KeyError("no idea")
+        return "approve" if then == "says it again" else None
 
     m.hitl.policy(answer, limit=1)
     m.ask("r1", "r2")
     m.caught_up()
     assert [m.state(each) for each in ("r1", "r2")] == ["sent", "open"]
-    assert "has given its 1 answer" in m.failures[0][1]
+    assert "has given its 1 answer" in m.failures[-1][1]
+    assert not any("waits)" in sentence for _, sentence in m.failures)
 
 
 @pytest.mark.parametrize(
@@ -527,6 +532,20 @@ def test_as_code_answers_the_same_questions_the_same_way_and_no_others(
         ("s3", "abort", None, "policy"),
     ]
     assert (second.state("s4"), second.state("s5")) == ("open", "open")
+
+
+def test_as_code_gives_no_agent_what_was_redacted(m: Monitor, another: Callable[[], Monitor]) -> None:
+    for request_id, words in (("r1", "Ask [redacted] first"), ("r2", "shorter")):
+        m.ask(request_id)
+        m.hitl.next(0).modify(words)
+    code = m.hitl.as_code()
+    assert code.startswith("# Redacted, and so left to a person: 1 answer.\n# 1 answer")
+    second = another()
+    run_code(second, code)
+    second.ask("s1")
+    second.ask("s2")
+    second.caught_up()
+    assert second.sent == [("s2", "modify", "shorter", "policy")]
 
 
 def test_as_code_of_nothing_is_a_comment(m: Monitor) -> None:
