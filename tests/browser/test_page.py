@@ -100,3 +100,19 @@ def test_a_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Pa
     expect(page.locator("[data-static]")).to_contain_text("made by roma-widget")
     assert complaints == []
     context.close()
+
+
+def test_what_stands_in_the_rows_under_the_graph_reaches_assistive_technology(
+    browser: Browser, tmp_path: Path, captures: Path
+) -> None:
+    with roma.load(captures / "a_complete.jsonl.xz") as m:
+        path = m.to_html(tmp_path / "run.html")
+    context = browser.new_context(viewport=VIEWPORT)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    expect(page.get_by_role("treegrid", name="Tasks").get_by_role("row")).to_have_count(15)
+    # Chromium's own tree: Playwright's roles are read from the document, and would not miss what style takes away.
+    nodes = context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    cells = [node for node in nodes if not node["ignored"] and node["role"]["value"] == "gridcell"]
+    assert len(cells) >= 15
+    context.close()
