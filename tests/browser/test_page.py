@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from browser.axe import serious
 from browser.lab import VIEWPORT
-from browser.test_accessible import serious
 from playwright.sync_api import Browser, expect
 
 import roma_widget as roma

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from browser.axe import serious
 from browser.lab import DARK, LIGHT, OpenInLab, OpenNotebook, notebook_of
-from browser.test_accessible import serious
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
