@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from browser.axe import serious
 from browser.lab import CONTRAST, DARK, LIGHT, OpenInLab, OpenNotebook, notebook_of
 from playwright.sync_api import Locator
 
@@ -68,6 +69,7 @@ def place_of(lab: OpenNotebook, goal: str) -> int:
 
 def test_a_comparison_is_read_with_the_keyboard_and_filtered(open_in_lab: OpenInLab, root: Path) -> None:
     lab = shows(open_in_lab, root, "reports()")
+    assert serious(lab.page) == []
     found = lab.value("c.view()['rows']")
     assert rows_of(lab) == list(range(len(found)))
     assert lab.picture.is_hidden()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from browser.axe import serious
 from browser.lab import VIEWPORT
 from playwright.sync_api import Browser, expect
 
@@ -66,6 +67,7 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
     slider = page.get_by_role("slider", name="Moment of the run")
     slider.press("Home")
     expect(page.get_by_text("You are looking at")).to_be_visible()
+    assert serious(page, "#roma-page") == []
     expect(rows).to_have_count(n_first)
     slider.press("End")
     expect(rows).to_have_count(15)
