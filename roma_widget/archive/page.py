@@ -6,7 +6,7 @@ The body (docs/messages.md) is JSON that may stand inside `<script type="applica
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -25,12 +25,15 @@ from ..core.text import GONE, count_text
 from ..core.traces import in_utc
 from ..core.view import Record, epoch_ms, task_details, task_record
 from ..errors import RomaError
-from .page_steps import halved, page_steps
+from .page_fit import Choice, Part, Scale, lengths, most_that_fits, packed_lengths
+from .page_steps import page_steps
 from .redaction import Redaction
 from .source import SourceStep
 
 FORMAT = 1
 MOST_NAMED = 5
+SAID_BYTES = 2_000
+"""Kept free for what is said of what is left out."""
 _encode = msgspec.json.Encoder().encode
 _ESCAPES = ((b"<", b"\\u003c"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
 """Of what would end a script, or a line in one: none of it stands outside of JSON's strings."""
@@ -42,20 +45,6 @@ class PageData:
 
     body: bytes
     left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A trace or a task's details, encoded. `instead` is what stands there when it is left out for its size."""
-
-    kind: str
-    task_id: str
-    body: bytes
-    instead: bytes
-
-    @property
-    def saves(self) -> int:
-        return len(self.body) - len(self.instead)
 
 
 def page_data(
@@ -119,52 +108,75 @@ class Gathered:
 
     snapshot: Snapshot
     _head: Record
-    _parts: tuple[_Part, ...]
+    _parts: tuple[Part, ...]
     _steps: list[Record]
     _n_steps: int
     _said: tuple[str, ...]
 
-    def within(self, most_bytes: int, page_bytes: int | None = None) -> PageData:
-        """As much of it as fits into `most_bytes`.
+    def within(self, most_bytes: int) -> PageData:
+        """As much of it as fits into `most_bytes`, as they are.
 
         The largest traces and results are left out first, and it is said of which tasks; of the moments every other
-        one, while they take more than half of the room. `page_bytes` is the limit that is told, where it is another.
-        Raises RomaError when not even the list of tasks fits.
+        one, while they take more than half of the room. Raises RomaError when not even the list of tasks fits.
         """
-        head = _safe(self._head)
-        room = most_bytes - len(head) - 2_000  # for what is said of what is left out
-        steps = self._steps
-        while len(moments := _safe(steps)) > room / 2 and len(steps) > 1:
-            steps = halved(steps)
-        dropped = _largest(self._parts, room - len(moments))
-        if dropped is None:
-            raise RomaError(
-                f"The {count_text(len(self.snapshot.tasks), 'task')} of this run alone do not fit into "
-                f"{page_bytes or most_bytes:,} bytes."
-            )
+        return self._made(self._unpacked(most_bytes), most_bytes)
+
+    def packed(
+        self, most_bytes: int, most_packed: int, page_bytes: int, pack: Callable[[bytes], bytes]
+    ) -> tuple[bytes, PageData]:
+        """The same, of which also no more than `most_packed` is left by `pack`: packed, and what is in it.
+
+        What needs most when it is packed is left out first, for a page of `page_bytes`, as is said. What is larger even
+        so is the least there is.
+        """
+
+        def made(choice: Choice) -> tuple[bytes, PageData]:
+            data = self._made(choice, page_bytes)
+            return pack(data.body), data
+
+        whole = self._unpacked(most_bytes)
+        all_of_it = made(whole)
+        if len(all_of_it[0]) <= most_packed:
+            return all_of_it
+        scale = Scale(_safe(self._head), self._parts, packed_lengths, _safe)
+        return most_that_fits(scale, whole, len(all_of_it[0]), most_packed, made)
+
+    def _unpacked(self, most_bytes: int) -> Choice:
+        """What of it fits into `most_bytes`, as they are."""
+        scale = Scale(_safe(self._head), self._parts, lengths, _safe)
+        choice = scale.chosen(Choice(self._steps, _safe(self._steps)), most_bytes - SAID_BYTES)
+        if scale.size(choice) > most_bytes - SAID_BYTES:
+            n_tasks = count_text(len(self.snapshot.tasks), "task")
+            raise RomaError(f"The {n_tasks} of this run alone do not fit into {most_bytes:,} bytes.")
+        return choice
+
+    def _made(self, choice: Choice, page_bytes: int) -> PageData:
         told = list(self._said)
         for kind in ("traces", "results"):
-            lost = [part for part in dropped if part.kind == kind]
-            size = sum(part.saves for part in lost)
-            why = f"were left out to keep the page below {(page_bytes or most_bytes) / 1e6:g} MB"
+            lost = [
+                part
+                for place, part in enumerate(self._parts)
+                if part.kind == kind and place in choice.dropped
+            ]
+            size = sum(len(part.body) - len(part.instead) for part in lost)
+            why = f"were left out to keep the page below {page_bytes / 1e6:g} MB"
             told += _said(kind, [part.task_id for part in lost], f"({size / 1e6:.1f} MB) {why}")
-        if len(steps) < self._n_steps:
+        if len(choice.steps) < self._n_steps:
             told.append(
-                f"Of the {self._n_steps:,} moments of this run {len(steps):,} are in this page, evenly taken."
+                f"Of the {self._n_steps:,} moments of this run {len(choice.steps):,} are in this page, evenly taken."
             )
-        gone = {id(part) for part in dropped}
         bodies = (
             b",".join(
-                _safe(part.task_id) + b":" + (part.instead if id(part) in gone else part.body)
-                for part in self._parts
+                _safe(part.task_id) + b":" + (part.instead if place in choice.dropped else part.body)
+                for place, part in enumerate(self._parts)
                 if part.kind == kind
             )
             for kind in ("results", "traces")
         )
         body = b'%s,"details":{%s},"traces":{%s},"steps":%s,"left_out":%s}' % (
-            head[:-1],
+            _safe(self._head)[:-1],
             *bodies,
-            moments,
+            choice.moments,
             _safe(told),
         )
         return PageData(body, tuple(told))
@@ -224,23 +236,11 @@ def _details(task: Task, redaction: Redaction) -> tuple[Task, Record]:
     return task, {**record, "left_out": left_out}
 
 
-def _part(kind: str, task_id: str, record: Record) -> _Part:
+def _part(kind: str, task_id: str, record: Record) -> Part:
     body = _safe(record)
     why = f"{len(body) / 1e6:.1f} MB, left out to keep the page small"
     nothing: Mapping[str, Any] = {"stages": []} if kind == "traces" else {"result": None, "result_kind": None}
-    return _Part(kind, task_id, body, _safe({**record, **nothing, "left_out": why}))
-
-
-def _largest(parts: Sequence[_Part], room: int) -> list[_Part] | None:
-    """The largest parts, as many as must be left out until the rest fits; None when it never does."""
-    size = sum(len(_safe(part.task_id)) + len(part.body) + 2 for part in parts)
-    dropped: list[_Part] = []
-    for part in sorted(parts, key=lambda part: -part.saves):
-        if size <= room or part.saves <= 0:
-            break
-        size -= part.saves
-        dropped.append(part)
-    return dropped if size <= room else None
+    return Part(kind, task_id, body, _safe({**record, **nothing, "left_out": why}))
 
 
 def _said(kind: str, task_ids: Sequence[str], what: str) -> list[str]:

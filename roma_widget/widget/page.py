@@ -24,7 +24,7 @@ from ..archive.place import checked_place, replacing, unwritable
 from ..archive.redaction import Redaction
 from ..archive.source import Source
 from ..core.model import Project, Snapshot
-from ..core.text import one_line
+from ..core.text import count_text, one_line
 from ..errors import ArchiveError, RomaError
 from .assets import asset
 from .fallback import static_html
@@ -35,7 +35,6 @@ MOST_UNPACKED = 100_000_000
 """Bytes of JSON that a browser is asked to unpack."""
 PICTURE_BYTES = 100_000
 LONGEST_TITLE = 120
-_FIT_TRIES = 10
 _STYLE = """
 html { height: 100%; color-scheme: light dark; }
 body { height: 100%; margin: 0; background: Canvas; color: CanvasText; }
@@ -115,16 +114,19 @@ def _page(run: Gathered, most_bytes: int) -> tuple[bytes, PageData]:
     """The page, and what of the run is in it: as much as makes no more than `most_bytes`."""
     before, after = _frame(run.snapshot)
     room = most_bytes - len(before) - len(after)
-    if room <= 0:
-        raise RomaError(f"A page takes {(most_bytes - room) / 1e6:.1f} MB even of the smallest run.")
-    limit = MOST_UNPACKED
-    for _ in range(_FIT_TRIES):
-        data = run.within(limit, most_bytes)
-        packed = base64.b64encode(gzip.compress(data.body, 6, mtime=0))
-        if len(packed) <= room:
-            return before + packed + after, data
-        limit = int(len(data.body) * room / len(packed) * 0.97)
-    raise RomaError(f"This run does not fit into {most_bytes:,} bytes.")
+    packed, data = run.packed(MOST_UNPACKED, room, most_bytes, _packed)
+    if len(packed) > room:
+        n_tasks = count_text(len(run.snapshot.tasks), "task")
+        least_mb = math.ceil((most_bytes - room + len(packed)) / 1e4) / 100
+        raise RomaError(
+            f"The {n_tasks} of this run alone make a page of {least_mb:g} MB, not of {most_bytes / 1e6:g} MB: "
+            "give a larger max_mb."
+        )
+    return before + packed + after, data
+
+
+def _packed(body: bytes) -> bytes:
+    return base64.b64encode(gzip.compress(body, 6, mtime=0))
 
 
 def _frame(shown: Snapshot) -> tuple[bytes, bytes]:

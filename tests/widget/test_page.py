@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -161,8 +162,31 @@ def test_the_largest_texts_are_left_out_and_it_is_said(tmp_path: Path) -> None:
     assert said in run["left_out"]
     assert run["traces"]["root"]["stages"] == []
     assert len(run["traces"]["root.1"]["stages"]) == 1
-    with pytest.raises(RomaError, match=r"A page takes 0\.\d MB even of the smallest run"):
+
+
+def test_the_smallest_size_that_is_said_to_do_does(tmp_path: Path) -> None:
+    with pytest.raises(
+        RomaError, match=r"The 15 tasks of this run alone make a page of 0\.\d\d MB"
+    ) as refused:
         written(tmp_path / "p.html", report(), max_mb=0.1)
+    said = re.search(r"a page of (\S+) MB", str(refused.value))
+    assert said is not None
+    assert written(tmp_path / "p.html", report(), max_mb=float(said[1])).n_bytes <= float(said[1]) * 1e6
+
+
+def test_what_packs_well_leaves_room_for_what_does_not(tmp_path: Path) -> None:
+    snapshot = Snapshot(tree(500))  # much alike
+    smallest = written(tmp_path / "p.html", snapshot).n_bytes
+    random = Random(1)
+    texts = (base64.b64encode(random.randbytes(1_500)).decode() for _ in snapshot.tasks)
+    fetched = traces(
+        *(trace(each, stage(llm_response=text)) for each, text in zip(snapshot.tasks, texts, strict=True))
+    )
+    for max_bytes in (smallest + 50_000, smallest + 400_000):
+        page = written(tmp_path / "p.html", snapshot, max_mb=max_bytes / 1e6, fetched=fetched)
+        assert page.n_bytes <= max_bytes
+        kept = sum(len(each["stages"]) for each in Read(page.path).run["traces"].values())
+        assert kept * 2_000 > 0.8 * (max_bytes - smallest)
 
 
 def test_what_is_redacted_is_in_no_part_of_a_page(tmp_path: Path) -> None:
