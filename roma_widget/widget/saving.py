@@ -69,8 +69,10 @@ class Saving(RunData):
 
     async def export_page(self) -> dict[str, str]:
         """Beside the notebook, without what looks like a secret: it is made to be sent."""
-        path = page_place(page_name(self.snapshot.project))
-        wanted = redaction("secrets", self._session.secrets)
+        wanted, project = redaction("secrets", self._session.secrets), self.snapshot.project
+        if project is not None:  # by itself: the page counts its own
+            project = redaction("secrets", self._session.secrets).project(project)
+        path = page_place(page_name(project))
         source = await self._session.source()
         return {"path": str(await asyncio.to_thread(self._write_page, path, source, wanted, LARGEST_MB))}
 

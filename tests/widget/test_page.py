@@ -252,6 +252,17 @@ def test_a_page_that_is_asked_for_in_the_browser_lies_beside_the_notebook_withou
     assert [each["rule"] for each in Read(page).run["redaction"]["rules"]] == ["secrets"]
 
 
+def test_no_secret_is_in_the_name_of_a_page_that_is_made_to_be_sent(
+    tmp_path: Path, captures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with roma.load(captures / "d_failed.jsonl.xz") as m:
+        project = Project("p", title="Deploy with sk-abcdefghijklmnopqrstuvwx1234")
+        monkeypatch.setattr(type(m), "snapshot", replace(m.snapshot, project=project))
+        told = m._io.result(m.export_page())
+    assert Path(told["path"]).name == "deploy-with-redacted-api-key-p.html"
+
+
 @pytest.mark.parametrize(
     ("project", "name"),
     [
