@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -61,6 +62,23 @@ def test_papermill_keeps_the_ended_run_as_graph_and_table(
     run("papermill", "--no-progress-bar", str(root / "notebooks" / "01_live_run.ipynb"), str(executed))
     run(*CONVERT, str(executed))
     check(executed.with_suffix(".html"), demo_statuses)
+
+
+@pytest.mark.timeout(180)
+def test_papermill_answers_the_questions_of_an_agent(root: Path, tmp_path: Path) -> None:
+    executed = tmp_path / "executed.ipynb"
+    run("papermill", "--no-progress-bar", str(root / "notebooks" / "03_answering_hitl.ipynb"), str(executed))
+    outputs = [
+        output
+        for cell in json.loads(executed.read_text("utf-8"))["cells"]
+        for output in cell.get("outputs", ())
+    ]
+    printed = "".join("".join(output.get("text", "")) for output in outputs)
+    assert "the run has ended: succeeded" in printed
+    shown = ["".join(output["data"].get("text/plain", "")) for output in outputs if "data" in output]
+    assert shown.count("'succeeded'") == 2  # answered by hand, and by the policy made of that
+    ledgers = [text for text in shown if "checkpoint" in text]
+    assert [text.count("confirmed") for text in ledgers] == [3, 3]
 
 
 def run(module: str, *arguments: str) -> None:
