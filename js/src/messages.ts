@@ -36,6 +36,8 @@ export interface ListedProject {
   /** ISO 8601, UTC. */
   readonly created: string | null;
   readonly is_current: boolean;
+  /** How many questions wait for an answer there. */
+  readonly questions: number;
 }
 
 /** The shown project. */
