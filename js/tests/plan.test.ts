@@ -11,6 +11,7 @@ const step = (goal: string, ...depends_on: number[]): PlanStep => ({
   task_type: "SEARCH",
   node_type: "EXECUTE",
   depends_on,
+  more: 0,
 });
 const PLAN = [
   step("List the exhibits"),

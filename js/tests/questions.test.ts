@@ -503,3 +503,23 @@ describe("attention", () => {
     expect(tray(root)?.contains(document.activeElement)).toBe(true);
   });
 });
+
+describe("nothing that is under review is hidden without a word", () => {
+  test("what a plan leaves out is counted, at the sub-task too, and stands under it", async () => {
+    const { model, root } = await shown(prompt("a"));
+    const json = JSON.stringify({ proposed_plan: { sub_tasks: [{ goal: "Buy", command: "rm -rf /data" }] } });
+    await tell(model, "a", { kind: "plan", plan: [{ ...step("Buy"), more: 1 }], json, more: 1 });
+    expect(root.querySelector(".rw-step-meta")?.textContent).toContain("1 more field");
+    expect(root.textContent).not.toContain("rm -rf");
+    await click(root, "All the data1 more field");
+    expect(root.querySelector(".rw-data")?.textContent).toContain("proposed_plan");
+    button(root, "Copy the data");
+  });
+
+  test("the end of a long message can be read", async () => {
+    const long = `${"Q".repeat(3_000)} unless X`;
+    const { model, root } = await shown(prompt("a", { message: `${long.slice(0, 1_999)}…` }));
+    await tell(model, "a", { message: long });
+    expect(root.querySelector(".rw-q-message")?.textContent).toBe(long);
+  });
+});

@@ -95,6 +95,7 @@ export function PlanReview({ plan, before, isCut, writing, canEdit }: PlanProps)
             <StepRow
               key={row.key ?? `was${row.was}`}
               row={row}
+              more={(row.key === null ? undefined : plan[row.key]?.more) ?? 0}
               canEdit={canEdit}
               onEdit={() => setEditing(row.key)}
               onChange={(by) => row.key !== null && change(row.key, by)}
@@ -118,12 +119,14 @@ export function PlanReview({ plan, before, isCut, writing, canEdit }: PlanProps)
 
 interface RowProps {
   row: PlanRow;
+  /** How many fields it has that are not shown here. */
+  more: number;
   canEdit: boolean;
   onEdit: () => void;
   onChange: (by: "up" | "down" | "remove") => void;
 }
 
-function StepRow({ row, canEdit, onEdit, onChange }: RowProps) {
+function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
   const { key, number, was, marks } = row;
   const isRemoved = number === null;
   const mayEdit = canEdit && key !== null;
@@ -186,6 +189,7 @@ function StepRow({ row, canEdit, onEdit, onChange }: RowProps) {
               ? "starts at once"
               : `after ${row.after.join(", ")}`}
         </span>
+        {more > 0 && <span class="rw-s-waits rw-inked">{plural(more, "more field")}</span>}
         <span class="rw-grow" />
         <span class="rw-step-word">
           {marks.map((one) => (one === "moved" && was !== null ? `moved, was ${was}` : one)).join(", ")}
