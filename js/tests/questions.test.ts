@@ -282,7 +282,15 @@ describe("an answer", () => {
     expect(answers(model)).toHaveLength(0);
     expect(document.activeElement?.textContent).toBe("Cancel");
     await click(root, "Abort");
-    expect(answers(model)).toMatchObject([{ answer: "abort" }]);
+    expect(answers(model)).toMatchObject([{ answer: "abort", instructions: null }]);
+  });
+
+  test("abort takes a reason", async () => {
+    const { model, root } = await shown(prompt("a"));
+    await click(root, "Abort");
+    await write(field(root, "Reason"), " Too dear ");
+    await click(root, "Abort");
+    expect(answers(model)).toMatchObject([{ answer: "abort", instructions: "Too dear" }]);
   });
 
   test("modify needs instructions; Ctrl+Enter sends them, Escape keeps them", async () => {
@@ -349,6 +357,7 @@ describe("a plan", () => {
   test("words of one's own are not overwritten by a later edit", async () => {
     const { root } = await planned();
     await click(root, "Remove sub-task 2");
+    button(root, "Approve as proposed");
     await write(words(root), "No cafés, please.");
     await click(root, "Move sub-task 2 up");
     expect(words(root)?.value.split("\n")[0]).toBe("No cafés, please.");
