@@ -358,8 +358,10 @@ describe("a plan", () => {
     const { root } = await planned();
     await click(root, "Remove sub-task 2");
     button(root, "Approve as proposed");
+    expect(root.textContent).not.toContain("stands before what it waits for");
     await write(words(root), "No cafés, please.");
     await click(root, "Move sub-task 2 up");
+    expect(root.textContent).toContain("stands before what it waits for");
     expect(words(root)?.value.split("\n")[0]).toBe("No cafés, please.");
     expect(words(root)?.value).toContain("- Move sub-task");
     await click(root, "Move sub-task 1 down");
@@ -531,4 +533,11 @@ describe("nothing that is under review is hidden without a word", () => {
     await tell(model, "a", { message: long });
     expect(root.querySelector(".rw-q-message")?.textContent).toBe(long);
   });
+});
+
+test("the Run panel counts what waits for the person by itself, and not as running", async () => {
+  const { root } = await shown(prompt("a"));
+  const counts = [...root.querySelectorAll(".rw-counts li")].map(({ textContent }) => textContent);
+  expect(counts).toContain("waits for you1");
+  expect(counts).toContain("running1");
 });

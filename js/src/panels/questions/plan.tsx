@@ -12,7 +12,7 @@ import {
   plainRows,
   summaryOf,
 } from "../../questions/diff";
-import { add, draftOf, move, readNumbers, rewrite, toggle } from "../../questions/plan";
+import { add, draftOf, move, readGoal, readNumbers, rewrite, toggle } from "../../questions/plan";
 import type { Writing } from "../../questions/writing";
 import { wordDiff } from "../../word-diff";
 import { Icon, IconButton } from "../parts";
@@ -129,6 +129,7 @@ interface RowProps {
 function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
   const { key, number, was, marks } = row;
   const isRemoved = number === null;
+  const tooEarly = number !== null && row.after.some((other) => other > number);
   const mayEdit = canEdit && key !== null;
   const onKey = (event: KeyboardEvent) => {
     const by =
@@ -189,6 +190,7 @@ function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
               ? "starts at once"
               : `after ${row.after.join(", ")}`}
         </span>
+        {tooEarly && <span class="rw-s-waits rw-inked">stands before what it waits for</span>}
         {more > 0 && <span class="rw-s-waits rw-inked">{plural(more, "more field")}</span>}
         <span class="rw-grow" />
         <span class="rw-step-word">
@@ -241,8 +243,8 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
   );
 
   const take = () => {
-    const said = goal.current?.value.trim() ?? "";
-    if (said === "") return setError("A sub-task needs a goal.");
+    const said = readGoal(goal.current?.value ?? "", row?.goal ?? null);
+    if (said.trim() === "") return setError("A sub-task needs a goal.");
     const keys = readNumbers(writing.draft ?? draftOf(plan), row?.key ?? null, after.current?.value ?? "");
     if (typeof keys === "string") return setError(keys);
     const wording = {
