@@ -358,10 +358,10 @@ describe("a plan", () => {
     const { root } = await planned();
     await click(root, "Remove sub-task 2");
     button(root, "Approve as proposed");
-    expect(root.textContent).not.toContain("stands before what it waits for");
+    expect(root.textContent).not.toContain("stands too early");
     await write(words(root), "No cafés, please.");
     await click(root, "Move sub-task 2 up");
-    expect(root.textContent).toContain("stands before what it waits for");
+    expect(root.textContent).toContain("stands too early");
     expect(words(root)?.value.split("\n")[0]).toBe("No cafés, please.");
     expect(words(root)?.value).toContain("- Move sub-task");
     await click(root, "Move sub-task 1 down");

@@ -1,4 +1,4 @@
-// Questions of projects that are not shown here: the header names the first such project, and a click shows it.
+// Questions of projects that are not shown here: the header says so, and a click shows the newest such project.
 
 import { plural } from "../../format";
 import { askingElsewhere, nameOf } from "../../projects";
@@ -12,14 +12,15 @@ export function QuestionsElsewhere({ view }: { view: View }) {
   if (first === undefined) return null;
   const name = nameOf(first);
   const short = name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS).trimEnd()}…` : name;
-  const more = others.length > 0 ? ` and in ${plural(others.length, "more project")}` : "";
+  const all = others.reduce((sum, { questions }) => sum + questions, first.questions);
+  const where = others.length === 0 ? short : plural(others.length + 1, "other project");
   return (
     <span class="rw-badge-box rw-elsewhere">
       <ActionButton
         key={first.id}
         view={view}
         action={{ action: "watch", project: first.id }}
-        label={`${plural(first.questions, "question")} in ${short}${more}`}
+        label={`${plural(all, "question")} in ${where}`}
       />
     </span>
   );

@@ -190,7 +190,7 @@ function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
               ? "starts at once"
               : `after ${row.after.join(", ")}`}
         </span>
-        {tooEarly && <span class="rw-s-waits rw-inked">stands before what it waits for</span>}
+        {tooEarly && <span class="rw-s-waits rw-inked">stands too early</span>}
         {more > 0 && <span class="rw-s-waits rw-inked">{plural(more, "more field")}</span>}
         <span class="rw-grow" />
         <span class="rw-step-word">
