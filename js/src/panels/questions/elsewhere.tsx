@@ -14,13 +14,14 @@ export function QuestionsElsewhere({ view }: { view: View }) {
   const short = name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS).trimEnd()}…` : name;
   const all = others.reduce((sum, { questions }) => sum + questions, first.questions);
   const where = others.length === 0 ? short : plural(others.length + 1, "other project");
+  const label = `${plural(all, "question")} in ${where}`;
   return (
-    <span class="rw-badge-box rw-elsewhere">
+    <span class="rw-badge-box rw-elsewhere" title={`${label}: show it here`}>
       <ActionButton
         key={first.id}
         view={view}
         action={{ action: "watch", project: first.id }}
-        label={`${plural(all, "question")} in ${where}`}
+        label={label}
       />
     </span>
   );
