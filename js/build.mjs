@@ -10,16 +10,30 @@ const outputs = [
   { name: "widget.css", entry: "src/theme.css", limitBytes: 60_000 },
   { name: "comparison.js", entry: "src/compare/index.ts", limitBytes: 60_000 },
   { name: "comparison.css", entry: "src/styles/comparison.css", limitBytes: 20_000 },
-  { name: "page.js", entry: "src/page.ts", limitBytes: 200_000, format: "iife" },
+  {
+    name: "page.js",
+    entry: "src/page.ts",
+    limitBytes: 200_000,
+    format: "iife",
+    plugins: [withoutQuestions()],
+  },
 ];
 
-async function buildOne(entry, outfile, format) {
+/** A page has nobody to answer, so that it does not carry the badge and the tray of questions. */
+function withoutQuestions() {
+  const path = here("src/page/no-questions.ts");
+  const setup = (build) => build.onResolve({ filter: /\/questions\/(tray|elsewhere)$/ }, () => ({ path }));
+  return { name: "without questions", setup };
+}
+
+async function buildOne(entry, outfile, format, plugins) {
   await build({
     entryPoints: [here(entry)],
     outfile,
     bundle: true,
     minify: true,
     format,
+    plugins,
     target: "es2022",
     // Children as arguments take 4 kB less than the automatic form's `children: [...]`.
     jsx: "transform",
@@ -34,8 +48,8 @@ async function buildOne(entry, outfile, format) {
   return readFileSync(outfile).length;
 }
 
-for (const { name, entry, limitBytes, format = "esm" } of outputs) {
-  const bytes = await buildOne(entry, here(`../roma_widget/static/${name}`), format);
+for (const { name, entry, limitBytes, format = "esm", plugins = [] } of outputs) {
+  const bytes = await buildOne(entry, here(`../roma_widget/static/${name}`), format, plugins);
   const limit = `${limitBytes / 1000} kB`;
   console.log(`${name.padEnd(14)} ${(bytes / 1000).toFixed(1).padStart(6)} kB of ${limit}`);
   if (bytes > limitBytes) {

@@ -425,6 +425,7 @@ const projects = Array.from({ length: PROJECTS }, (_, i) => ({
   created: new Date(Date.now() - i * i * 5_400_000 - 60_000).toISOString(),
   updated: null,
   is_current: i === 0,
+  questions: i === 0 ? 0 : Math.max(0, Number(params.get("elsewhere") ?? 0) + 1 - i),
 }));
 const projectOf = (number) => projects[Number(number) - 1]?.id ?? null;
 const history = Array.from({ length: 120 }, (_, i) => {

@@ -9,7 +9,7 @@ const BEFORE = [
 ];
 const PLAN = [
   step("List hands-on exhibits in each museum", "SEARCH", "EXECUTE"),
-  step("Check stroller access", "SEARCH", "EXECUTE"),
+  { ...step("Check stroller access", "SEARCH", "EXECUTE"), more: 2 },
   step("Score each museum for ages four and ten, and for a stroller", "THINK", "PLAN", 0, 1),
 ];
 const TEXT =
@@ -68,9 +68,11 @@ export function questionOf(request_id) {
       plan: PLAN,
       previous_plan: BEFORE,
       previous_instructions: "Add stroller access.",
+      json: JSON.stringify({ proposed_plan: { sub_tasks: PLAN }, risks: ["Maps may be old."] }, null, 2),
+      more: 3,
       about: { overall_objective: "Compare three small museums for a family day out" },
     },
-    { kind: "text", text: TEXT },
+    { kind: "text", text: TEXT, message: `${WORDS[1]} ${"It is long. ".repeat(300)}Do not approve if X.` },
     { kind: "data", json: JSON.stringify(DATA, null, 2) },
     { kind: "none" },
   ];

@@ -1,6 +1,6 @@
 // Serves dev.html with the built bundle on the loopback: `npm run dev`, then open the address it prints.
 // The page takes ?n=15|1000|10000 &theme=light|dark &state=live|polling|… &outcome=stalled &gone=1 &select=<id>,
-// &past=0 &thinned=1 &projects=12 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1,
+// &past=0 &thinned=1 &projects=12 &elsewhere=2 &watching=3 &questions=2 &server=not_ready &refuse=<sentence> &silent=1,
 // of questions what dev-questions.js says, of traces what dev-traces.js says.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";

@@ -96,7 +96,7 @@ class Session(Keeping, Awaited, Prompted):
         self._state: State = like._state if like is not None else State()
         self._epoch_s = time.time() - time.monotonic()
         self._is_list_due = like is not None
-        self._listed_for: str | None = None
+        self._listed_for: tuple[str | None, dict[str, int]] = (None, {})
         self._verdict = Verdict("unknown")
         self._listed: frozenset[str] = like._listed if like is not None else frozenset()
         self._deleted: frozenset[str] = like._deleted if like is not None else frozenset()
@@ -344,9 +344,10 @@ class Session(Keeping, Awaited, Prompted):
             reason=verdict.reason,
         )
         projects: Entries = self.facts["projects"]
-        if self._is_list_due or self._listed_for != self._shown_id:
-            projects = project_list(self._state, self._shown_id, projects)
-            self._is_list_due, self._listed_for = False, self._shown_id
+        questions = self.questions_by_project()
+        if self._is_list_due or self._listed_for != (self._shown_id, questions):
+            projects = project_list(self._state, self._shown_id, projects, questions)
+            self._is_list_due, self._listed_for = False, (self._shown_id, questions)
         facts = facts_of(projects, shown.project if shown else None, after.tasks, verdict)
         self._show_prompts()
         if after.tasks == self.snapshot.tasks and facts == self.facts:

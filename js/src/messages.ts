@@ -36,6 +36,8 @@ export interface ListedProject {
   /** ISO 8601, UTC. */
   readonly created: string | null;
   readonly is_current: boolean;
+  /** How many questions wait for an answer there. */
+  readonly questions: number;
 }
 
 /** The shown project. */
@@ -115,11 +117,15 @@ export interface PlanStep {
   readonly node_type: string | null;
   /** Places in the same plan, from 0. */
   readonly depends_on: readonly number[];
+  /** How many other fields it has, which only the whole data show. */
+  readonly more: number;
 }
 
 /** The answer to `ask question`: what is under review. */
 export interface Question {
   readonly request_id: string;
+  /** The whole message; the trait has its beginning. */
+  readonly message: string | null;
   readonly kind: "plan" | "text" | "data" | "none";
   readonly plan: readonly PlanStep[] | null;
   readonly text: string | null;
@@ -127,6 +133,8 @@ export interface Question {
   readonly json: string | null;
   /** Small facts, by the server's own names. */
   readonly about: readonly (readonly [name: string, value: string])[];
+  /** How many fields neither `plan` nor `about` shows. */
+  readonly more: number;
   readonly previous_plan: readonly PlanStep[] | null;
   readonly previous_instructions: string | null;
   readonly cut: boolean;

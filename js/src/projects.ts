@@ -61,6 +61,11 @@ export function shortIds(projects: readonly ListedProject[]): ReadonlyMap<string
   return shown;
 }
 
+/** The projects with questions that this view does not show: those of the trait `pending` are the shown one's. */
+export function askingElsewhere({ projects, project }: Traits): readonly ListedProject[] {
+  return projects.filter(({ id, questions }) => questions > 0 && id !== project?.id);
+}
+
 /** Whether this monitor holds to a project that is known not to be the server's current one. */
 export function isAside({ watching, projects }: Traits): boolean {
   if (watching === null) return false;

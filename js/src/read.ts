@@ -84,6 +84,7 @@ export function readProjects(value: unknown): readonly ListedProject[] {
       status: line(fields.status),
       created: line(fields.created),
       is_current: fields.is_current === true,
+      questions: count(fields.questions),
     });
   }
   return [...projects.values()];

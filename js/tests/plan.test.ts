@@ -3,7 +3,17 @@
 import { describe, expect, test } from "vitest";
 import type { PlanStep } from "../src/messages";
 import { comparedRows, editedRows, summaryOf } from "../src/questions/diff";
-import { add, type Draft, draftOf, move, readNumbers, rewrite, staying, toggle } from "../src/questions/plan";
+import {
+  add,
+  type Draft,
+  draftOf,
+  move,
+  readGoal,
+  readNumbers,
+  rewrite,
+  staying,
+  toggle,
+} from "../src/questions/plan";
 import { instructionsFor } from "../src/questions/words";
 
 const step = (goal: string, ...depends_on: number[]): PlanStep => ({
@@ -11,6 +21,7 @@ const step = (goal: string, ...depends_on: number[]): PlanStep => ({
   task_type: "SEARCH",
   node_type: "EXECUTE",
   depends_on,
+  more: 0,
 });
 const PLAN = [
   step("List the exhibits"),
@@ -22,6 +33,21 @@ const say = (draft: Draft) => instructionsFor(PLAN, draft);
 const change = (draft: Draft, key: number, more: object) =>
   rewrite(draft, key, { ...(draft.find((one) => one.key === key) as Draft[number]), ...more });
 const NEW = { goal: "Check stroller access", task_type: "SEARCH", node_type: "EXECUTE" };
+
+test("a goal that was opened and closed is the goal that it was", () => {
+  const odd = " Find prices \r\nfor all\n";
+  expect(readGoal(" Find prices \nfor all\n", odd)).toBe(odd);
+  expect(readGoal(" Find them \r\n", odd)).toBe("Find them");
+  expect(readGoal(" Find them ", null)).toBe("Find them");
+});
+
+test("two new sub-tasks with the same words are told apart", () => {
+  const one = add(draftOf(PLAN), { ...NEW, after: [] });
+  expect(say(add(one, { ...NEW, after: [4] }))).toContain(
+    "- Add a sub-task after the new sub-task “Check stroller access” (1): “Check stroller access” (2) (SEARCH, EXECUTE), " +
+      "depending on the new sub-task “Check stroller access” (1).",
+  );
+});
 
 describe("an edited plan in words", () => {
   const draft = draftOf(PLAN);

@@ -361,3 +361,21 @@ test("the view's end leaves no listener on the document", async () => {
   expect(signals.every((signal) => signal?.aborted)).toBe(true);
   added.mockRestore();
 });
+
+test("questions of a project that is not shown: the header names it, its row counts them, a click shows it", async () => {
+  const { root, model, click } = await open([
+    listed("now", { is_current: true, questions: 3 }),
+    listed("far", { questions: 1 }),
+  ]);
+  expect([...root.querySelectorAll(".rw-tag-asks")].map(({ textContent }) => textContent)).toEqual([
+    "3 questions",
+    "1 question",
+  ]);
+  const elsewhere = () => root.querySelector(".rw-elsewhere button");
+  expect(elsewhere()?.textContent).toBe("1 question in Title of far");
+  await click(elsewhere());
+  expect(wishes(model)).toEqual([["watch", "far"]]);
+  model.set("projects", [listed("now", { questions: 3 }), listed("far", { questions: 0 })]);
+  await settle();
+  expect(elsewhere()).toBe(null);
+});

@@ -13,7 +13,7 @@ describe("reading", () => {
   test("what is no project, and an id that came before, is left out; wrong types are null", () => {
     expect(readProjects("x")).toEqual([]);
     expect(readProjects([null, 7, {}, { id: 3 }, { id: "a", title: 5, is_current: 1 }, { id: "a" }])).toEqual(
-      [{ id: "a", title: null, status: null, created: null, is_current: false }],
+      [{ id: "a", title: null, status: null, created: null, is_current: false, questions: 0 }],
     );
   });
 

@@ -282,7 +282,15 @@ describe("an answer", () => {
     expect(answers(model)).toHaveLength(0);
     expect(document.activeElement?.textContent).toBe("Cancel");
     await click(root, "Abort");
-    expect(answers(model)).toMatchObject([{ answer: "abort" }]);
+    expect(answers(model)).toMatchObject([{ answer: "abort", instructions: null }]);
+  });
+
+  test("abort takes a reason", async () => {
+    const { model, root } = await shown(prompt("a"));
+    await click(root, "Abort");
+    await write(field(root, "Reason"), " Too dear ");
+    await click(root, "Abort");
+    expect(answers(model)).toMatchObject([{ answer: "abort", instructions: "Too dear" }]);
   });
 
   test("modify needs instructions; Ctrl+Enter sends them, Escape keeps them", async () => {
@@ -349,8 +357,11 @@ describe("a plan", () => {
   test("words of one's own are not overwritten by a later edit", async () => {
     const { root } = await planned();
     await click(root, "Remove sub-task 2");
+    button(root, "Approve as proposed");
+    expect(root.textContent).not.toContain("stands too early");
     await write(words(root), "No cafés, please.");
     await click(root, "Move sub-task 2 up");
+    expect(root.textContent).toContain("stands too early");
     expect(words(root)?.value.split("\n")[0]).toBe("No cafés, please.");
     expect(words(root)?.value).toContain("- Move sub-task");
     await click(root, "Move sub-task 1 down");
@@ -502,4 +513,31 @@ describe("attention", () => {
     await press(root.querySelector('[role="treegrid"]') as Element, "q");
     expect(tray(root)?.contains(document.activeElement)).toBe(true);
   });
+});
+
+describe("nothing that is under review is hidden without a word", () => {
+  test("what a plan leaves out is counted, at the sub-task too, and stands under it", async () => {
+    const { model, root } = await shown(prompt("a"));
+    const json = JSON.stringify({ proposed_plan: { sub_tasks: [{ goal: "Buy", command: "rm -rf /data" }] } });
+    await tell(model, "a", { kind: "plan", plan: [{ ...step("Buy"), more: 1 }], json, more: 1 });
+    expect(root.querySelector(".rw-step-meta")?.textContent).toContain("1 more field");
+    expect(root.textContent).not.toContain("rm -rf");
+    await click(root, "All the data1 more field");
+    expect(root.querySelector(".rw-data")?.textContent).toContain("proposed_plan");
+    button(root, "Copy the data");
+  });
+
+  test("the end of a long message can be read", async () => {
+    const long = `${"Q".repeat(3_000)} unless X`;
+    const { model, root } = await shown(prompt("a", { message: `${long.slice(0, 1_999)}…` }));
+    await tell(model, "a", { message: long });
+    expect(root.querySelector(".rw-q-message")?.textContent).toBe(long);
+  });
+});
+
+test("the Run panel counts what waits for the person by itself, and not as running", async () => {
+  const { root } = await shown(prompt("a"));
+  const counts = [...root.querySelectorAll(".rw-counts li")].map(({ textContent }) => textContent);
+  expect(counts).toContain("waits for you1");
+  expect(counts).toContain("running1");
 });

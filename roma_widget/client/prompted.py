@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.hitl import HitlRequest, Via
+from ..core.hitl import ANSWERABLE, HitlRequest, Via
 from .feed import Feed
 
 
@@ -47,6 +48,14 @@ class Prompted:
     def prompts(self) -> tuple[HitlRequest, ...]:
         """Those that are pending (open, held, waiting for the connection, or sent), oldest first. From any thread."""
         return tuple(request for request in self.hitl_ledger() if request.is_pending)
+
+    def questions_by_project(self) -> dict[str, int]:
+        """How many wait for a person in each project of the server, shown or not. From any thread."""
+        return Counter(
+            request.project_id
+            for request in self._feed.questions.all
+            if request.project_id is not None and request.is_pending and request.state in ANSWERABLE
+        )
 
     def question(self, request_id: str) -> HitlRequest | None:
         """One as it stands, of whatever project; None where it is not known. From any thread."""

@@ -64,7 +64,8 @@ def _reviewed(found: Review) -> list[str]:
             f" (after {', '.join(str(place + 1) for place in each.depends_on)})" if each.depends_on else ""
         )
         plan.append(f"  {number}. {f'[{kinds}] ' if kinds else ''}{each.goal}{after}")
-    return [*wish, *facts, *plan]
+    rest = [f"also in the data ({found.more:,} more):", found.rest] if found.rest else []
+    return [*wish, *facts, *plan, *rest]
 
 
 def _read() -> tuple[str, str | None] | None:

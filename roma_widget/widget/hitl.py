@@ -75,14 +75,15 @@ class Hitl:
 
     @property
     def pending(self) -> list[Question]:
-        """The questions that are open, oldest first; also those whose answer is on its way (`question.state`).
+        """The shown project's open questions, oldest first; also those whose answer is on its way (`question.state`).
 
+        `m.projects` tells how many wait in others.
         Example: `[question.message for question in m.hitl.pending]`
         """
         return [self.shown(request) for request in self._last().prompts()]
 
     def ledger(self) -> pandas.DataFrame:
-        """All questions that were heard of, in the order in which they came, with what became of them.
+        """All questions of the shown project, in the order in which they came, with what became of them.
 
         Columns: request_id, project_id, checkpoint, task_id, attempt (Int64), asked, answered (`datetime64[us, UTC]`),
         waited_s (float64, seconds), action, instructions, via ("button", "python", "input", "policy"), state ("open",
@@ -172,7 +173,9 @@ class Hitl:
     # -- having functions answer
 
     def on_request(self, fn: Fn) -> Fn:
-        """Call `fn(request)` for each question, also for those that are open already. Gives `fn`: it is a decorator.
+        """Call `fn(request)` for each question of the shown project, also for those that are open already.
+
+        Gives `fn`: it is a decorator.
 
         It is `m.on("hitl_request", fn)`, which gives what ends it. Example: `m.hitl.on_request(lambda r: r.approve())`
         """

@@ -102,7 +102,9 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         traitlets.Dict, "How the monitor hears from the server: state, reason, attempt, next_retry, error, …"
     )
     projects: Any = _mirrored(
-        traitlets.List, "The server's projects, newest first (500 at most): id, title, status, created, …"
+        traitlets.List,
+        "The server's projects, newest first (500 at most): id, title, status, created, updated, is_current, and "
+        "`questions`: how many wait for a person there, which `pending` tells of the shown project alone.",
     )
     project: Any = _mirrored(
         traitlets.Dict, "The shown project: id, title, goal, status; {} while there is none."
@@ -124,8 +126,8 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
     revision: Any = _mirrored(traitlets.Int, "Grows with each published change.")
     pending: Any = _mirrored(
         traitlets.List,
-        "The questions of agents that wait for a person, the oldest first: request_id, checkpoint, task_id, attempt, "
-        "message (cut at 2,000 characters), asked, state, why, action, project_id, previous_id.",
+        "The questions of the shown project that wait for a person, the oldest first: request_id, checkpoint, "
+        "task_id, attempt, message (cut at 2,000 characters), asked, state, why, action, project_id, previous_id.",
     )
     address: Any = _mirrored(traitlets.Unicode, "host:port of the server.")
     static_key: Any = _mirrored(traitlets.Unicode, "Names the static picture beside the live view.")

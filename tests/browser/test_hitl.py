@@ -152,8 +152,11 @@ def test_abort_asks_once_more_and_a_held_answer_says_why(lab: OpenNotebook, agen
     entry(lab, asked).get_by_text("Abort?").wait_for()
     assert asked.request_id not in [one for one, _ in agents.received]
     assert not asked.answer.done()
+    entry(lab, asked).get_by_role("textbox", name="Reason").fill("Too dear")
     press(lab, asked, "Abort")
-    assert isinstance(asked.answer.exception(20), TaskAborted)
+    aborted = asked.answer.exception(20)
+    assert isinstance(aborted, TaskAborted)
+    assert "Too dear" in str(aborted)
 
 
 HOSTILE = "</script><img src=x onerror='window.romaTestHacked = 1'>\u202e" + "x" * 3000

@@ -362,6 +362,22 @@ class TestRomaItself:
         monitor.wait(lambda s: s.tasks, timeout=5)
         return monitor
 
+    def test_a_question_of_another_project_is_told_in_the_list(
+        self, m: roma.Monitor, server: WireServer
+    ) -> None:
+        def waiting() -> dict[str, int]:
+            return {project["id"]: project["questions"] for project in m.projects}
+
+        server.send_frame([node("root"), node("root.1")], project="p2")
+        server.send_frame([node("root")], project="p1")
+        m.watch("p1", timeout=5)
+        server.emit("hitl_request", prompt("of_p2", "root.1"))
+        eventually(lambda: waiting() == {"p1": 0, "p2": 1})
+        assert m.pending == []
+        m.watch("p2", timeout=5)
+        answer(m, "of_p2")
+        eventually(lambda: waiting() == {"p1": 0, "p2": 0})
+
     def test_a_recorded_review_comes_out_as_it_went(
         self, connect: Connect, replay: Callable[..., Replay], captures: Path
     ) -> None:

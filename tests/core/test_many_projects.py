@@ -185,6 +185,17 @@ class TestTheList:
         assert len(project_list(mirror.state, "p0001", [])) == MOST_LISTED
         assert len(project_list(mirror.state, "unknown", [])) == MOST_LISTED
 
+    def test_a_project_with_questions_is_listed_with_their_number(self) -> None:
+        mirror = Mirror()
+        entries = [{"id": f"p{number}"} for number in range(600)]
+        mirror.hear("projects_list", {"projects": entries, "current_project_id": "p599"})
+        before = project_list(mirror.state, "p599", [])
+        old = next(f"p{number}" for number in range(600) if f"p{number}" not in {e["id"] for e in before})
+        listed = {
+            e["id"]: e["questions"] for e in project_list(mirror.state, "p599", before, {old: 2, "?": 1})
+        }
+        assert (len(listed), listed[old], listed["p599"]) == (MOST_LISTED, 2, 0)
+
     def test_it_stays_the_same_list_while_nothing_in_it_changes(self) -> None:
         mirror = Mirror()
         assert touches_the_list(mirror.hear("task_graph_update", of("p")))

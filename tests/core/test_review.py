@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roma_widget.core.hitl import Answer, HitlRequest
-from roma_widget.core.review import LONGEST_TEXT, MOST_SUB_TASKS, SubTask, for_the_browser, review
+from roma_widget.core.review import LONGEST_TEXT, MOST_FACTS, MOST_SUB_TASKS, SubTask, for_the_browser, review
+from roma_widget.widget.asking import question_text
 
 PLAN = {
     "sub_tasks": [
@@ -78,6 +80,67 @@ def test_what_is_large_is_cut_and_said_to_be() -> None:
     many = review(json.dumps({"proposed_plan": {"sub_tasks": [{"goal": "g" * 20_000}] * 600}}))
     assert many.is_cut
     assert len(many.plan or ()) == MOST_SUB_TASKS
+
+
+def test_what_a_plan_and_its_facts_do_not_show_is_counted_and_told() -> None:
+    data = {
+        "proposed_plan": {
+            "sub_tasks": [{"goal": "Buy it", "command": "rm -rf /data", "budget_usd": 9000, "note": None}],
+            "rationale": ["because A"],
+        },
+        "risks": ["costs 9,000 USD"],
+        "context": {"region": "EU", "a": {"b": "deep"}},
+        "region": "US",
+        "nothing": [],
+    }
+    read = review(json.dumps(data))
+    assert read.about == {"region": "EU"}
+    assert [each.more for each in read.plan or ()] == [2]
+    assert json.loads(read.rest or "") == {
+        "risks": ["costs 9,000 USD"],
+        "context": {"a": {"b": "deep"}},
+        "region": "US",
+        "proposed_plan": {
+            "rationale": ["because A"],
+            "sub_tasks": {"1": {"command": "rm -rf /data", "budget_usd": 9000}},
+        },
+    }
+    assert read.more == 6
+    assert "also in the data (6 more):" in question_text(question(data))
+    assert "rm -rf /data" in question_text(question(data))
+    many = review(json.dumps({"proposed_plan": [], **{f"fact {n}": n for n in range(MOST_FACTS + 5)}}))
+    assert (len(many.about), many.more) == (MOST_FACTS, 5)
+    whole = review(json.dumps({"proposed_plan": PLAN, "goal": "Compare"}))
+    assert (whole.more, whole.rest) == (0, None)
+
+
+def test_the_second_key_counts_where_the_first_has_no_plan() -> None:
+    for first in (None, "later"):
+        read = review(json.dumps({"proposed_plan": first, "proposed_modified_plan": PLAN}))
+        assert (read.kind, read.plan) == ("plan", SUB_TASKS)
+
+
+def test_of_deep_and_wide_data_no_more_is_made_than_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    whole = json.JSONEncoder.iterencode
+
+    def counted(self: json.JSONEncoder, data: Any) -> Iterator[str]:
+        for part in whole(self, data):
+            made.append(len(part))
+            yield part
+
+    data_json = "[" * 300 + ",".join("1" * 100_000) + "]" * 300
+    monkeypatch.setattr(json.JSONEncoder, "iterencode", counted)
+    read = review(data_json)
+    assert (read.is_cut, len(read.json or "")) == (True, LONGEST_TEXT)
+    assert sum(made) < LONGEST_TEXT + 2_000
+    too_deep = "[" * 3_000 + "]" * 3_000
+    assert (review(too_deep).kind, review(too_deep).json) == ("data", too_deep)
+
+
+def test_a_long_message_is_told_whole() -> None:
+    asked = HitlRequest("r1", None, None, None, None, None, "Q" * 5_000 + " unless X", 1.0, 1.0)
+    assert for_the_browser(asked, None)["message"] == asked.message
 
 
 def test_a_new_attempt_comes_with_the_one_before() -> None:

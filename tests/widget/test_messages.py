@@ -334,11 +334,13 @@ def test_what_a_question_is_about_comes_when_it_is_asked_for() -> None:
     assert kernel.ask({"type": "ask", "rid": "1", "what": "question", "request": "r1"})["ok"] is True
     assert kernel.body() == {
         "request_id": "r1",
+        "message": "Good?",
         "kind": "text",
         "plan": None,
         "text": "a text",
         "json": None,
         "about": {},
+        "more": 0,
         "previous_plan": None,
         "previous_instructions": None,
         "cut": False,

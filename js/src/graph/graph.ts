@@ -374,9 +374,10 @@ export class Graph {
   #drawMap(layout: Layout, run: unknown): void {
     if (this.#map === null) return;
     const { canvas, window } = this.#map;
-    const key = [layout, run, this.#palette];
+    const { tally, waiting } = this.#view;
+    const key = [layout, run, this.#palette, waiting];
     if (!Array.isArray(this.#mapDrawn) || key.some((part, i) => part !== (this.#mapDrawn as unknown[])[i])) {
-      drawMinimap(canvas, layout, this.#view.tally, this.#palette);
+      drawMinimap(canvas, layout, tally, this.#palette, this.#waiting(layout).keys());
       this.#mapDrawn = key;
     }
     const box = windowOnMap(layout, this.camera, this.#w, this.#h);

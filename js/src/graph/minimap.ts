@@ -13,6 +13,8 @@ export const MAP_H = 70;
 const PAD = 4;
 /** In the map a column is this share of its pitch wide. */
 const BAR_SHARE = 0.86;
+const FOLDED_MARK_W = 4;
+const LEAST_MARK_H = 2;
 
 /** Rows and columns of the layout in map px. */
 interface MapScale {
@@ -27,7 +29,14 @@ function mapScale(layout: Layout): MapScale {
   };
 }
 
-export function drawMinimap(canvas: HTMLCanvasElement, layout: Layout, tally: Tally, palette: Palette): void {
+/** `waiting`: the places of the tasks that wait for the person, which are drawn last, and never too small to be seen. */
+export function drawMinimap(
+  canvas: HTMLCanvasElement,
+  layout: Layout,
+  tally: Tally,
+  palette: Palette,
+  waiting: Iterable<number>,
+): void {
   const ratio = window.devicePixelRatio || 1;
   canvas.width = MAP_W * ratio;
   canvas.height = MAP_H * ratio;
@@ -66,6 +75,15 @@ export function drawMinimap(canvas: HTMLCanvasElement, layout: Layout, tally: Ta
     ctx.globalAlpha = code === CODE.PENDING ? 0.42 : 1;
     ctx.fillStyle = palette.fill[code] as string;
     for (const [x, y, width] of byCode.get(code) as [number, number, number][]) ctx.fillRect(x, y, width, h);
+  }
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = palette.color["att-fill"];
+  for (const place of waiting) {
+    const depth = layout.tree.depth[layout.node[place] as number] as number;
+    // What is folded is more than what waits.
+    const width = layout.folded[place] === 1 ? Math.min(w, FOLDED_MARK_W) : w;
+    const y = PAD + (layout.row[place] as number) * scale.row;
+    ctx.fillRect(PAD + depth * scale.column, y, width, Math.max(LEAST_MARK_H, h));
   }
 }
 

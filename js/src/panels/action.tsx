@@ -1,5 +1,6 @@
 // Buttons that ask the kernel for something: busy while the question travels, a sentence when it was refused.
 
+import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Action } from "../messages";
 import type { View } from "../view";
@@ -75,12 +76,22 @@ interface ConfirmationProps {
   /** Nobody is there to be asked: only "Cancel" is left. */
   isOff: boolean;
   busy?: boolean;
+  /** What else may be said before it acts. */
+  children?: ComponentChildren;
   onYes: () => void;
   onNo: () => void;
 }
 
 /** Asks once more, in place. The keyboard stands on "Cancel", so that a second Enter does no harm. */
-export function Confirmation({ question, label, isOff, busy = false, onYes, onNo }: ConfirmationProps) {
+export function Confirmation({
+  question,
+  label,
+  isOff,
+  busy = false,
+  children,
+  onYes,
+  onNo,
+}: ConfirmationProps) {
   const cancel = useRef<HTMLButtonElement>(null);
   const questionId = useId();
   useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
@@ -95,6 +106,7 @@ export function Confirmation({ question, label, isOff, busy = false, onYes, onNo
       <span id={questionId} class="rw-confirm-question">
         {question}
       </span>
+      {children}
       <button type="button" class="rw-button" aria-disabled={isDeaf} onClick={() => isDeaf || onYes()}>
         {label}
       </button>

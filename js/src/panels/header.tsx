@@ -7,6 +7,7 @@ import type { View } from "../view";
 import { LinkState } from "./link";
 import { Menu } from "./menu";
 import { ProjectMenu } from "./projects";
+import { QuestionsElsewhere } from "./questions/elsewhere";
 import { QuestionBadge } from "./questions/tray";
 import { Search } from "./search";
 
@@ -49,6 +50,7 @@ export function Header({ view }: { view: View }) {
         </span>
       )}
       <QuestionBadge view={view} />
+      <QuestionsElsewhere view={view} />
       {hasTasks && <Search view={view} />}
       {hasTasks && <Menu view={view} />}
     </header>

@@ -163,7 +163,7 @@ export function TaskLine({ view, task, note }: { view: View; task: Task; note?: 
       onClick={() => view.goTo(task.id)}
       title={task.id.length > 24 ? task.id.slice(0, 300) : undefined}
     >
-      <Glyph status={statusOf(task.status)} />
+      <Glyph status={view.waiting.has(task.id) ? "waits" : statusOf(task.status)} />
       <bdi class="rw-line-id">{task.id}</bdi>
       <span class="rw-line-goal" dir="auto">
         {task.goal}

@@ -38,7 +38,11 @@ export function ProjectList(props: ProjectListProps) {
   const ids = useMemo(() => shortIds(projects), [projects]);
   const found = useMemo(() => matching(sorted, query), [sorted, query]);
   const rows = useMemo(
-    () => cut(found, ({ id, is_current }) => is_current || id === shown || id === watching),
+    () =>
+      cut(
+        found,
+        ({ id, is_current, questions }) => is_current || questions > 0 || id === shown || id === watching,
+      ),
     [found, shown, watching],
   );
   const isSearchable = projects.length > READ_UP_TO;

@@ -1,7 +1,7 @@
 // One row of the project menu: what it shows of a project, the button beside it, and the question before that acts.
 
 import type { ComponentChildren } from "preact";
-import { dayAndTime, epoch } from "../format";
+import { dayAndTime, epoch, plural } from "../format";
 import type { ListedProject } from "../messages";
 import { nameOf } from "../projects";
 import { Confirmation } from "./action";
@@ -17,6 +17,8 @@ interface PickProps {
   isBusy: boolean;
   title: string;
   tags?: readonly string[];
+  /** How many questions wait there. */
+  questions?: number;
   children: ComponentChildren;
   onPick: () => void;
   onStand: () => void;
@@ -24,7 +26,18 @@ interface PickProps {
 
 /** The main button of a row: title and tags, and a quiet second line. */
 export function Pick(props: PickProps) {
-  const { isChecked, isTabbable, isOff, isBusy, title, tags = [], children, onPick, onStand } = props;
+  const {
+    isChecked,
+    isTabbable,
+    isOff,
+    isBusy,
+    title,
+    tags = [],
+    questions = 0,
+    children,
+    onPick,
+    onStand,
+  } = props;
   return (
     <button
       type="button"
@@ -42,6 +55,7 @@ export function Pick(props: PickProps) {
         {title}
       </span>
       <span class="rw-tags">
+        {questions > 0 && <span class="rw-tag rw-tag-asks">{plural(questions, "question")}</span>}
         {(isBusy ? ["asking…"] : tags).map((tag) => (
           <span key={tag} class="rw-tag">
             {tag}
@@ -94,6 +108,7 @@ export function ProjectRow(props: ProjectRowProps) {
           isBusy={props.isBusy}
           title={title}
           tags={tags}
+          questions={project.questions}
           onPick={props.onPick}
           onStand={props.onStand}
         >

@@ -78,13 +78,27 @@ const ofMany = (shown: number, all: number): string | undefined =>
   all > shown ? `${shown} of ${count(all)}` : undefined;
 
 function Counts({ view }: { view: View }) {
-  const { all } = view.tally;
-  const most = Math.max(1, ...all);
+  const { waiting } = view;
+  // As in the header: what waits for the person is not counted as running, too.
+  const all = [...view.tally.all];
+  for (const id of waiting.keys()) {
+    const at = view.run.tree.at.get(id);
+    if (at !== undefined) (all[view.tally.code[at] as number] as number) -= 1;
+  }
+  const most = Math.max(1, waiting.size, ...all);
   const codes = STATUSES.map((_, code) => code).filter(
     (code) => (all[code] as number) > 0 || ALWAYS.includes(STATUSES[code] as Status),
   );
   return (
     <ul class="rw-section rw-counts" aria-label="Tasks by status">
+      {waiting.size > 0 && (
+        <li>
+          <Glyph status="waits" />
+          <span class="rw-count-word">waits for you</span>
+          <span class="rw-count">{count(waiting.size)}</span>
+          <span class="rw-count-bar rw-s-waits" style={{ width: barPx(waiting.size, most) }} />
+        </li>
+      )}
       {codes.map((code) => {
         const status = STATUSES[code] as Status;
         const tasks = all[code] as number;
@@ -106,7 +120,7 @@ function Counts({ view }: { view: View }) {
             {tasks > 0 && (
               <span
                 class={`rw-count-bar rw-s-${status}${code === CODE.PENDING ? " rw-faint" : ""}`}
-                style={{ width: `${Math.max(2, (tasks / most) * BAR_PX)}px` }}
+                style={{ width: barPx(tasks, most) }}
               />
             )}
             {note !== null && <span class="rw-quiet rw-count-note">{note}</span>}
@@ -116,6 +130,8 @@ function Counts({ view }: { view: View }) {
     </ul>
   );
 }
+
+const barPx = (tasks: number, most: number): string => `${Math.max(2, (tasks / most) * BAR_PX)}px`;
 
 /** One pass over the run: 10,000 tasks take about a millisecond. */
 function findTasks(view: View): { now: Task[]; failed: Task[]; slowest: Task[] } {

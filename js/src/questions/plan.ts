@@ -38,6 +38,12 @@ export function rewrite(draft: Draft, key: number, wording: Wording): Draft {
   return draft.map((step) => (step.key === key ? { ...step, ...wording } : step));
 }
 
+/** The goal that a text field gives back; `before` itself where only line ends and outer blanks are others. */
+export function readGoal(said: string, before: string | null): string {
+  const bare = (goal: string) => goal.replace(/\r\n?/g, "\n").trim();
+  return before !== null && bare(said) === bare(before) ? before : bare(said);
+}
+
 /** A new sub-task at the end of the plan. */
 export function add(draft: Draft, wording: Wording): Draft {
   const key = Math.max(-1, ...draft.map((step) => step.key)) + 1;

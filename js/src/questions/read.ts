@@ -58,11 +58,13 @@ export function readQuestion(value: unknown): Question | null {
   if (kind === null || (kind === "plan" && plan === null)) return null;
   return {
     request_id: value.request_id,
+    message: text(value.message),
     kind,
     plan,
     text: text(value.text),
     json: text(value.json),
     about: readFacts(value.about),
+    more: number(value.more) ?? 0,
     previous_plan: readPlan(value.previous_plan),
     previous_instructions: text(value.previous_instructions),
     cut: value.cut === true,
@@ -81,6 +83,7 @@ function readPlan(value: unknown): readonly PlanStep[] | null {
       goal: text(known.goal) ?? "",
       task_type: line(known.task_type),
       node_type: line(known.node_type),
+      more: number(known.more) ?? 0,
       depends_on: [...new Set(after.filter(isPlace) as number[])].sort((a, b) => a - b),
     };
   });

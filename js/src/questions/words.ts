@@ -14,18 +14,18 @@ export function instructionsFor(plan: readonly PlanStep[], draft: Draft): string
   const sentences: string[] = [];
   for (const step of draft) {
     if (step.isRemoved)
-      sentences.push(`Remove ${nameOf(step, plan)} (${quoted(plan[step.key]?.goal ?? "")}).`);
+      sentences.push(`Remove ${nameOf(step, plan, draft)} (${quoted(plan[step.key]?.goal ?? "")}).`);
   }
   steps.forEach((step, i) => {
     const before = steps[i - 1];
-    const place = before === undefined ? "at the beginning" : `after ${nameOf(before, plan)}`;
+    const place = before === undefined ? "at the beginning" : `after ${nameOf(before, plan, draft)}`;
     if (isNew(step)) {
       sentences.push(`Add a sub-task ${place}: ${added(step, steps, plan)}.`);
       return;
     }
     if (!stay.has(step.key)) {
       const there = before === undefined ? "to the beginning" : place;
-      sentences.push(`Move ${nameOf(step, plan)} ${there}.`);
+      sentences.push(`Move ${nameOf(step, plan, draft)} ${there}.`);
     }
     sentences.push(...changes(step, plan[step.key] as PlanStep, draft, plan));
   });
@@ -35,7 +35,7 @@ export function instructionsFor(plan: readonly PlanStep[], draft: Draft): string
 }
 
 function changes(step: Step, was: PlanStep, draft: Draft, plan: readonly PlanStep[]): string[] {
-  const name = nameOf(step, plan);
+  const name = nameOf(step, plan, draft);
   const sentences: string[] = [];
   if (step.goal !== was.goal) sentences.push(`Reword ${name} to “${step.goal}”.`);
   for (const [field, what] of [
@@ -60,14 +60,24 @@ function changes(step: Step, was: PlanStep, draft: Draft, plan: readonly PlanSte
 function added(step: Step, steps: Draft, plan: readonly PlanStep[]): string {
   const types = [step.task_type, step.node_type].filter((word) => word !== null).join(", ");
   const names = namesOf(step.after, steps, plan);
-  return `“${step.goal}”${types === "" ? "" : ` (${types})`}${names === "" ? "" : `, depending on ${names}`}`;
+  return `“${step.goal}”${numberAmongTwins(step, plan, steps)}${types === "" ? "" : ` (${types})`}${names === "" ? "" : `, depending on ${names}`}`;
 }
 
 const quoted = (goal: string): string =>
   `“${goal.length > QUOTED_CHARS ? `${goal.slice(0, QUOTED_CHARS).trimEnd()}…` : goal}”`;
 
-const nameOf = (step: Step, plan: readonly PlanStep[]): string =>
-  step.key < plan.length ? `sub-task ${step.key + 1}` : `the new sub-task ${quoted(step.goal)}`;
+const nameOf = (step: Step, plan: readonly PlanStep[], draft: Draft): string =>
+  step.key < plan.length
+    ? `sub-task ${step.key + 1}`
+    : `the new sub-task ${quoted(step.goal)}${numberAmongTwins(step, plan, draft)}`;
+
+/** ` (2)` for the second of several new sub-tasks with the same words; empty for one alone. */
+function numberAmongTwins(step: Step, plan: readonly PlanStep[], draft: Draft): string {
+  const twins = kept(draft).filter(
+    ({ key, goal }) => key >= plan.length && quoted(goal) === quoted(step.goal),
+  );
+  return twins.length < 2 ? "" : ` (${twins.findIndex(({ key }) => key === step.key) + 1})`;
+}
 
 /** `sub-task 1`, `sub-tasks 1 and 2`, `sub-task 1 and the new sub-task “…”`. */
 function namesOf(keys: readonly number[], steps: Draft, plan: readonly PlanStep[]): string {
@@ -75,7 +85,7 @@ function namesOf(keys: readonly number[], steps: Draft, plan: readonly PlanStep[
   const fresh = steps.filter((step) => step.key >= plan.length && keys.includes(step.key));
   const numbers = list(old.map((key) => String(key + 1)));
   const parts = old.length === 0 ? [] : [`${old.length === 1 ? "sub-task" : "sub-tasks"} ${numbers}`];
-  return list([...parts, ...fresh.map((step) => nameOf(step, plan))]);
+  return list([...parts, ...fresh.map((step) => nameOf(step, plan, steps))]);
 }
 
 const list = (words: readonly string[]): string =>

@@ -8,6 +8,8 @@ export class Writing {
   /** Whether the instructions are open. */
   isOpen = false;
   instructions = "";
+  /** Why it is to be aborted, if the person says so. */
+  reason = "";
   /** The plan as it is edited; null: as proposed. */
   draft: Draft | null = null;
   /** The edits in words, as they were last put into the instructions. */

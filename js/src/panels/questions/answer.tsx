@@ -6,6 +6,8 @@ import type { Entry } from "../../questions/questions";
 import type { View } from "../../view";
 import { Confirmation } from "../action";
 
+const REASON_CHARS = 2_000;
+
 interface AnswerProps {
   view: View;
   entry: Entry;
@@ -47,11 +49,24 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
         label="Abort"
         isOff={isOff}
         onYes={() => {
-          questions.answer(id, "abort", null);
+          questions.answer(id, "abort", writing.reason.trim() || null);
           leave();
         }}
         onNo={leave}
-      />
+      >
+        <input
+          class="rw-abort-reason"
+          type="text"
+          dir="auto"
+          maxLength={REASON_CHARS}
+          aria-label="Reason"
+          placeholder="Why? (optional)"
+          value={writing.reason}
+          onInput={(event) => {
+            writing.reason = event.currentTarget.value;
+          }}
+        />
+      </Confirmation>
     );
   }
   return (
@@ -65,7 +80,7 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
         }
         onClick={press(() => questions.answer(id, "approve", null))}
       >
-        Approve
+        {writing.draft === null ? "Approve" : "Approve as proposed"}
       </button>
       <button
         type="button"

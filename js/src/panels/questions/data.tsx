@@ -38,6 +38,23 @@ export function DataTree({ json, isCut }: { json: string; isCut: boolean }) {
   );
 }
 
+/** All of what a plan was taken from, folded: its sub-tasks and facts may not be all that there is. */
+export function AllData({ json, more }: { json: string; more: number }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <div class="rw-section">
+        <button type="button" class="rw-data-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <Icon name={open ? "open" : "closed"} />
+          All the data
+          {more > 0 && <span class="rw-s-waits rw-inked rw-data-more">{plural(more, "more field")}</span>}
+        </button>
+      </div>
+      {open && <DataTree json={json} isCut={json.endsWith("…")} />}
+    </>
+  );
+}
+
 export function JsonTree({ value }: { value: unknown }) {
   return (
     <ul class="rw-data">

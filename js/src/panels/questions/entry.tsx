@@ -4,15 +4,18 @@ import { elapsed, UNKNOWN } from "../../format";
 import { unreachable } from "../../kernel";
 import type { Question } from "../../messages";
 import { type Entry, isWaiting } from "../../questions/questions";
+import { LongText } from "../../text/long-text";
 import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
 import { Clamped, CopyButton } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
-import { DataTree } from "./data";
+import { AllData, DataTree } from "./data";
 import { PlanReview } from "./plan";
 
 const FACT_LINES = 2;
 const LABEL_CHARS = 300;
+/** A longer message is a text that is scrolled, and no heading. */
+const GOAL_CHARS = 300;
 const QUEUED = "Queued: the kernel is busy.";
 
 interface EntryProps {
@@ -114,9 +117,7 @@ function Unfolded({
         <bdi class="rw-mono rw-quiet">{prompt.checkpoint ?? UNKNOWN}</bdi>
         {prompt.attempt !== null && <span class="rw-quiet">attempt {prompt.attempt}</span>}
       </div>
-      <p class="rw-task-goal rw-q-message" dir="auto" title={askedBy(entry)}>
-        {askedBy(entry)}
-      </p>
+      <Message view={view} entry={entry} />
       <UnderReview view={view} entry={entry} />
       <AnswerForm view={view} entry={entry}>
         {words !== null && (
@@ -137,6 +138,21 @@ function Unfolded({
         </div>
       )}
     </div>
+  );
+}
+
+/** What is asked, all of it: whoever approves must be able to read its end. */
+function Message({ view, entry }: { view: View; entry: Entry }) {
+  const state = view.questions.question(entry.prompt.request_id);
+  const words = (state.kind === "loaded" && state.question.message?.trim()) || askedBy(entry);
+  return words.length > GOAL_CHARS ? (
+    <div class="rw-q-message">
+      <LongText text={words} mono={false} />
+    </div>
+  ) : (
+    <p class="rw-task-goal rw-q-message" dir="auto">
+      {words}
+    </p>
   );
 }
 
@@ -218,6 +234,9 @@ function UnderReview({ view, entry }: { view: View; entry: Entry }) {
           )}
           <Review view={view} entry={entry} question={state.question} />
           {state.question.kind !== "data" && <About facts={state.question.about} />}
+          {state.question.kind === "plan" && state.question.json !== null && (
+            <AllData json={state.question.json} more={state.question.more} />
+          )}
         </>
       );
     default:

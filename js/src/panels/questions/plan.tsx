@@ -12,7 +12,7 @@ import {
   plainRows,
   summaryOf,
 } from "../../questions/diff";
-import { add, draftOf, move, readNumbers, rewrite, toggle } from "../../questions/plan";
+import { add, draftOf, move, readGoal, readNumbers, rewrite, toggle } from "../../questions/plan";
 import type { Writing } from "../../questions/writing";
 import { wordDiff } from "../../word-diff";
 import { Icon, IconButton } from "../parts";
@@ -95,6 +95,7 @@ export function PlanReview({ plan, before, isCut, writing, canEdit }: PlanProps)
             <StepRow
               key={row.key ?? `was${row.was}`}
               row={row}
+              more={(row.key === null ? undefined : plan[row.key]?.more) ?? 0}
               canEdit={canEdit}
               onEdit={() => setEditing(row.key)}
               onChange={(by) => row.key !== null && change(row.key, by)}
@@ -118,14 +119,17 @@ export function PlanReview({ plan, before, isCut, writing, canEdit }: PlanProps)
 
 interface RowProps {
   row: PlanRow;
+  /** How many fields it has that are not shown here. */
+  more: number;
   canEdit: boolean;
   onEdit: () => void;
   onChange: (by: "up" | "down" | "remove") => void;
 }
 
-function StepRow({ row, canEdit, onEdit, onChange }: RowProps) {
+function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
   const { key, number, was, marks } = row;
   const isRemoved = number === null;
+  const tooEarly = number !== null && row.after.some((other) => other > number);
   const mayEdit = canEdit && key !== null;
   const onKey = (event: KeyboardEvent) => {
     const by =
@@ -186,6 +190,8 @@ function StepRow({ row, canEdit, onEdit, onChange }: RowProps) {
               ? "starts at once"
               : `after ${row.after.join(", ")}`}
         </span>
+        {tooEarly && <span class="rw-s-waits rw-inked">stands too early</span>}
+        {more > 0 && <span class="rw-s-waits rw-inked">{plural(more, "more field")}</span>}
         <span class="rw-grow" />
         <span class="rw-step-word">
           {marks.map((one) => (one === "moved" && was !== null ? `moved, was ${was}` : one)).join(", ")}
@@ -237,8 +243,8 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
   );
 
   const take = () => {
-    const said = goal.current?.value.trim() ?? "";
-    if (said === "") return setError("A sub-task needs a goal.");
+    const said = readGoal(goal.current?.value ?? "", row?.goal ?? null);
+    if (said.trim() === "") return setError("A sub-task needs a goal.");
     const keys = readNumbers(writing.draft ?? draftOf(plan), row?.key ?? null, after.current?.value ?? "");
     if (typeof keys === "string") return setError(keys);
     const wording = {

@@ -1,0 +1,28 @@
+// Questions of projects that are not shown here: the header says so, and a click shows the newest such project.
+
+import { plural } from "../../format";
+import { askingElsewhere, nameOf } from "../../projects";
+import type { View } from "../../view";
+import { ActionButton } from "../action";
+
+const NAME_CHARS = 40;
+
+export function QuestionsElsewhere({ view }: { view: View }) {
+  const [first, ...others] = askingElsewhere(view.kernel.traits);
+  if (first === undefined) return null;
+  const name = nameOf(first);
+  const short = name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS).trimEnd()}…` : name;
+  const all = others.reduce((sum, { questions }) => sum + questions, first.questions);
+  const where = others.length === 0 ? short : plural(others.length + 1, "other project");
+  const label = `${plural(all, "question")} in ${where}`;
+  return (
+    <span class="rw-badge-box rw-elsewhere" title={`${label}: show it here`}>
+      <ActionButton
+        key={first.id}
+        view={view}
+        action={{ action: "watch", project: first.id }}
+        label={label}
+      />
+    </span>
+  );
+}
