@@ -47,7 +47,8 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     const active = activeElement(root);
     if (view.run.tasks.size === 0 || (active !== null && active !== document.body)) return;
     view.wantsFocus = true;
-    view.schedule();
+    // At once: a key that comes before the next frame would be the browser's.
+    renderPreact(h(App, { view }), root);
   });
   root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
   const sight = new IntersectionObserver((entries) => view.see(entries.at(-1)?.isIntersecting ?? true));

@@ -195,3 +195,37 @@ test("nothing that a server or model says becomes an element", async () => {
     root.remove();
   }
 });
+
+test("the keyboard stays in the view after each of the things it can do", async () => {
+  const { root, press: click, button, panel } = await openTrace();
+  const alt = (key: string) => {
+    const event = new KeyboardEvent("keydown", { key, altKey: true, bubbles: true, cancelable: true });
+    document.activeElement?.dispatchEvent(event);
+    frame();
+    return event.defaultPrevented;
+  };
+  const isHere = () => root.contains(document.activeElement);
+  const enter = async (element: HTMLElement) => {
+    element.focus();
+    element.click();
+    await settle();
+    expect(isHere(), element.outerHTML.slice(0, 80)).toBe(true);
+  };
+  await enter(button("Ask for the trace again"));
+  expect(document.activeElement?.getAttribute("aria-disabled")).toBe("true");
+  await click("Context");
+  await enter(panel().querySelector(".rw-line") as HTMLElement);
+  await click("Trace");
+  await enter(button("Back (Alt+←)"));
+  expect(document.activeElement?.getAttribute("aria-disabled")).toBe("true");
+  root.querySelector<HTMLElement>("button.rw-stage-row")?.focus();
+  expect([alt("ArrowRight"), isHere(), alt("ArrowLeft")]).toEqual([true, true, true]);
+  await click("View");
+  await click(/^done/);
+  await enter(root.querySelector(".rw-filter-chip") as HTMLElement);
+  await click("View");
+  await enter(button(/^Save the graph as PNG/));
+  press(document.activeElement as Element, "Escape");
+  await settle();
+  expect([root.querySelector('[role="dialog"]'), isHere()]).toEqual([null, true]);
+});

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { pictureOf } from "../graph/picture";
 import type { View } from "../view";
-import { CopyButton, copyText } from "./parts";
+import { CopyButton, copyText, pressable } from "./parts";
 
 type Said = { readonly text: string; readonly isError: boolean } | null;
 
@@ -70,7 +70,7 @@ interface LineProps {
 function Line({ label, note, isOff, code, onClick }: LineProps) {
   return (
     <div class="rw-export">
-      <button type="button" disabled={isOff} onClick={onClick}>
+      <button type="button" {...pressable(isOff, onClick)}>
         {label}
         {note !== undefined && <span class="rw-quiet"> {note}</span>}
       </button>

@@ -8,7 +8,7 @@ import { findIn } from "../../trace/finding";
 import type { TraceState } from "../../trace/traces";
 import { waterfall } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CopyButton, IconButton } from "../parts";
+import { CopyButton, IconButton, pressable } from "../parts";
 import { TraceSearch } from "./search";
 import { Failed } from "./shared";
 import { OpenStage } from "./stage";
@@ -104,8 +104,7 @@ function NoStages({ view, task, state }: { view: View; task: Task; state: TraceS
         <button
           type="button"
           class="rw-link"
-          disabled={state.isAsking || !canAsk(view)}
-          onClick={() => again(view, task)}
+          {...pressable(state.isAsking || !canAsk(view), () => again(view, task))}
         >
           Ask again
         </button>

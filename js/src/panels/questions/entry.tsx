@@ -6,7 +6,7 @@ import type { Question } from "../../messages";
 import { type Entry, isWaiting } from "../../questions/questions";
 import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
-import { Clamped, CopyButton } from "../parts";
+import { Clamped, CopyButton, pressable } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
 import { DataTree } from "./data";
 import { PlanReview } from "./plan";
@@ -195,8 +195,7 @@ function UnderReview({ view, entry }: { view: View; entry: Entry }) {
           <button
             type="button"
             class="rw-link"
-            disabled={!view.canAct}
-            onClick={() => view.questions.askAgain(id)}
+            {...pressable(!view.canAct, () => view.questions.askAgain(id))}
           >
             Ask again
           </button>
