@@ -355,9 +355,9 @@ export const isStill = (connection: Connection): boolean =>
 export const isFollowing = (connection: Connection): boolean =>
   connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
 
-/** ms to wait for the reply to `action`. What a busy kernel has not heard of an answer it hears when it is free: null, no end. */
+/** ms to wait for the reply to `action`. What a busy kernel has not heard it hears when it is free: null, no end. */
 function patienceFor({ action }: Action): number | null {
-  if (action === "answer") return null;
+  if (action === "answer" || action === "select") return null;
   return action === "watch" || action === "switch" ? SERVER_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS;
 }
 

@@ -55,6 +55,8 @@ export class View {
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
   selected: string | null = null;
+  /** Why the kernel did not take the newest selection. */
+  refusal: string | null = null;
   /** The task that the treegrid's keyboard stands on, and whether to show a ring for it. */
   focused: string | null = null;
   focusRing = false;
@@ -250,12 +252,26 @@ export class View {
       this.focused = id;
       this.trail.visit(id);
     }
+    this.refusal = null;
+    this.graph?.stopFollowing();
+    this.schedule();
+    // What there was only in the past Python cannot select.
+    if (id !== null && !this.kernel.run.tasks.has(id)) return;
     const asked = { id };
     this.#selecting.push(asked);
-    void this.kernel.do({ action: "select", tasks: id === null ? [] : [id] }).then(() => {
-      this.#selecting = this.#selecting.filter((other) => other !== asked);
-    });
-    this.graph?.stopFollowing();
+    const tasks = id === null ? [] : [id];
+    void this.kernel
+      .do({ action: "select", project: this.#projectId, tasks })
+      .then((error) => this.#selectionAnswered(asked, error));
+  }
+
+  #selectionAnswered(asked: { readonly id: string | null }, error: string | null): void {
+    const isNewest = this.#selecting.at(-1) === asked;
+    this.#selecting = this.#selecting.filter((other) => other !== asked);
+    if (error === null || !isNewest || this.signal.aborted) return;
+    this.refusal = error;
+    this.announcement = `Not selected: ${error}`;
+    this.#takeSelection();
     this.schedule();
   }
 
@@ -414,7 +430,7 @@ export class View {
   /** The person opens a stage, or closes the open one (null); a notebook may want to know which. */
   openStage(task: string, seq: number | null): void {
     this.inspection.open(task, seq);
-    if (seq !== null) void this.kernel.do({ action: "open_stage", task, seq });
+    if (seq !== null) void this.kernel.do({ action: "open_stage", project: this.#projectId, task, seq });
     this.schedule();
   }
 
@@ -482,6 +498,12 @@ export class View {
     const projectId = this.kernel.traits.project?.id ?? null;
     if (projectId !== this.#projectId) {
       if (this.#projectId !== null) {
+        // The same ids are other tasks there, and answers about these ones say nothing any more.
+        this.selected = null;
+        this.focused = null;
+        this.refusal = null;
+        this.#selecting = [];
+        this.#traitSelection = [];
         this.folding.reset();
         this.trail = new Trail();
         this.finder.reset();

@@ -60,6 +60,11 @@ export function Notices({ view }: { view: View }) {
   return (
     <>
       {notice}
+      {view.refusal !== null && (
+        <Notice kind="att" lead="Not selected.">
+          <span dir="auto">{view.refusal}</span>
+        </Notice>
+      )}
       {progress.outcome === "stalled" && !view.isPast && (
         <Notice kind="att" lead="Stalled.">
           <span dir="auto">{progress.reason ?? "Nothing runs, and the run is not finished."}</span>
