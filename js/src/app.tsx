@@ -41,6 +41,7 @@ export function App({ view }: { view: View }) {
       wanted,
       selected,
       view.menu,
+      view.errand.isBusy,
       mode,
       shape,
       view.showsCritical,

@@ -1,6 +1,7 @@
 // One mounted view: what it knows (kernel, run, layout), what the person chose (selection, folds, focus) and the one
 // frame loop that draws it. Panels read it, the graph reads it, nobody else writes it.
 
+import { Errand } from "./errand";
 import { criticalPath } from "./find/critical";
 import { Finder } from "./find/finder";
 import { type Found, nextMatch } from "./find/match";
@@ -45,6 +46,10 @@ export class View {
   readonly inspection = new Inspection();
   readonly traces: Traces;
   readonly typing = new Typing();
+  readonly errand = new Errand((outcome) => {
+    this.announcement = outcome;
+    this.schedule();
+  });
   readonly finder = new Finder();
   trail = new Trail();
   readonly sizing: Sizing;
