@@ -115,7 +115,7 @@ test("a stage that is opened is told, shows its texts, and stays open through up
   await settle();
   expect(model.sentOf("do").at(-1)).toMatchObject({ action: "open_stage", task: "r.1", seq: 2 });
   expect(panel().textContent).toContain("attempt 2 of 2");
-  await click("show all 5.0 kB");
+  await click("show all 5.0 k characters");
   expect(panel().textContent).toContain("Asking for the rest");
   await reply("stage", {
     task: "r.1",

@@ -98,6 +98,28 @@ describe("what others rely on", () => {
     expect(root.querySelector('section[aria-label="Run"]')).not.toBeNull();
   });
 
+  test("in a page of a run the keys work before anything has the focus", () => {
+    const model = new FakeModel();
+    const tasks = [task("r"), task("r.1", "r")];
+    live(model, tasks);
+    model.values.set("static_key", null);
+    model.values.set("connection", { state: "archive" });
+    const { root, unmount } = mount(model);
+    model.say(snapshot(1, tasks));
+    frame();
+    const press = (key: string) => {
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      frame();
+    };
+    press("ArrowDown");
+    expect(document.activeElement).toBe(rows(root)[0]);
+    (document.activeElement as HTMLElement).blur();
+    press("/");
+    expect(document.activeElement?.matches(".rw-find input")).toBe(true);
+    expect(root.querySelector(".rw-follow")).toBeNull();
+    unmount();
+  });
+
   test("the keyboard moves, folds, selects and clears", () => {
     const model = new FakeModel();
     const tasks = [task("r"), task("r.1", "r"), task("r.2", "r", { index: 1 })];

@@ -37,6 +37,12 @@ function drawElement(ctx: Ctx, element: Element): void {
   ctx.restore();
 }
 
+/** A ring around a box, as a shadow that neither moves nor blurs makes it: its colour and width. */
+export function ringOf(shadow: string): { readonly colour: string; readonly width: number } | null {
+  const ring = /^(\S.*\)) 0px 0px 0px ([\d.]+)px$/.exec(shadow);
+  return ring === null ? null : { colour: ring[1] as string, width: Number(ring[2]) };
+}
+
 function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyleDeclaration): void {
   const line = Number.parseFloat(style.borderTopWidth);
   ctx.beginPath();
@@ -49,6 +55,13 @@ function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyl
   );
   ctx.fillStyle = style.backgroundColor;
   ctx.fill();
+  const ring = ringOf(style.boxShadow);
+  if (ring !== null) {
+    ctx.strokeStyle = ring.colour;
+    ctx.lineWidth = line + 2 * ring.width;
+    ctx.setLineDash([]);
+    ctx.stroke();
+  }
   if (line === 0) return;
   ctx.strokeStyle = style.borderTopColor;
   ctx.lineWidth = line;

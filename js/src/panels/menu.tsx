@@ -84,7 +84,7 @@ function Choices({ view }: { view: View }) {
         <h3 class="rw-label">Export</h3>
         <Exports view={view} />
       </div>
-      <Group label="View">
+      <Group label={view.shape === "narrow" && !view.hasKernel ? "Help" : "View"}>
         {view.shape !== "narrow" && (
           <Toggle isOn={view.showsCritical} onClick={() => view.toggleCritical()}>
             critical path
