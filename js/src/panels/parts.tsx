@@ -181,10 +181,12 @@ export function TaskLine({ view, task, note }: { view: View; task: Task; note?: 
 export function Section({
   title,
   note,
+  copy,
   children,
 }: {
   title: string;
   note?: string | undefined;
+  copy?: ComponentChildren;
   children: ComponentChildren;
 }): JSX.Element {
   return (
@@ -192,6 +194,7 @@ export function Section({
       <h3 class="rw-label">
         {title}
         {note !== undefined && <span class="rw-label-note">{note}</span>}
+        {copy}
       </h3>
       {children}
     </section>
