@@ -14,6 +14,7 @@ import type { Layout } from "./layout";
 import type { Progress, Prompt, Task, TaskDetail } from "./messages";
 import { notify, showInTitle } from "./questions/attention";
 import { isWaiting, Questions } from "./questions/questions";
+import { charsOf, Room } from "./room";
 import { Sizing } from "./sizing";
 import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
@@ -32,6 +33,7 @@ export type DetailState =
   | { readonly kind: "loaded"; readonly detail: TaskDetail }
   | { readonly kind: "failed"; readonly why: string };
 
+const MOST_CHARS = 40_000_000;
 const UNSEEN_EVERY_MS = 1_000;
 const NOBODY: ReadonlyMap<string, Prompt> = new Map();
 
@@ -82,6 +84,8 @@ export class View {
   /** Re-drawn on each frame that something asked for. */
   onFrame: () => void = () => {};
 
+  /** Of whole texts and traces. */
+  readonly #room = new Room(MOST_CHARS);
   readonly #details = new Map<string, { stamp: string; state: DetailState }>();
   #run: RunState;
   #frame = 0;
@@ -102,7 +106,7 @@ export class View {
     this.#run = this.kernel.run;
     this.questions = new Questions(this.kernel, () => this.#questionsChanged(), signal);
     this.questions.onNew = (fresh) => this.#announceQuestions(fresh);
-    this.traces = new Traces(this.kernel, () => this.schedule(), signal);
+    this.traces = new Traces(this.kernel, () => this.schedule(), signal, this.#room);
     this.travel = new Travel(
       this.kernel,
       () => this.#run,
@@ -403,15 +407,25 @@ export class View {
     const task = this.kernel.run.tasks.get(shown.id) ?? shown;
     const stamp = `${task.status} ${task.completed} ${task.error === null}`;
     const known = this.#details.get(task.id);
-    if (known !== undefined && known.stamp === stamp) return known.state;
+    if (known !== undefined && known.stamp === stamp) {
+      this.#room.use(known);
+      return known.state;
+    }
     // While the new text travels the old one stays, so that a change of status does not make the panel flicker.
     const state: DetailState = known?.state.kind === "loaded" ? known.state : { kind: "loading" };
     const entry = { stamp, state };
+    if (known !== undefined) this.#room.forget(known);
     this.#details.delete(task.id);
     this.#details.set(task.id, entry);
     if (this.#details.size > 50) this.#details.delete(this.#details.keys().next().value as string);
     this.kernel.ask(task.id).then(
-      (detail) => this.#detailCame(entry, { kind: "loaded", detail }),
+      (detail) => {
+        const { goal, error, result, objective, input } = detail;
+        this.#room.keep(entry, charsOf([goal, error, result, objective, input]), () => {
+          if (this.#details.get(task.id) === entry) this.#details.delete(task.id);
+        });
+        this.#detailCame(entry, { kind: "loaded", detail });
+      },
       (error: unknown) =>
         this.#detailCame(entry, {
           kind: "failed",
@@ -514,6 +528,7 @@ export class View {
         this.finder.reset();
         this.waits.reset();
         this.#details.clear();
+        this.#room.reset();
         this.traces.reset();
         this.inspection.reset();
         this.#failed = null;
