@@ -30,7 +30,7 @@ function Notice({ kind, lead, children, button }: NoticeProps) {
   });
   return (
     <div class={`rw-notice rw-notice-${kind}`}>
-      <span class="rw-notice-text" data-all={all} ref={text}>
+      <span class="rw-notice-text" data-all={all} tabIndex={all ? 0 : undefined} ref={text}>
         <b>{lead}</b> {children}
       </span>
       {isCut && (
