@@ -53,8 +53,7 @@ function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyl
     height - line,
     Number.parseFloat(style.borderTopLeftRadius),
   );
-  ctx.fillStyle = style.backgroundColor;
-  ctx.fill();
+  // Under the box, so that only what is outside of it is seen.
   const ring = ringOf(style.boxShadow);
   if (ring !== null) {
     ctx.strokeStyle = ring.colour;
@@ -62,6 +61,8 @@ function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyl
     ctx.setLineDash([]);
     ctx.stroke();
   }
+  ctx.fillStyle = style.backgroundColor;
+  ctx.fill();
   if (line === 0) return;
   ctx.strokeStyle = style.borderTopColor;
   ctx.lineWidth = line;
