@@ -31,7 +31,22 @@ export function App({ view }: { view: View }) {
         <Notices view={view} />
       </>
     ),
-    [view, run, traits, link, second, version, wanted, selected, view.menu, mode, shape, view.showsCritical],
+    [
+      view,
+      run,
+      traits,
+      link,
+      second,
+      version,
+      wanted,
+      selected,
+      view.menu,
+      view.errand.isBusy,
+      mode,
+      shape,
+      view.showsCritical,
+      view.refusal,
+    ],
   );
   const tray = useMemo(
     () => <QuestionTray view={view} />,

@@ -43,6 +43,10 @@ export function size(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
 
+/** `850 characters`, `14 k characters`, `2.4 M characters`. */
+export const characters = (n: number): string =>
+  n === 1 ? "1 character" : `${size(n).replace(/ ?B$/, "")} characters`;
+
 /** The person's own time of day: `20:50:56`, with tenths `20:51:05.2`. */
 export function timeOfDay(epochMs: number | null, tenths = false): string {
   if (epochMs === null) return UNKNOWN;

@@ -6,6 +6,7 @@ import type { WidgetModel } from "./kernel";
 import { Mounted } from "./mount";
 import { activeElement } from "./panels/popover";
 import { onShortcut } from "./shortcuts";
+import { applyKey } from "./tree/keys";
 import { View } from "./view";
 
 interface RenderProps {
@@ -47,9 +48,22 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     const active = activeElement(root);
     if (view.run.tasks.size === 0 || (active !== null && active !== document.body)) return;
     view.wantsFocus = true;
-    view.schedule();
+    // At once: a key that comes before the next frame would be the browser's.
+    renderPreact(h(App, { view }), root);
   });
   root.addEventListener("keydown", (event) => onShortcut(view, event), { signal });
+  if (!view.hasKernel) {
+    // A page of a run is nothing but this view: its keys work before anything has the focus.
+    const onPage = (event: KeyboardEvent) => {
+      if (event.target !== document.body) return;
+      const isOurs = !/^( |Page.*)$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (!isOurs || !applyKey(view, event.key)) return onShortcut(view, event);
+      event.preventDefault();
+      view.wantsFocus = true;
+      view.schedule();
+    };
+    document.addEventListener("keydown", onPage, { signal });
+  }
   const sight = new IntersectionObserver((entries) => view.see(entries.at(-1)?.isIntersecting ?? true));
   sight.observe(root);
   signal.addEventListener("abort", () => sight.disconnect());

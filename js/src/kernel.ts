@@ -42,6 +42,8 @@ const HERE_EVERY_MS = 20_000;
 const ANSWER_WITHIN_MS = 10_000;
 /** What the server has to confirm takes several steps, each of which the kernel gives up after 9 s. */
 const SERVER_ANSWER_WITHIN_MS = 30_000;
+/** A page of a large run takes minutes. */
+const PAGE_WITHIN_MS = 900_000;
 
 /** What we need of the widget model (a part of anywidget's). */
 export interface WidgetModel {
@@ -150,7 +152,7 @@ export class Kernel {
   /** Has the kernel write a page of the run; gives its path, throws an Error with one sentence. */
   async exportPage(): Promise<string> {
     const read = (body: unknown) => (isFields(body) ? readText(body.path) : null);
-    return this.#answer((rid) => ({ type: "do", rid, action: "export_page" }), read, SERVER_ANSWER_WITHIN_MS);
+    return this.#answer((rid) => ({ type: "do", rid, action: "export_page" }), read, PAGE_WITHIN_MS);
   }
 
   /** What happened inside one task; throws an Error with one sentence. */
@@ -355,9 +357,9 @@ export const isStill = (connection: Connection): boolean =>
 export const isFollowing = (connection: Connection): boolean =>
   connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
 
-/** ms to wait for the reply to `action`. What a busy kernel has not heard of an answer it hears when it is free: null, no end. */
+/** ms to wait for the reply to `action`. What a busy kernel has not heard it hears when it is free: null, no end. */
 function patienceFor({ action }: Action): number | null {
-  if (action === "answer") return null;
+  if (action === "answer" || action === "select") return null;
   return action === "watch" || action === "switch" ? SERVER_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS;
 }
 

@@ -203,13 +203,18 @@ export type KernelMessage =
 
 /** What a person can ask the kernel to do. */
 export type Action =
-  | { readonly action: "select"; readonly tasks: readonly string[] }
+  | { readonly action: "select"; readonly project: string | null; readonly tasks: readonly string[] }
   | { readonly action: "connect_anyway" }
   | { readonly action: "retry" }
   | { readonly action: "watch"; readonly project: string | null }
   | { readonly action: "switch"; readonly project: string }
   | { readonly action: "export_page" }
-  | { readonly action: "open_stage"; readonly task: string; readonly seq: number }
+  | {
+      readonly action: "open_stage";
+      readonly project: string | null;
+      readonly task: string;
+      readonly seq: number;
+    }
   | {
       readonly action: "answer";
       readonly request: string;

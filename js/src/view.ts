@@ -1,6 +1,7 @@
 // One mounted view: what it knows (kernel, run, layout), what the person chose (selection, folds, focus) and the one
 // frame loop that draws it. Panels read it, the graph reads it, nobody else writes it.
 
+import { Errand } from "./errand";
 import { criticalPath } from "./find/critical";
 import { Finder } from "./find/finder";
 import { type Found, nextMatch } from "./find/match";
@@ -13,6 +14,7 @@ import type { Layout } from "./layout";
 import type { Progress, Prompt, Task, TaskDetail } from "./messages";
 import { notify, showInTitle } from "./questions/attention";
 import { isWaiting, Questions } from "./questions/questions";
+import { charsOf, Room } from "./room";
 import { Sizing } from "./sizing";
 import { childrenOf, type RunState } from "./state";
 import { isOver } from "./status";
@@ -31,6 +33,7 @@ export type DetailState =
   | { readonly kind: "loaded"; readonly detail: TaskDetail }
   | { readonly kind: "failed"; readonly why: string };
 
+const MOST_CHARS = 40_000_000;
 const UNSEEN_EVERY_MS = 1_000;
 const NOBODY: ReadonlyMap<string, Prompt> = new Map();
 
@@ -45,6 +48,10 @@ export class View {
   readonly inspection = new Inspection();
   readonly traces: Traces;
   readonly typing = new Typing();
+  readonly errand = new Errand((outcome) => {
+    this.announcement = outcome;
+    this.schedule();
+  });
   readonly finder = new Finder();
   trail = new Trail();
   readonly sizing: Sizing;
@@ -55,6 +62,8 @@ export class View {
   layout: Layout;
   /** The selected task as the person sees it: at once after a click, and whenever Python says so. */
   selected: string | null = null;
+  /** Why the kernel did not take the newest selection. */
+  refusal: string | null = null;
   /** The task that the treegrid's keyboard stands on, and whether to show a ring for it. */
   focused: string | null = null;
   focusRing = false;
@@ -75,6 +84,8 @@ export class View {
   /** Re-drawn on each frame that something asked for. */
   onFrame: () => void = () => {};
 
+  /** Of whole texts and traces. */
+  readonly #room = new Room(MOST_CHARS);
   readonly #details = new Map<string, { stamp: string; state: DetailState }>();
   #run: RunState;
   #frame = 0;
@@ -95,7 +106,7 @@ export class View {
     this.#run = this.kernel.run;
     this.questions = new Questions(this.kernel, () => this.#questionsChanged(), signal);
     this.questions.onNew = (fresh) => this.#announceQuestions(fresh);
-    this.traces = new Traces(this.kernel, () => this.schedule(), signal);
+    this.traces = new Traces(this.kernel, () => this.schedule(), signal, this.#room);
     this.travel = new Travel(
       this.kernel,
       () => this.#run,
@@ -250,12 +261,26 @@ export class View {
       this.focused = id;
       this.trail.visit(id);
     }
+    this.refusal = null;
+    this.graph?.stopFollowing();
+    this.schedule();
+    // What there was only in the past Python cannot select.
+    if (id !== null && !this.kernel.run.tasks.has(id)) return;
     const asked = { id };
     this.#selecting.push(asked);
-    void this.kernel.do({ action: "select", tasks: id === null ? [] : [id] }).then(() => {
-      this.#selecting = this.#selecting.filter((other) => other !== asked);
-    });
-    this.graph?.stopFollowing();
+    const tasks = id === null ? [] : [id];
+    void this.kernel
+      .do({ action: "select", project: this.#projectId, tasks })
+      .then((error) => this.#selectionAnswered(asked, error));
+  }
+
+  #selectionAnswered(asked: { readonly id: string | null }, error: string | null): void {
+    const isNewest = this.#selecting.at(-1) === asked;
+    this.#selecting = this.#selecting.filter((other) => other !== asked);
+    if (error === null || !isNewest || this.signal.aborted) return;
+    this.refusal = error;
+    this.announcement = `Not selected: ${error}`;
+    this.#takeSelection();
     this.schedule();
   }
 
@@ -382,15 +407,25 @@ export class View {
     const task = this.kernel.run.tasks.get(shown.id) ?? shown;
     const stamp = `${task.status} ${task.completed} ${task.error === null}`;
     const known = this.#details.get(task.id);
-    if (known !== undefined && known.stamp === stamp) return known.state;
+    if (known !== undefined && known.stamp === stamp) {
+      this.#room.use(known);
+      return known.state;
+    }
     // While the new text travels the old one stays, so that a change of status does not make the panel flicker.
     const state: DetailState = known?.state.kind === "loaded" ? known.state : { kind: "loading" };
     const entry = { stamp, state };
+    if (known !== undefined) this.#room.forget(known);
     this.#details.delete(task.id);
     this.#details.set(task.id, entry);
     if (this.#details.size > 50) this.#details.delete(this.#details.keys().next().value as string);
     this.kernel.ask(task.id).then(
-      (detail) => this.#detailCame(entry, { kind: "loaded", detail }),
+      (detail) => {
+        const { goal, error, result, objective, input } = detail;
+        this.#room.keep(entry, charsOf([goal, error, result, objective, input]), () => {
+          if (this.#details.get(task.id) === entry) this.#details.delete(task.id);
+        });
+        this.#detailCame(entry, { kind: "loaded", detail });
+      },
       (error: unknown) =>
         this.#detailCame(entry, {
           kind: "failed",
@@ -414,7 +449,7 @@ export class View {
   /** The person opens a stage, or closes the open one (null); a notebook may want to know which. */
   openStage(task: string, seq: number | null): void {
     this.inspection.open(task, seq);
-    if (seq !== null) void this.kernel.do({ action: "open_stage", task, seq });
+    if (seq !== null) void this.kernel.do({ action: "open_stage", project: this.#projectId, task, seq });
     this.schedule();
   }
 
@@ -482,11 +517,18 @@ export class View {
     const projectId = this.kernel.traits.project?.id ?? null;
     if (projectId !== this.#projectId) {
       if (this.#projectId !== null) {
+        // The same ids are other tasks there, and answers about these ones say nothing any more.
+        this.selected = null;
+        this.focused = null;
+        this.refusal = null;
+        this.#selecting = [];
+        this.#traitSelection = [];
         this.folding.reset();
         this.trail = new Trail();
         this.finder.reset();
         this.waits.reset();
         this.#details.clear();
+        this.#room.reset();
         this.traces.reset();
         this.inspection.reset();
         this.#failed = null;

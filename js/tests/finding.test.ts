@@ -2,8 +2,8 @@
 // Search, filter, menu, way back and size in the mounted view.
 
 import { afterEach, expect, test } from "vitest";
-import { FakeModel, snapshot, task } from "./make";
-import { frame, HOSTILE, live, mount, onlyOurElements } from "./mount";
+import { buffer, FakeModel, snapshot, task } from "./make";
+import { frame, HOSTILE, live, mount, onlyOurElements, settle } from "./mount";
 
 const TASKS = [
   task("r", null, { status: "PLAN_DONE" }),
@@ -138,4 +138,19 @@ test("types nobody should trust are text in the menu", () => {
   click(".rw-menu-box > button");
   expect(root.querySelectorAll(".rw-toggle").length).toBeGreaterThan(20);
   onlyOurElements(root);
+});
+
+test("a page is saved once at a time, and what came of it is told though the menu was closed", async () => {
+  const { model, root, find, click, press } = opened();
+  const menu = () => click('[aria-label="View"]');
+  menu();
+  click(".rw-export button", "Save a page");
+  click(".rw-export button", "Save a page");
+  press(find(".rw-popover"), "Escape");
+  expect([find(".rw-popover"), model.sentOf("do").length]).toEqual([null, 1]);
+  model.say([{ type: "reply", rid: model.lastRid("do"), ok: true }, [buffer({ path: "/here/run.html" })]]);
+  await settle();
+  expect(root.querySelector('[aria-live="polite"]')?.textContent).toBe("Written: /here/run.html");
+  menu();
+  expect(find(".rw-export-said").textContent).toBe("Written: /here/run.html");
 });

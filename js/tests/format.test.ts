@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  characters,
   count,
   dayAndTime,
   duration,
@@ -87,4 +88,13 @@ test("a status we do not know is shown as the server says it", () => {
   expect(statusOf("__proto__")).toBe("UNKNOWN");
   expect(wordOf("PLAN_DONE")).toBe("planned");
   expect(isHollow("PENDING")).toBe(true);
+});
+
+test("texts are counted in characters", () => {
+  expect([1, 850, 14_200, 2_400_000].map(characters)).toEqual([
+    "1 character",
+    "850 characters",
+    "14 k characters",
+    "2.4 M characters",
+  ]);
 });

@@ -115,7 +115,7 @@ test("a stage that is opened is told, shows its texts, and stays open through up
   await settle();
   expect(model.sentOf("do").at(-1)).toMatchObject({ action: "open_stage", task: "r.1", seq: 2 });
   expect(panel().textContent).toContain("attempt 2 of 2");
-  await click("show all 5.0 kB");
+  await click("show all 5.0 k characters");
   expect(panel().textContent).toContain("Asking for the rest");
   await reply("stage", {
     task: "r.1",
@@ -131,14 +131,20 @@ test("a stage that is opened is told, shows its texts, and stays open through up
   expect(asks("stage")).toHaveLength(1);
 });
 
-test("a search reads whole texts, counts, and opens the stage of a match", async () => {
-  const { root, reply, asks } = await openTrace();
+test("a search reads whole texts, says how far it is, and opens the stage of a match", async () => {
+  const { root, reply, asks, panel, press: click, button } = await openTrace();
   const input = root.querySelector(".rw-trace-bar input") as HTMLInputElement;
   input.value = "METRE";
   input.dispatchEvent(new Event("input", { bubbles: true }));
   await settle();
   // Effects run behind the frame.
   await expect.poll(() => asks("stage").length).toBe(1);
+  const bar = () => root.querySelector(".rw-trace-bar")?.textContent;
+  expect(bar()).toContain("searching…");
+  await reply("stage", null, "The kernel is busy.");
+  expect(bar()).toContain("none so far");
+  expect(panel().textContent).toContain("The texts of 1 stage could not be read. Ask again");
+  await click("Ask again");
   const text = "A roof of 40 square metres, a metre high";
   await reply("stage", { task: "r.1", seq: 2, texts: { llm_response: text }, cut: false });
   expect(root.querySelector(".rw-trace-bar")?.textContent).toContain("2");
@@ -149,6 +155,18 @@ test("a search reads whole texts, counts, and opens the stage of a match", async
   expect(root.querySelector(".rw-trace-bar")?.textContent).toContain("2 of 2");
   expect([...root.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["metre", "metre"]);
   expect(root.querySelectorAll("mark[data-current]")).toHaveLength(1);
+  // The same words in another task: nothing of that is shown yet, and then the first.
+  root.querySelector<HTMLElement>('[role="row"][data-task-id="r.2"]')?.click();
+  await settle();
+  await reply("trace", { task: "r.2", stages: [{ seq: 2, stage: "e", llm_response: text }] });
+  expect(bar()).toMatch(/^2$/);
+  button("Next match").click();
+  await settle();
+  expect(bar()).toMatch(/^1 of 2$/);
+  press(input, "Escape");
+  press(input, "Escape");
+  await settle();
+  expect(root.querySelector(".rw-inspector")).not.toBeNull();
 });
 
 test("an invented trace says so", async () => {
@@ -194,4 +212,38 @@ test("nothing that a server or model says becomes an element", async () => {
     }
     root.remove();
   }
+});
+
+test("the keyboard stays in the view after each of the things it can do", async () => {
+  const { root, press: click, button, panel } = await openTrace();
+  const alt = (key: string) => {
+    const event = new KeyboardEvent("keydown", { key, altKey: true, bubbles: true, cancelable: true });
+    document.activeElement?.dispatchEvent(event);
+    frame();
+    return event.defaultPrevented;
+  };
+  const isHere = () => root.contains(document.activeElement);
+  const enter = async (element: HTMLElement) => {
+    element.focus();
+    element.click();
+    await settle();
+    expect(isHere(), element.outerHTML.slice(0, 80)).toBe(true);
+  };
+  await enter(button("Ask for the trace again"));
+  expect(document.activeElement?.getAttribute("aria-disabled")).toBe("true");
+  await click("Context");
+  await enter(panel().querySelector(".rw-line") as HTMLElement);
+  await click("Trace");
+  await enter(button("Back (Alt+←)"));
+  expect(document.activeElement?.getAttribute("aria-disabled")).toBe("true");
+  root.querySelector<HTMLElement>("button.rw-stage-row")?.focus();
+  expect([alt("ArrowRight"), isHere(), alt("ArrowLeft")]).toEqual([true, true, true]);
+  await click("View");
+  await click(/^done/);
+  await enter(root.querySelector(".rw-filter-chip") as HTMLElement);
+  await click("View");
+  await enter(button(/^Save the graph as PNG/));
+  press(document.activeElement as Element, "Escape");
+  await settle();
+  expect([root.querySelector('[role="dialog"]'), isHere()]).toEqual([null, true]);
 });

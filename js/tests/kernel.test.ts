@@ -170,6 +170,10 @@ describe("asking", () => {
     const written = kernel.exportPage();
     const rid = model.lastRid("do");
     expect(model.sentOf("do")[0]).toMatchObject({ action: "export_page" });
+    for (let s = 0; s < 300; s += 5) {
+      vi.advanceTimersByTime(5_000);
+      model.say(beat(0));
+    }
     model.say([{ type: "reply", rid, ok: true }, [buffer({ path: "/here/run.html" })]]);
     expect(await written).toBe("/here/run.html");
   });

@@ -89,7 +89,7 @@ describe("a page without a kernel", () => {
     await expect(kernel.askMoment(1)).rejects.toThrow("Nothing is known of that moment.");
     await expect(kernel.ask("toString")).rejects.toThrow("Nothing more of this task is in this page.");
     await expect(kernel.askLink()).rejects.toThrow("there is nobody to do that");
-    expect(await kernel.do({ action: "select", tasks: ["a"] })).toBeNull();
+    expect(await kernel.do({ action: "select", project: null, tasks: ["a"] })).toBeNull();
     expect(kernel.traits.selection).toEqual(["a"]);
     expect(await kernel.do({ action: "retry" })).toContain("there is nobody");
     close();
@@ -107,7 +107,7 @@ describe("a page without a kernel", () => {
     await expect(kernel.askStage("a", 2)).rejects.toThrow("This stage is not in this page.");
     await expect(kernel.askTrace("b")).rejects.toThrow("is not in this page: 3 MB, left out.");
     await expect(kernel.askTrace("c")).rejects.toThrow("was not fetched before this page was made");
-    expect(await kernel.do({ action: "open_stage", task: "a", seq: 1 })).toBeNull();
+    expect(await kernel.do({ action: "open_stage", project: null, task: "a", seq: 1 })).toBeNull();
     close();
   });
 

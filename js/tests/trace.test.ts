@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Kernel } from "../src/kernel";
 import type { Task } from "../src/messages";
+import { Room } from "../src/room";
 import { applySnapshot } from "../src/state";
 import { MOST_MATCHES, pieces, placesOf } from "../src/text/search";
 import { findIn } from "../src/trace/finding";
@@ -160,7 +161,7 @@ describe("when a trace is asked for", () => {
     };
     let changed = 0;
     const end = new AbortController();
-    const traces = new Traces(kernel as unknown as Kernel, () => changed++, end.signal);
+    const traces = new Traces(kernel as unknown as Kernel, () => changed++, end.signal, new Room(1_000_000));
     const change = () => {
       kernel.run = applySnapshot(2, [task("a", null, { status: "RUNNING" })]);
     };

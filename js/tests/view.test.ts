@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from "vitest";
 import { beat, buffer, delta, FakeModel, randomRun, snapshot, task } from "./make";
-import { frame, HOSTILE, live, mount, onlyOurElements } from "./mount";
+import { frame, HOSTILE, live, mount, onlyOurElements, settle } from "./mount";
 
 const rows = (root: HTMLElement) => [...root.querySelectorAll<HTMLElement>('[role="row"]')];
 
@@ -61,6 +61,63 @@ describe("what others rely on", () => {
     model.set("selection", ["r"]);
     frame();
     expect(rows(root)[0]?.getAttribute("aria-selected")).toBe("true");
+  });
+
+  test("a selection that the kernel refuses goes back to Python's, and says so", async () => {
+    const model = new FakeModel();
+    const tasks = [task("r"), task("r.1", "r")];
+    live(model, tasks);
+    model.values.set("project", { id: "p" });
+    model.values.set("selection", ["r"]);
+    const { root } = mount(model);
+    model.say(snapshot(1, tasks));
+    frame();
+    rows(root)[1]?.click();
+    expect(model.sentOf("do")[0]).toMatchObject({ project: "p", tasks: ["r.1"] });
+    model.say([{ type: "reply", rid: model.lastRid("do"), ok: false, error: "There is no task." }, []]);
+    await settle();
+    expect(rows(root).map((row) => row.getAttribute("aria-selected"))).toEqual(["true", "false"]);
+    expect(root.querySelector(".rw-notice")?.textContent).toContain("Not selected. There is no task.");
+  });
+
+  test("a click on its way does not select in the next run", async () => {
+    const model = new FakeModel();
+    const tasks = [task("r"), task("r.1", "r")];
+    live(model, tasks);
+    model.values.set("project", { id: "p" });
+    const { root } = mount(model);
+    model.say(snapshot(1, tasks));
+    frame();
+    rows(root)[1]?.click();
+    frame();
+    model.set("project", { id: "q" });
+    model.say(snapshot(2, tasks));
+    model.say([{ type: "reply", rid: model.lastRid("do"), ok: false, error: "Another run." }, []]);
+    await settle();
+    expect(root.querySelector('[aria-selected="true"][role="row"], .rw-notice')).toBeNull();
+    expect(root.querySelector('section[aria-label="Run"]')).not.toBeNull();
+  });
+
+  test("in a page of a run the keys work before anything has the focus", () => {
+    const model = new FakeModel();
+    const tasks = [task("r"), task("r.1", "r")];
+    live(model, tasks);
+    model.values.set("static_key", null);
+    model.values.set("connection", { state: "archive" });
+    const { root, unmount } = mount(model);
+    model.say(snapshot(1, tasks));
+    frame();
+    const press = (key: string) => {
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      frame();
+    };
+    press("ArrowDown");
+    expect(document.activeElement).toBe(rows(root)[0]);
+    (document.activeElement as HTMLElement).blur();
+    press("/");
+    expect(document.activeElement?.matches(".rw-find input")).toBe(true);
+    expect(root.querySelector(".rw-follow")).toBeNull();
+    unmount();
   });
 
   test("the keyboard moves, folds, selects and clears", () => {

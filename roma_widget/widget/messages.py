@@ -222,6 +222,8 @@ class Channel:
     def _do(self, message: Do) -> None:
         person = self._person
         match message.action:
+            case "select" | "open_stage" if self._is_of_another_run(message):
+                self._reply(message.rid, "Another run is shown by now.")
             case "select":
                 self._answer_with(message.rid, lambda: person.select(message.tasks))
             case "connect_anyway":
@@ -244,6 +246,11 @@ class Channel:
                 self._answer_with(message.rid, lambda: person.open_stage(message.task, message.seq))
             case unknown:
                 self._reply(message.rid, f"This version knows no action {unknown[:40]!r}.")
+
+    def _is_of_another_run(self, message: Do) -> bool:
+        """Whether the person saw another run than is shown: the same ids are other tasks there."""
+        project = self._snapshot.project
+        return message.project is not None and (project is None or project.project_id != message.project)
 
     def _answer(self, message: Ask) -> None:
         person = self._person

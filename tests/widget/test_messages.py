@@ -11,7 +11,7 @@ import pytest
 
 from roma_widget.core import view
 from roma_widget.core.hitl import Answer, HitlRequest, HitlState
-from roma_widget.core.model import Snapshot, Status, Task
+from roma_widget.core.model import Project, Snapshot, Status, Task
 from roma_widget.core.review import for_the_browser
 from roma_widget.errors import AnswerError, NotLive
 from roma_widget.widget.history import spread
@@ -91,8 +91,12 @@ class Kernel:
     async def run_at(self, epoch_ms: float) -> Any:
         return {"time": epoch_ms}
 
-    def publish(self, *tasks: Task) -> None:
-        after = Snapshot(tasks={task.task_id: task for task in tasks}, revision=self.snapshot.revision + 1)
+    def publish(self, *tasks: Task, project: str | None = None) -> None:
+        after = Snapshot(
+            project=Project(project) if project is not None else None,
+            tasks={task.task_id: task for task in tasks},
+            revision=self.snapshot.revision + 1,
+        )
         news = publication(self.snapshot, after, 1000.0)
         self.snapshot = after
         self.channel.publish(news)
@@ -221,6 +225,18 @@ def test_a_person_selects_and_is_told_when_that_cannot_be() -> None:
     assert kernel.selected == [["root"]]
     assert [(content["rid"], content["ok"]) for content, _ in kernel.sent] == [("1", True), ("2", False)]
     assert "gone" in kernel.sent[1][0]["error"]
+
+
+def test_a_click_in_a_run_that_is_not_shown_any_more_selects_and_opens_nothing() -> None:
+    kernel = Kernel()
+    kernel.publish(ROOT, project="p")
+    opening = {"type": "do", "rid": "1", "action": "open_stage", "task": "root", "seq": 3}
+    selecting = {"type": "do", "rid": "2", "action": "select", "tasks": ["root"]}
+    for message in (opening, selecting):
+        kernel.channel.receive({**message, "project": "old"})
+        assert kernel.sent[-1][0]["error"] == "Another run is shown by now."
+    kernel.channel.receive({**selecting, "project": "p"})
+    assert (kernel.selected, kernel.opened) == ([["root"]], [])
 
 
 def test_whole_texts_come_on_demand() -> None:

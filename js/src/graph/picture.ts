@@ -37,6 +37,12 @@ function drawElement(ctx: Ctx, element: Element): void {
   ctx.restore();
 }
 
+/** A ring around a box, as a shadow that neither moves nor blurs makes it: its colour and width. */
+export function ringOf(shadow: string): { readonly colour: string; readonly width: number } | null {
+  const ring = /^(\S.*\)) 0px 0px 0px ([\d.]+)px$/.exec(shadow);
+  return ring === null ? null : { colour: ring[1] as string, width: Number(ring[2]) };
+}
+
 function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyleDeclaration): void {
   const line = Number.parseFloat(style.borderTopWidth);
   ctx.beginPath();
@@ -47,6 +53,14 @@ function drawBox(ctx: Ctx, { left, top, width, height }: DOMRect, style: CSSStyl
     height - line,
     Number.parseFloat(style.borderTopLeftRadius),
   );
+  // Under the box, so that only what is outside of it is seen.
+  const ring = ringOf(style.boxShadow);
+  if (ring !== null) {
+    ctx.strokeStyle = ring.colour;
+    ctx.lineWidth = line + 2 * ring.width;
+    ctx.setLineDash([]);
+    ctx.stroke();
+  }
   ctx.fillStyle = style.backgroundColor;
   ctx.fill();
   if (line === 0) return;

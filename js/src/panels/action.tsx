@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Action } from "../messages";
 import type { View } from "../view";
+import { pressable } from "./parts";
 
 interface ActionButtonProps {
   view: View;
@@ -30,7 +31,6 @@ export function ActionButton({ view, action, label, main = false, confirm = null
     void view.kernel.do(action).then((error) => setState(error === null ? "rest" : { error }));
   };
   const press = () => {
-    if (state === "asked") return;
     if (confirm === null) act();
     else setState("confirming");
   };
@@ -60,9 +60,7 @@ export function ActionButton({ view, action, label, main = false, confirm = null
         type="button"
         class={main ? "rw-button rw-button-main" : "rw-button"}
         ref={button}
-        disabled={!view.canAct}
-        aria-disabled={state === "asked"}
-        onClick={press}
+        {...pressable(state === "asked" || !view.canAct, press)}
       >
         {label}
       </button>

@@ -3,6 +3,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Graph, LEGEND_FROM_HEIGHT } from "../graph/graph";
+import { isStill } from "../kernel";
 import { STATUSES, type Status, wordOfCode } from "../status";
 import type { View } from "../view";
 import { Glyph, Icon } from "./parts";
@@ -50,7 +51,15 @@ export function Corner({ view }: { view: View }) {
         <button type="button" aria-label="Zoom out" title="Zoom out" onClick={() => graph.zoomBy(0.8)}>
           <Icon name="minus" />
         </button>
-        <span class="rw-zoom">{percent(graph.camera.zoom)}</span>
+        <button
+          type="button"
+          class="rw-zoom"
+          aria-label={`${percent(graph.camera.zoom)}, zoom to 100 %`}
+          title="Zoom to 100 %"
+          onClick={() => graph.zoomBy(1 / graph.camera.zoom)}
+        >
+          {percent(graph.camera.zoom)}
+        </button>
         <button type="button" aria-label="Zoom in" title="Zoom in" onClick={() => graph.zoomBy(1.25)}>
           <Icon name="plus" />
         </button>
@@ -63,17 +72,21 @@ export function Corner({ view }: { view: View }) {
         >
           <Icon name="fit" />
         </button>
-        <span class="rw-split" />
-        <button
-          type="button"
-          class="rw-follow"
-          aria-pressed={graph.following}
-          title="Keep the newest running task in view"
-          onClick={() => graph.toggleFollowing()}
-        >
-          <Icon name="follow" />
-          follow
-        </button>
+        {!isStill(view.kernel.traits.connection) && (
+          <>
+            <span class="rw-split" />
+            <button
+              type="button"
+              class="rw-follow"
+              aria-pressed={graph.following}
+              title="Keep the newest running task in view"
+              onClick={() => graph.toggleFollowing()}
+            >
+              <Icon name="follow" />
+              follow
+            </button>
+          </>
+        )}
       </div>
     </div>
   );

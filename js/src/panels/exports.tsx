@@ -1,27 +1,13 @@
 // What can be taken along, in the header's menu. Each line does one thing and says what came of it.
 
-import { useState } from "preact/hooks";
 import { pictureOf } from "../graph/picture";
 import type { View } from "../view";
-import { CopyButton, copyText } from "./parts";
-
-type Said = { readonly text: string; readonly isError: boolean } | null;
+import { CopyButton, copyText, pressable } from "./parts";
 
 export function Exports({ view }: { view: View }) {
-  const [said, setSaid] = useState<Said>(null);
-  const [isBusy, setBusy] = useState(false);
-  const act = (work: () => Promise<string>) => {
-    setBusy(true);
-    setSaid(null);
-    work()
-      .then(
-        (text) => setSaid({ text, isError: false }),
-        (error: unknown) =>
-          setSaid({ text: error instanceof Error ? error.message : String(error), isError: true }),
-      )
-      .finally(() => setBusy(false));
-  };
-  const { selected, graph } = view;
+  const { selected, graph, errand } = view;
+  const { isBusy, outcome } = errand;
+  const act = (work: () => Promise<string>) => errand.begin(work);
   return (
     <>
       <Line
@@ -47,12 +33,9 @@ export function Exports({ view }: { view: View }) {
           onClick={() => act(async () => `Written: ${await view.kernel.exportPage()}`)}
         />
       )}
-      <p
-        class={`rw-export-said ${said?.isError ? "rw-s-FAILED rw-inked" : "rw-quiet"}`}
-        role="status"
-        dir="auto"
-      >
-        {said?.text}
+      {/* The live region of the view says it, too. */}
+      <p class={`rw-export-said ${outcome?.isError ? "rw-s-FAILED rw-inked" : "rw-quiet"}`} dir="auto">
+        {isBusy ? "At it…" : outcome?.text}
       </p>
     </>
   );
@@ -70,7 +53,7 @@ interface LineProps {
 function Line({ label, note, isOff, code, onClick }: LineProps) {
   return (
     <div class="rw-export">
-      <button type="button" disabled={isOff} onClick={onClick}>
+      <button type="button" {...pressable(isOff, onClick)}>
         {label}
         {note !== undefined && <span class="rw-quiet"> {note}</span>}
       </button>

@@ -35,7 +35,7 @@ export function Header({ view }: { view: View }) {
               <span class="rw-aside-verb">watching · </span>not current
             </span>
           )}
-          {connection.state === "archive" && hasTasks && address !== null && (
+          {connection.state === "archive" && hasTasks && address !== null && view.shape === "wide" && (
             <bdi class="rw-quiet rw-file" title={address.slice(0, 300)}>
               {address}
             </bdi>

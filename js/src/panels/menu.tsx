@@ -3,12 +3,13 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { codeOfFound } from "../find/code";
 import { count } from "../format";
 import { KEYS } from "../shortcuts";
 import { STATUSES, type Status, wordOfCode } from "../status";
 import type { View } from "../view";
 import { Exports } from "./exports";
-import { Glyph, Icon } from "./parts";
+import { CopyButton, Glyph, Icon } from "./parts";
 import { Popover } from "./popover";
 
 const MOST_TYPES = 20;
@@ -55,7 +56,7 @@ function Choices({ view }: { view: View }) {
   const sorted = [...typeCounts].sort((a, b) => b[1] - a[1]).slice(0, MOST_TYPES);
   return (
     <>
-      <Group label="Only these statuses">
+      <Group label="Only these statuses" code={codeOfFound(view.expression, finder.wanted)}>
         {present.map((code) => (
           <Toggle
             key={code}
@@ -84,11 +85,14 @@ function Choices({ view }: { view: View }) {
         <h3 class="rw-label">Export</h3>
         <Exports view={view} />
       </div>
-      <Group label="View">
+      <Group label={view.shape === "narrow" && !view.hasKernel ? "Help" : "View"}>
         {view.shape !== "narrow" && (
-          <Toggle isOn={view.showsCritical} onClick={() => view.toggleCritical()}>
-            critical path
-          </Toggle>
+          <span class="rw-with-code">
+            <Toggle isOn={view.showsCritical} onClick={() => view.toggleCritical()}>
+              critical path
+            </Toggle>
+            <CopyButton text={`${view.expression}.critical_path()`} label="Copy the critical path as code" />
+          </span>
         )}
         {view.hasKernel && (
           <>
@@ -111,10 +115,21 @@ function Choices({ view }: { view: View }) {
   );
 }
 
-function Group({ label, children }: { label: string; children: ComponentChildren }) {
+interface GroupProps {
+  label: string;
+  /** What gives in Python what is found with it. */
+  code?: string | null;
+  children: ComponentChildren;
+}
+
+function Group({ label, code = null, children }: GroupProps) {
   return (
     <div class="rw-section" role="group" aria-label={label}>
-      <h3 class="rw-label">{label}</h3>
+      <div class="rw-block-head">
+        <h3 class="rw-label">{label}</h3>
+        <span class="rw-grow" />
+        {code !== null && <CopyButton text={code} label="Copy what is found as code" />}
+      </div>
       <div class="rw-toggles">{children}</div>
     </div>
   );

@@ -1,6 +1,7 @@
 // One sentence under the header when there is something to say: what is so, then what helps.
 
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { epoch, plural, timeOfDay } from "../format";
 import { unreachable } from "../kernel";
 import { isEnded } from "../status";
@@ -19,11 +20,24 @@ interface NoticeProps {
 }
 
 function Notice({ kind, lead, children, button }: NoticeProps) {
+  const [all, setAll] = useState(false);
+  const [isCut, setCut] = useState(false);
+  const text = useRef<HTMLSpanElement>(null);
+  // After the paint, when nothing has to be laid out for it.
+  useEffect(() => {
+    const { scrollHeight, clientHeight } = text.current as HTMLSpanElement;
+    if (!all) setCut(scrollHeight > clientHeight + 1);
+  });
   return (
     <div class={`rw-notice rw-notice-${kind}`}>
-      <span class="rw-notice-text">
+      <span class="rw-notice-text" data-all={all} tabIndex={all ? 0 : undefined} ref={text}>
         <b>{lead}</b> {children}
       </span>
+      {isCut && (
+        <button type="button" class="rw-link" aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? "less" : "more"}
+        </button>
+      )}
       {button}
     </div>
   );
@@ -60,6 +74,11 @@ export function Notices({ view }: { view: View }) {
   return (
     <>
       {notice}
+      {view.refusal !== null && (
+        <Notice kind="att" lead="Not selected.">
+          <span dir="auto">{view.refusal}</span>
+        </Notice>
+      )}
       {progress.outcome === "stalled" && !view.isPast && (
         <Notice kind="att" lead="Stalled.">
           <span dir="auto">{progress.reason ?? "Nothing runs, and the run is not finished."}</span>

@@ -51,6 +51,12 @@ export function Icon({ name }: { name: keyof typeof ICONS }) {
   );
 }
 
+/** A button that is off keeps the keyboard, which a disabled one would drop. */
+export const pressable = (isOff: boolean, onClick: () => void) => ({
+  "aria-disabled": isOff,
+  onClick: () => isOff || onClick(),
+});
+
 interface IconButtonProps {
   icon: keyof typeof ICONS;
   label: string;
@@ -65,8 +71,7 @@ export function IconButton({ icon, label, isOff = false, onClick }: IconButtonPr
       class="rw-icon-button"
       aria-label={label}
       title={label}
-      disabled={isOff}
-      onClick={onClick}
+      {...pressable(isOff, onClick)}
     >
       <Icon name={icon} />
     </button>
@@ -176,10 +181,12 @@ export function TaskLine({ view, task, note }: { view: View; task: Task; note?: 
 export function Section({
   title,
   note,
+  copy,
   children,
 }: {
   title: string;
   note?: string | undefined;
+  copy?: ComponentChildren;
   children: ComponentChildren;
 }): JSX.Element {
   return (
@@ -187,6 +194,7 @@ export function Section({
       <h3 class="rw-label">
         {title}
         {note !== undefined && <span class="rw-label-note">{note}</span>}
+        {copy}
       </h3>
       {children}
     </section>

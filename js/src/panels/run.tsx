@@ -6,7 +6,7 @@ import type { Task } from "../messages";
 import { hasChildren } from "../state";
 import { CODE, STATUSES, type Status, wordOfCode } from "../status";
 import type { View } from "../view";
-import { CopyButton, Glyph, Section, TaskLine } from "./parts";
+import { CopyButton, Glyph, pressable, Section, TaskLine } from "./parts";
 
 const ALWAYS: readonly Status[] = [
   "DONE",
@@ -110,8 +110,9 @@ function Counts({ view }: { view: View }) {
               class="rw-count-button"
               aria-pressed={view.finder.wanted.codes.has(code)}
               title={`Only what is ${wordOfCode(code)}`}
-              disabled={tasks === 0 && !view.finder.wanted.codes.has(code)}
-              onClick={() => view.lookFor(() => view.finder.toggleStatus(code))}
+              {...pressable(tasks === 0 && !view.finder.wanted.codes.has(code), () =>
+                view.lookFor(() => view.finder.toggleStatus(code)),
+              )}
             >
               <Glyph status={status} />
               <span class="rw-count-word">{wordOfCode(code)}</span>

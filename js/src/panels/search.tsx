@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { count } from "../format";
 import { wordOfCode } from "../status";
 import type { View } from "../view";
-import { Icon } from "./parts";
+import { Icon, pressable } from "./parts";
 
 export function Search({ view }: { view: View }) {
   const input = useRef<HTMLInputElement>(null);
@@ -29,8 +29,7 @@ export function Search({ view }: { view: View }) {
       type="button"
       aria-label={label}
       title={label}
-      disabled={found?.at.length === 0}
-      onClick={() => view.goToMatch(by)}
+      {...pressable(found?.at.length === 0, () => view.goToMatch(by))}
     >
       <Icon name={by === 1 ? "open" : "up"} />
     </button>

@@ -1,6 +1,7 @@
 // What a person has open in the inspector. It belongs to the view and not to a panel, so that it outlives updates and
 // the selection of another task.
 
+import type { Match } from "./finding";
 import type { Stage, TextName } from "./read";
 
 export const TABS = ["Overview", "Trace", "Result", "Context", "Raw"] as const;
@@ -15,7 +16,12 @@ export class Inspection {
   resultAs: "markdown" | "tree" | "plain" | null = null;
   /** What is looked for in the texts of traces, and which match is shown. */
   wanted = "";
-  match = 0;
+  match: {
+    readonly task: string;
+    readonly seq: number;
+    readonly name: TextName;
+    readonly at: number;
+  } | null = null;
   readonly folded = new Set<TextName>(FOLDED);
   readonly #open = new Map<string, number>();
   readonly #whole = new Set<string>();
@@ -30,6 +36,15 @@ export class Inspection {
     else this.#open.set(task, seq);
   }
 
+  /** The place of the shown match among those of a task as they are now; -1 without. */
+  matchAt(task: string, matches: readonly Match[]): number {
+    const { match } = this;
+    if (match?.task !== task) return -1;
+    return matches.findIndex(
+      ({ stage, name, at }) => stage.seq === match.seq && name === match.name && at === match.at,
+    );
+  }
+
   isWhole(task: string, { seq }: Stage, name: TextName): boolean {
     return this.#whole.has(`${seq} ${name} ${task}`);
   }
@@ -42,6 +57,7 @@ export class Inspection {
   }
 
   reset(): void {
+    this.match = null;
     this.#open.clear();
     this.#whole.clear();
   }

@@ -4,6 +4,7 @@
 import { prettyJson } from "../format";
 import type { Kernel } from "../kernel";
 import type { Task } from "../messages";
+import { charsOf, type Room } from "../room";
 import { isOver } from "../status";
 import type { Stage, TextName, Texts, Trace } from "./read";
 
@@ -42,15 +43,17 @@ export class Traces {
   readonly #kernel: Kernel;
   readonly #changed: () => void;
   readonly #signal: AbortSignal;
+  readonly #room: Room;
   readonly #entries = new Map<string, Entry>();
   /** Gone with the stage, so with the trace. */
   readonly #wholes = new WeakMap<Stage, Whole>();
   readonly #pretty = new WeakMap<Stage, Map<string, string>>();
 
-  constructor(kernel: Kernel, changed: () => void, signal: AbortSignal) {
+  constructor(kernel: Kernel, changed: () => void, signal: AbortSignal, room: Room) {
     this.#kernel = kernel;
     this.#changed = changed;
     this.#signal = signal;
+    this.#room = room;
     signal.addEventListener("abort", () => this.reset());
   }
 
@@ -64,6 +67,7 @@ export class Traces {
     const task = this.#kernel.run.tasks.get(shown.id) ?? shown;
     const known = this.#entries.get(task.id);
     if (known === undefined) return this.ask(task);
+    this.#room.use(known);
     if (isStale(known, task) && !known.state.isAsking && known.timer === undefined) {
       const wait_ms = known.asked_ms + AGAIN_AFTER_MS - performance.now();
       if (wait_ms <= 0) return this.ask(task);
@@ -97,7 +101,14 @@ export class Traces {
       if (!this.#signal.aborted) this.#changed();
     };
     this.#kernel.askTrace(task.id).then(
-      (trace) => settle({ trace: sameWhereEqual(entry.state.trace, trace) }),
+      (trace) => {
+        if (before !== undefined) this.#room.forget(before);
+        const chars = charsOf(trace.stages.flatMap(({ texts }) => [...texts.values()]));
+        this.#room.keep(entry, chars, () => {
+          if (this.#entries.get(task.id) === entry) this.#entries.delete(task.id);
+        });
+        settle({ trace: sameWhereEqual(entry.state.trace, trace) });
+      },
       (error: unknown) => settle({ error: error instanceof Error ? error.message : String(error) }),
     );
     return entry.state;
@@ -106,7 +117,10 @@ export class Traces {
   /** The whole texts of a stage, asked for once; those that came with the trace may be all there are. */
   whole(task: string, stage: Stage): Whole {
     const known = this.#wholes.get(stage);
-    if (known !== undefined && known.error === null) return known;
+    if (known !== undefined && known.error === null) {
+      this.#room.use(known);
+      return known;
+    }
     const isHere = stage.sizes.size === 0;
     const asked = isHere ? null : this.#kernel.askStage(task, stage.seq);
     const whole: Whole = {
@@ -118,6 +132,10 @@ export class Traces {
           if (answer === null) return;
           whole.texts = answer.texts;
           whole.isCut = answer.isCut;
+          this.#room.keep(whole, charsOf(answer.texts.values()), () => {
+            this.#wholes.delete(stage);
+            this.#pretty.delete(stage);
+          });
           this.#pretty.delete(stage);
           this.#changed();
         },

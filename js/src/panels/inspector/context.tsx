@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { contextOf } from "../../graph/relations";
 import type { Task } from "../../messages";
 import type { View } from "../../view";
-import { Clamped, Section, TaskLine } from "../parts";
+import { Clamped, CopyButton, Section, TaskLine } from "../parts";
 import { asOfNow, Tasks, WithDetail } from "./shared";
 
 const TEXT_LINES = 4;
@@ -19,6 +19,12 @@ export function ContextTab({ view, task }: { view: View; task: Task }) {
     <>
       <Section
         title="Received from"
+        copy={
+          <CopyButton
+            text={`${view.expression}.context_of(${JSON.stringify(task.id)})`}
+            label="Copy the Python expression of what it received"
+          />
+        }
         note={sources.length > SOURCES ? `${SOURCES} of ${sources.length}` : undefined}
       >
         {sources.length === 0 && <p class="rw-quiet">No other task, as far as the server says.</p>}

@@ -2,16 +2,14 @@
 // stage by stage, from what the kernel has.
 
 import { useEffect } from "preact/hooks";
-import { count } from "../../format";
+import { count, plural } from "../../format";
 import type { Task } from "../../messages";
 import { MOST_MATCHES } from "../../text/search";
-import type { Match } from "../../trace/finding";
+import { type Match, progressOf, searched } from "../../trace/finding";
 import type { Stage } from "../../trace/read";
 import type { View } from "../../view";
 import { IconButton } from "../parts";
-
-/** Longer traces are searched in what has been read of them. */
-const MOST_CHARS = 20_000_000;
+import { Failed } from "./shared";
 
 interface TraceSearchProps {
   view: View;
@@ -28,11 +26,9 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
     if (!isWanted) return;
     let isOver = false;
     const read = async () => {
-      let chars = 0;
-      for (const stage of stages) {
-        for (const size of stage.sizes.values()) chars += size;
-        if (isOver || chars > MOST_CHARS) return;
-        if (stage.sizes.size > 0) await view.traces.whole(task.id, stage).done;
+      for (const stage of searched(stages)) {
+        if (isOver) return;
+        await view.traces.whole(task.id, stage).done;
       }
     };
     void read();
@@ -41,29 +37,35 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
     };
   }, [isWanted, stages]);
 
-  const show = (to: number) => {
-    const match = matches[(to + matches.length) % matches.length];
+  const at = inspection.matchAt(task.id, matches);
+  const isShown = at >= 0 && matches[at]?.stage.seq === inspection.openStage(task.id);
+  const step = (by: 1 | -1) => {
+    const to = isShown ? at + by : at >= 0 ? at : by === 1 ? 0 : -1;
+    const match = matches.at(to % matches.length);
     if (match === undefined) return;
-    inspection.match = matches.indexOf(match);
-    inspection.folded.delete(match.name);
-    if (inspection.openStage(task.id) === match.stage.seq) view.schedule();
-    else view.openStage(task.id, match.stage.seq);
+    const { stage, name } = match;
+    inspection.match = { task: task.id, seq: stage.seq, name, at: match.at };
+    inspection.folded.delete(name);
+    if (inspection.openStage(task.id) === stage.seq) view.schedule();
+    else view.openStage(task.id, stage.seq);
   };
-  const isShown = () => matches[inspection.match]?.stage.seq === inspection.openStage(task.id);
-  const step = (by: number) => show(isShown() ? inspection.match + by : inspection.match);
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
-    else if (event.key === "Escape" && isWanted) search("");
+    else if (event.key === "Escape") search("");
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
   const search = (text: string) => {
     inspection.wanted = text;
-    inspection.match = 0;
+    inspection.match = null;
     view.schedule();
   };
+  const { failed, waits, isCut } = progressOf(stages, (stage) => view.traces.wholeIfAsked(stage));
   const many = matches.length >= MOST_MATCHES ? `${count(MOST_MATCHES)}+` : count(matches.length);
+  const soFar = waits > 0 || failed > 0 || isCut ? " so far" : "";
+  const found = matches.length === 0 ? "none" : `${isShown ? `${at + 1} of ` : ""}${many}`;
+  const said = matches.length === 0 && waits > 0 ? "searching…" : `${found}${soFar}`;
   return (
     <>
       <input
@@ -79,7 +81,7 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
       {isWanted && (
         <>
           <span class="rw-quiet" role="status">
-            {matches.length === 0 ? "none" : `${isShown() ? `${inspection.match + 1} of ` : ""}${many}`}
+            {said}
           </span>
           <IconButton
             icon="up"
@@ -91,5 +93,27 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
         </>
       )}
     </>
+  );
+}
+
+/** Why a search that has ended has not seen everything. */
+export function SearchNote({ view, task, stages }: Omit<TraceSearchProps, "matches">) {
+  const { failed, waits, isCut } = progressOf(stages, (stage) => view.traces.wholeIfAsked(stage));
+  if (view.inspection.wanted === "" || waits > 0 || (failed === 0 && !isCut)) return null;
+  const again = () => {
+    for (const stage of searched(stages)) view.traces.whole(task.id, stage);
+    view.schedule();
+  };
+  return (
+    <div class="rw-trace-note rw-quiet">
+      {isCut && "Only the first 20 million characters are searched."}
+      {failed > 0 && (
+        <Failed
+          view={view}
+          why={`The texts of ${plural(failed, "stage")} could not be read.`}
+          again={again}
+        />
+      )}
+    </div>
   );
 }

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { UNKNOWN } from "../../format";
 import type { Task, TaskDetail } from "../../messages";
 import type { View } from "../../view";
-import { Section, TaskLine } from "../parts";
+import { pressable, Section, TaskLine } from "../parts";
 
 const LINES = 8;
 
@@ -57,7 +57,7 @@ export function Failed({ view, why, again }: { view: View; why: string; again: (
     <p class="rw-quiet rw-detail-failed">
       {why}{" "}
       {view.kernel.traits.connection.state !== "archive" && (
-        <button type="button" class="rw-link" disabled={!view.canAct} onClick={again}>
+        <button type="button" class="rw-link" {...pressable(!view.canAct, again)}>
           Ask again
         </button>
       )}

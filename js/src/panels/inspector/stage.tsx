@@ -1,7 +1,7 @@
 // The open stage: which attempt it was and what it cost, who worked with what, and its texts as blocks.
 
 import { useMemo, useState } from "preact/hooks";
-import { count, duration, size, timeOfDay, UNKNOWN } from "../../format";
+import { characters, count, duration, timeOfDay, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
 import { LongText } from "../../text/long-text";
 import type { Match } from "../../trace/finding";
@@ -44,9 +44,11 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
           attempt {stage.attempt} of {row.attempts}
         </span>
         <span class="rw-grow" />
-        <span class="rw-quiet">
-          tokens in {count(stage.prompt_tokens)} · out {count(stage.completion_tokens)}
-        </span>
+        {(stage.prompt_tokens ?? stage.completion_tokens) !== null && (
+          <span class="rw-quiet">
+            tokens in {count(stage.prompt_tokens)} · out {count(stage.completion_tokens)}
+          </span>
+        )}
         <span>{duration(row.duration_ms)}</span>
       </div>
       {texts.length === 0 && <p class="rw-trace-note rw-quiet">The server keeps no texts of this stage.</p>}
@@ -144,14 +146,14 @@ function Block({ view, task, row, name, title, places, current }: BlockProps) {
           <b>{title}</b>
           <span class="rw-quiet">
             {name === "tool_calls" && stage.n_tool_calls !== null
-              ? `${count(stage.n_tool_calls)} · ${size(chars)}`
-              : size(chars)}
+              ? `${count(stage.n_tool_calls)} · ${characters(chars)}`
+              : characters(chars)}
           </span>
         </button>
         <span class="rw-grow" />
         {!isFolded && (isLong || isWhole) && (
           <button type="button" class="rw-link" onClick={showWhole}>
-            {isWhole ? "show less" : `show all ${size(chars)}`}
+            {isWhole ? "show less" : `show all ${characters(chars)}`}
           </button>
         )}
         <CopyButton text={wholeText} label={isCopying ? "Fetching the text…" : `Copy: ${title}`} />

@@ -8,8 +8,8 @@ import { findIn } from "../../trace/finding";
 import type { TraceState } from "../../trace/traces";
 import { waterfall } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CopyButton, IconButton } from "../parts";
-import { TraceSearch } from "./search";
+import { CopyButton, IconButton, pressable } from "../parts";
+import { SearchNote, TraceSearch } from "./search";
 import { Failed } from "./shared";
 import { OpenStage } from "./stage";
 import { Stages } from "./stages";
@@ -20,7 +20,7 @@ export function TraceTab({ view, task }: { view: View; task: Task }) {
   const now = isOver((view.kernel.run.tasks.get(task.id) ?? task).status) ? null : view.newest();
   const stages = trace?.stages ?? [];
   const fall = useMemo(() => waterfall(stages, now), [stages, now]);
-  const { wanted, match } = view.inspection;
+  const { wanted } = view.inspection;
   // Texts that came since are searched, too.
   const read = stages.filter((stage) => view.traces.wholeIfAsked(stage)?.texts != null).length;
   const matches = useMemo(
@@ -42,6 +42,7 @@ export function TraceTab({ view, task }: { view: View; task: Task }) {
           onClick={() => again(view, task)}
         />
       </div>
+      <SearchNote view={view} task={task} stages={stages} />
       {view.isPast && <p class="rw-trace-note rw-quiet">This is the trace as it is now.</p>}
       {trace.isSample && (
         <p class="rw-trace-note">
@@ -61,7 +62,13 @@ export function TraceTab({ view, task }: { view: View; task: Task }) {
       {row === undefined ? (
         <p class="rw-trace-note rw-quiet">Open a stage to read what went in and what came out.</p>
       ) : (
-        <OpenStage view={view} task={task} row={row} matches={matches} current={matches[match] ?? null} />
+        <OpenStage
+          view={view}
+          task={task}
+          row={row}
+          matches={matches}
+          current={matches[view.inspection.matchAt(task.id, matches)] ?? null}
+        />
       )}
     </>
   );
@@ -104,8 +111,7 @@ function NoStages({ view, task, state }: { view: View; task: Task; state: TraceS
         <button
           type="button"
           class="rw-link"
-          disabled={state.isAsking || !canAsk(view)}
-          onClick={() => again(view, task)}
+          {...pressable(state.isAsking || !canAsk(view), () => again(view, task))}
         >
           Ask again
         </button>

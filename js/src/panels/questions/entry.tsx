@@ -7,7 +7,7 @@ import { type Entry, isWaiting } from "../../questions/questions";
 import { LongText } from "../../text/long-text";
 import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
-import { Clamped, CopyButton } from "../parts";
+import { Clamped, CopyButton, pressable } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
 import { AllData, DataTree } from "./data";
 import { PlanReview } from "./plan";
@@ -211,8 +211,7 @@ function UnderReview({ view, entry }: { view: View; entry: Entry }) {
           <button
             type="button"
             class="rw-link"
-            disabled={!view.canAct}
-            onClick={() => view.questions.askAgain(id)}
+            {...pressable(!view.canAct, () => view.questions.askAgain(id))}
           >
             Ask again
           </button>
