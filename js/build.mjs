@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import * as shortNames from "./short-names.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const outputs = [
@@ -12,6 +13,8 @@ const outputs = [
   { name: "comparison.css", entry: "src/styles/comparison.css", limitBytes: 20_000 },
   { name: "page.js", entry: "src/page.ts", limitBytes: 220_000, format: "iife" },
 ];
+
+const byMember = Object.fromEntries(Object.keys(shortNames).map((name) => [name.replace("$", "."), name]));
 
 async function buildOne(entry, outfile, format) {
   await build({
@@ -25,7 +28,8 @@ async function buildOne(entry, outfile, format) {
     jsx: "transform",
     jsxFactory: "h",
     jsxFragment: "Fragment",
-    inject: [here("jsx.mjs")],
+    inject: [here("jsx.mjs"), here("short-names.mjs")],
+    define: { ...byMember, "Number.POSITIVE_INFINITY": "Infinity" },
     tsconfigRaw: { compilerOptions: { target: "ES2022" } },
     charset: "utf8",
     legalComments: "none",
