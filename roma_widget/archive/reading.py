@@ -260,7 +260,7 @@ class ArchiveReader:
         n_left_out, stages_left, n_looked_at = 0, MOST_STAGES, 0
         with self.guarded():
             for _, body in self._bodies("traces", project_id, LARGEST_TRACES):
-                is_enough = n_looked_at > 2 * MOST_STAGES
+                is_enough = stages_left == 0 or n_looked_at > 2 * MOST_STAGES
                 trace = None if body is None or is_enough else _trace(body)
                 n_looked_at += len(trace.stages) if trace is not None else 0
                 if trace is None or len(trace.stages) > stages_left:

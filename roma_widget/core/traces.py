@@ -90,8 +90,7 @@ def read_stage_details(name: str, payload: Payload) -> StageDetails | Unreadable
 
 def read_pushed_stage(text: str, task_id: str, seq: int, path: str, problems: Problems) -> Stage | None:
     """A stage as our servers push it; None where it cannot be read. Its `attempt` is not said: 1."""
-    stage = _read_stage(text, task_id, path, problems)
-    return replace(stage, seq=seq) if stage is not None else None
+    return _read_stage(text, task_id, path, problems, seq)
 
 
 def says_there_is_none(message: str) -> bool:
@@ -138,15 +137,23 @@ def _read_stages(
     stages: list[Stage] = []
     attempts: Counter[str] = Counter()
     for place, text in enumerate(texts):
-        stage = _read_stage(text, task_id, f"{path}.stages[{place}]", problems)
-        if stage is None:
-            continue
-        attempts[stage.stage] += 1
-        stages.append(replace(stage, seq=len(stages), attempt=attempts[stage.stage], is_sample=is_sample))
+        where = f"{path}.stages[{place}]"
+        stage = _read_stage(text, task_id, where, problems, len(stages), attempts, is_sample)
+        if stage is not None:
+            stages.append(stage)
     return tuple(stages)
 
 
-def _read_stage(text: str, task_id: str, path: str, problems: Problems) -> Stage | None:
+def _read_stage(
+    text: str,
+    task_id: str,
+    path: str,
+    problems: Problems,
+    seq: int = 0,
+    attempts: Counter[str] | None = None,
+    is_sample: bool = False,
+) -> Stage | None:
+    """`attempts`, by the names of stages, are those before it, and then its own, too."""
     if not text.startswith("{"):
         problems.add(path, f"expected a stage, got {shorten(text, 40)}; it was skipped")
         return None
@@ -165,10 +172,16 @@ def _read_stage(text: str, task_id: str, path: str, problems: Problems) -> Stage
     prompt = found.texts.get("system_prompt", "null")
     if prompt != "null" and not prompt.startswith('"'):
         problems.add(f"{path}.system_prompt", f"expected a string, got {shorten(prompt, 40)}")
+    name = fields.text("stage_name") or ""
+    attempt = 1
+    if attempts is not None:
+        attempt = attempts[name] = attempts[name] + 1
     return Stage(
         task_id=task_id,
-        seq=0,
-        stage=fields.text("stage_name") or "",
+        seq=seq,
+        stage=name,
+        attempt=attempt,
+        is_sample=is_sample,
         status=_STATUSES.get(status, status),
         stage_id=fields.identifier("stage_id"),
         started=fields.time("started_at"),

@@ -15,6 +15,7 @@ export function Exports({ view }: { view: View }) {
         note={selected === null ? "none is selected" : undefined}
         isOff={isBusy || selected === null}
         code={selected === null ? null : `${view.expression}.task(${JSON.stringify(selected)}).raw`}
+        codeLabel="Copy the Python expression of the server's own record"
         onClick={() => act(() => copySelection(view))}
       />
       <Line
@@ -45,19 +46,20 @@ interface LineProps {
   label: string;
   note?: string | undefined;
   isOff: boolean;
-  /** What does the same in Python. */
+  /** What does the same in Python, or something that `codeLabel` says. */
   code: string | null;
+  codeLabel?: string;
   onClick: () => void;
 }
 
-function Line({ label, note, isOff, code, onClick }: LineProps) {
+function Line({ label, note, isOff, code, codeLabel = "Copy as code", onClick }: LineProps) {
   return (
     <div class="rw-export">
       <button type="button" {...pressable(isOff, onClick)}>
         {label}
         {note !== undefined && <span class="rw-quiet"> {note}</span>}
       </button>
-      {code !== null && <CopyButton text={code} label="Copy as code" />}
+      {code !== null && <CopyButton text={code} label={codeLabel} />}
     </div>
   );
 }
