@@ -13,7 +13,7 @@ import roma_widget as roma
 MEGABYTES, PERIOD_S = 6.0, 0.5
 WINDOW_S = 1.0
 WINDOWS = 4
-TRIES = 3
+TRIES = 5
 MOST_LOST = 0.10
 
 

@@ -296,6 +296,11 @@ def serving(data_dir: Path, *arguments: str) -> Iterator[tuple[str, subprocess.P
 
 
 def test_what_it_knew_is_there_after_a_sigkill(tmp_path: Path, client: Any) -> None:
+    async def saved(url: str) -> Any:
+        async with client(url) as joined:
+            replies, _ = await joined.ask("force_save_project", {"project_id": project["id"]})
+            return replies
+
     with serving(tmp_path, "--scenario", "report", "--start", "--no-hitl", "--speed", "20") as (url, process):
         until(
             lambda: (
@@ -304,7 +309,7 @@ def test_what_it_knew_is_there_after_a_sigkill(tmp_path: Path, client: Any) -> N
         )
         (project,) = get(f"{url}/api/projects")["projects"]
         assert list(get(f"{url}/api/executions")["running_executions"]) == [project["id"]]
-        until(lambda: get(f"{url}/api/projects")["projects"][0]["has_saved_results"])
+        assert asyncio.run(saved(url))[0][0] == "save_success"
         process.kill()
         process.wait()
 
