@@ -1,5 +1,6 @@
 // Keys that mean the same wherever the keyboard stands in the widget, and the list of all keys that `?` shows.
 
+import { IN_PLACE } from "./focus";
 import type { View } from "./view";
 
 export const KEYS: readonly (readonly [keys: string, what: string])[] = [
@@ -54,7 +55,7 @@ function focusSearch(view: View, event: KeyboardEvent): void {
   const search = view.root.querySelector<HTMLInputElement>(".rw-find input");
   if (search === null) return;
   event.preventDefault();
-  search.focus({ preventScroll: true });
+  search.focus(IN_PLACE);
   search.select();
 }
 

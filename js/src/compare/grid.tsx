@@ -3,6 +3,7 @@
 
 import { Component } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 import { count, duration, firstText, plural } from "../format";
 import { Glyph, Icon } from "../panels/parts";
 import { isHollow, statusOf, wordOf } from "../status";
@@ -51,7 +52,7 @@ export function ComparisonGrid(props: GridProps) {
     else if (end > box.scrollTop + box.clientHeight - headPx) box.scrollTop = end - box.clientHeight + headPx;
     if (wantsFocus.current) {
       const row = box.querySelector<HTMLElement>('[role=row][tabindex="0"]');
-      row?.focus({ preventScroll: true });
+      row?.focus(IN_PLACE);
       wantsFocus.current = row === null;
     }
   }, [focusPlace, selected, seen, tops]);

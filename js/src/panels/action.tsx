@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 import type { Action } from "../messages";
 import type { View } from "../view";
 import { pressable } from "./parts";
@@ -23,7 +24,7 @@ export function ActionButton({ view, action, label, main = false, confirm = null
   useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     wantsFocus.current = false;
-    button.current?.focus({ preventScroll: true });
+    button.current?.focus(IN_PLACE);
   });
 
   const act = () => {
@@ -92,7 +93,7 @@ export function Confirmation({
 }: ConfirmationProps) {
   const cancel = useRef<HTMLButtonElement>(null);
   const questionId = useId();
-  useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => cancel.current?.focus(IN_PLACE), []);
   const isDeaf = isOff || busy;
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape") return;

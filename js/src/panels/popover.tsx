@@ -3,6 +3,7 @@
 
 import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 
 interface PopoverProps {
   label: string;
@@ -31,7 +32,7 @@ export function Popover({ label, kind, anchor, onClose, children }: PopoverProps
     const before = activeElement(element);
     if (!element.contains(before)) {
       opener.current = before === document.body ? null : (before as HTMLElement | null);
-      element.focus({ preventScroll: true });
+      element.focus(IN_PLACE);
     }
 
     const controller = new AbortController();
@@ -47,8 +48,7 @@ export function Popover({ label, kind, anchor, onClose, children }: PopoverProps
   useLayoutEffect(() => {
     const element = panel.current as HTMLDivElement;
     const active = activeElement(element);
-    if (isInside.current && (active === null || active === document.body))
-      element.focus({ preventScroll: true });
+    if (isInside.current && (active === null || active === document.body)) element.focus(IN_PLACE);
   });
 
   const onKey = (event: KeyboardEvent) => {
@@ -58,7 +58,7 @@ export function Popover({ label, kind, anchor, onClose, children }: PopoverProps
     event.preventDefault();
     onClose();
     const back = opener.current?.isConnected ? opener.current : anchor.current;
-    back?.focus({ preventScroll: true });
+    back?.focus(IN_PLACE);
   };
   const onFocusOut = (event: FocusEvent) => {
     const to = event.relatedTarget as Node | null;

@@ -2,6 +2,7 @@
 // The keyboard stands on one row at a time; letters search, or jump where there is nothing to search.
 
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 import { count, plural } from "../format";
 import type { ListedProject } from "../messages";
 import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds } from "../projects";
@@ -59,12 +60,12 @@ export function ProjectList(props: ProjectListProps) {
     scrollTo(list.current as HTMLElement, row);
     const button =
       row.querySelector<HTMLElement>(`.rw-${column}`) ?? row.querySelector<HTMLElement>(".rw-pick");
-    button?.focus({ preventScroll: true });
+    button?.focus(IN_PLACE);
   };
   // Whoever has much to choose from begins by typing.
   useLayoutEffect(() => {
     stand(here);
-    search.current?.focus({ preventScroll: true });
+    search.current?.focus(IN_PLACE);
   }, []);
 
   const pick = (id: string | null) => {
@@ -77,7 +78,7 @@ export function ProjectList(props: ProjectListProps) {
     const place = moved(event.key, here, keys.length);
     if (place !== null) {
       event.preventDefault();
-      if (place < 0 && search.current !== null) search.current.focus({ preventScroll: true });
+      if (place < 0 && search.current !== null) search.current.focus(IN_PLACE);
       else stand(place);
     } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       event.preventDefault();
@@ -90,7 +91,7 @@ export function ProjectList(props: ProjectListProps) {
   const type = (letter: string) => {
     if (search.current !== null) {
       setQuery(query + letter);
-      search.current.focus({ preventScroll: true });
+      search.current.focus(IN_PLACE);
       return;
     }
     const nameAt = (row: number) => nameOf(rows[row] as ListedProject);

@@ -1,6 +1,7 @@
 // The title in the header and the menu under it: which project is shown here, and which one is current for everybody.
 
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 import { count } from "../format";
 import type { View } from "../view";
 import { Icon } from "./parts";
@@ -45,7 +46,7 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
   const close = () => {
     if (!opened.current) return;
     setOpen(false);
-    button.current?.focus({ preventScroll: true });
+    button.current?.focus(IN_PLACE);
   };
   const watch = (id: string | null) => {
     // Choosing what is shown takes back a choice that is still under way: the kernel goes to both, in this order.

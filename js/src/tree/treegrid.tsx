@@ -3,6 +3,7 @@
 
 import { Component } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../focus";
 import { count, duration, elapsed } from "../format";
 import type { Task } from "../messages";
 import { Glyph, Icon } from "../panels/parts";
@@ -28,7 +29,7 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
     if (!view.wantsFocus || grid.current === null) return;
     view.wantsFocus = false;
     const row = grid.current.querySelector<HTMLElement>('[tabindex="0"]');
-    row?.focus({ preventScroll: true });
+    row?.focus(IN_PLACE);
     if (visible) row?.scrollIntoView({ block: "nearest" });
   });
 

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../../focus";
 import type { Entry } from "../../questions/questions";
 import type { View } from "../../view";
 import { Confirmation } from "../action";
@@ -24,7 +25,7 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
   useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     wantsFocus.current = false;
-    abort.current?.focus({ preventScroll: true });
+    abort.current?.focus(IN_PLACE);
   });
   const isOff = !view.canAct || !entry.canAnswer || questions.hasJustMoved;
   const isUnfolded = questions.current === id;
@@ -124,8 +125,7 @@ export function AnswerForm({ view, entry, children }: AnswerProps & { children: 
   const wasEdited = useRef(writing.draft !== null);
   useLayoutEffect(() => {
     // An edit of the plan opens the instructions, too; the keyboard stays with the plan then.
-    if (writing.isOpen && !wasEdited.current && writing.draft === null)
-      area.current?.focus({ preventScroll: true });
+    if (writing.isOpen && !wasEdited.current && writing.draft === null) area.current?.focus(IN_PLACE);
     wasEdited.current = false;
   }, [writing.isOpen, writing]);
   // As high as what is written, up to a bound of the stylesheet.

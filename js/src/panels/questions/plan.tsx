@@ -2,6 +2,7 @@
 
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../../focus";
 import { plural } from "../../format";
 import type { PlanStep } from "../../messages";
 import {
@@ -230,7 +231,7 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
   const after = useRef<HTMLInputElement>(null);
   const [error, setError] = useState<string | null>(null);
   useLayoutEffect(() => {
-    goal.current?.focus({ preventScroll: true });
+    goal.current?.focus(IN_PLACE);
     goal.current?.scrollIntoView?.({ block: "nearest" });
   }, []);
   const types = options(

@@ -2,6 +2,7 @@
 // opens by itself when a question comes, never takes the focus for that, and stays closed once somebody closed it.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../../focus";
 import { plural } from "../../format";
 import { canNotify, isNotifying, setNotifying } from "../../questions/attention";
 import type { View } from "../../view";
@@ -53,7 +54,7 @@ export function QuestionTray({ view }: { view: View }) {
     const isLost = isInside.current && (active === null || active === document.body);
     if (!view.wantsTray && !isLost) return;
     view.wantsTray = false;
-    (element.querySelector<HTMLElement>(".rw-q-open") ?? element).focus({ preventScroll: true });
+    (element.querySelector<HTMLElement>(".rw-q-open") ?? element).focus(IN_PLACE);
   });
   const isLoaded = questions.isOpen && current !== null && questions.question(current).kind !== "loading";
   // The list and not the page: a question that comes must not move the notebook. Once more when all of it is there.
@@ -66,7 +67,7 @@ export function QuestionTray({ view }: { view: View }) {
   const at = entries.findIndex(({ prompt }) => prompt.request_id === current);
   const close = () => {
     questions.close();
-    view.root.querySelector<HTMLElement>(".rw-badge")?.focus({ preventScroll: true });
+    view.root.querySelector<HTMLElement>(".rw-badge")?.focus(IN_PLACE);
   };
   const onKey = (event: KeyboardEvent) => {
     // The notebook and the graph must not take the keys that are meant for the tray.

@@ -3,6 +3,7 @@
 
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { IN_PLACE } from "../../focus";
 import { timeOfDay } from "../../format";
 import { aPageOn, nextChange, placeOf, type Span, ticks, timeAt } from "../../time/axis";
 import { type Range, spanOf } from "../../time/range";
@@ -52,7 +53,7 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
       if (isMarking.current) {
         // A notebook would take a mouse with Shift for itself: it selects cells.
         event.preventDefault();
-        current.focus({ preventScroll: true });
+        current.focus(IN_PLACE);
       }
       if (edge !== null && during !== null) {
         const { from, to } = spanOf(during);

@@ -2,6 +2,7 @@
 // the lines that say so.
 
 import { useRef } from "preact/hooks";
+import { IN_PLACE } from "../../focus";
 import { duration, timeOfDay } from "../../format";
 import { isFollowing } from "../../kernel";
 import { isEnded } from "../../status";
@@ -22,7 +23,7 @@ export function TimeStrip({ view }: { view: View }) {
   const slider = useRef<HTMLDivElement>(null);
   if (span === null) return null;
   const { during } = finder.wanted;
-  const focus = () => slider.current?.focus({ preventScroll: true });
+  const focus = () => slider.current?.focus(IN_PLACE);
   const back = () => {
     travel.back();
     focus();
