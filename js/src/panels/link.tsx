@@ -46,9 +46,11 @@ export function LinkState({ view }: { view: View }) {
       ? `${Math.round(link.round_trip_ms)} ms`
       : null;
   if (connection.state === "archive") {
+    // The file's name stands in the header only where there is room for it.
+    const said = [view.kernel.traits.address, connection.reason].filter(Boolean).join(". ");
     return (
       <div class="rw-state-box">
-        <span class="rw-state" title={connection.reason ?? undefined}>
+        <span class="rw-state" title={said.slice(0, 600)}>
           <span class="rw-dot rw-dot-archive" aria-hidden="true" />
           <span class="rw-state-word">{word}</span>
         </span>
