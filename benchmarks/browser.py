@@ -7,15 +7,13 @@ naive.js, has an element per task, on the same tasks, in the same browser.
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .generate import CAPTURES
+from .driver import CLONE, executable
 from .table import Row
 
-CLONE = CAPTURES.parent.parent
 ORIGIN = "http://bench.test"
 FILES = {
     "/": "js/dev.html",
@@ -125,14 +123,10 @@ _MOUNT_AND_UNMOUNT = """async (times) => {
 
 
 def measure() -> Iterator[Row]:
-    sys.path[:0] = [str(CLONE / "tests"), str(CLONE / "scripts")]  # the driver of the browser tests
-    import chromium
+    chromium = executable()
     from browser.lab import chromium_browser
 
-    executable = chromium.find()
-    if executable is None:
-        raise RuntimeError(f"{chromium.PURPOSE}: `make test` installs one.")
-    with chromium_browser(executable) as browser:
+    with chromium_browser(chromium) as browser:
         ours = list(_of_ten_thousand(browser))
         theirs = dict(_of_the_peer(browser))
         for name, value, unit, bound in ours:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .children import server
-from .generate import CAPTURES, Source
+from .driver import CLONE, executable
+from .generate import Source
 from .table import Row
 
-CLONE = CAPTURES.parent.parent
 INPUTS = {
     "1,000 tasks": Source(frames=12, repeated=0.0, marked=True),
     "m_midrun_connect": Source(capture="m_midrun_connect", frames=12, marked=True),
@@ -46,17 +45,13 @@ _RECORD = """() => {
 
 
 def measure() -> Iterator[Row]:
-    sys.path[:0] = [str(CLONE / "tests"), str(CLONE / "scripts")]  # the driver of the browser tests
-    import chromium
+    chromium = executable()
     from browser.lab import chromium_browser, lab_server, notebook_of, opened
 
-    executable = chromium.find()
-    if executable is None:
-        raise RuntimeError(f"{chromium.PURPOSE}: `make test` installs one.")
     with (
         tempfile.TemporaryDirectory() as own,
         lab_server(Path(own)) as lab,
-        chromium_browser(executable) as browser,
+        chromium_browser(chromium) as browser,
         opened(browser, lab, notebook_of("")) as notebook,
     ):
         for name, source in INPUTS.items():

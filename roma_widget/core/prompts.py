@@ -302,10 +302,7 @@ class Prompts:
         elif any(sign in words for sign in _SIGNS_OF_LOSS):
             self._settle(entry, HitlState.LOST, said, now_s)
         elif _ASKER_IS_AWAY in words:
-            entry.sent_s, entry.is_out = (
-                0.0,
-                False,
-            )  # it is under way no more: when the server asks again, it goes out at once
+            entry.is_out, entry.sent_s = False, 0.0  # when the server asks again, it goes out at once
             self._set(entry, HitlState.WAITING_LINK, f"{said} It is sent again when the server asks again.")
         else:
             self._reopen(entry, said)
@@ -351,9 +348,9 @@ class Prompts:
 
     def _note_silence(self, entry: Entry, *, is_silent: bool) -> None:
         before = entry.request
-        why = (
-            before.why or _NOT_REPEATED if is_silent else None if before.why == _NOT_REPEATED else before.why
-        )
+        why = None if before.why == _NOT_REPEATED else before.why
+        if is_silent:
+            why = why or _NOT_REPEATED
         entry.request = replace(before, is_silent=is_silent, why=why)
         self._changed[before.request_id] = None
 
