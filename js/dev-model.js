@@ -506,6 +506,22 @@ const traits = {
   pending: questions(Number(params.get("asks") ?? 0), NOW),
   selection: params.get("select") === null ? [] : [params.get("select")],
   revision: 1,
+  // &notes=0: nobody wrote anything.
+  notes:
+    params.get("notes") === "0"
+      ? {}
+      : {
+          n: 2,
+          newest: [
+            {
+              time: NOW - 86_400_000,
+              task: "root.1",
+              text: "Searched the wrong year: the prompt names none.",
+              tags: ["prompt"],
+            },
+            { time: NOW - 5000, task: "root", text: "Second try with the longer context.", tags: [] },
+          ],
+        },
   address: "127.0.0.1:5000",
   static_key: "dev",
 };
@@ -624,6 +640,11 @@ export const model = {
         result_kind: done ? (wanted.id === "root.1.2" ? "json" : "text") : null,
         objective: null,
         input: null,
+        history: [
+          { time: null, status: "PENDING" },
+          ...(wanted.started === null ? [] : [{ time: wanted.started + 40, status: "RUNNING" }]),
+          ...(wanted.completed === null ? [] : [{ time: wanted.completed + 60, status: wanted.status }]),
+        ],
       };
       setTimeout(
         () => emit("msg:custom", { type: "reply", rid: message.rid, ok: true, error: null }, json(body)),

@@ -3,6 +3,7 @@
 
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Graph } from "./graph/graph";
+import { hasModifier } from "./keyboard";
 import { Corner } from "./panels/corner";
 import { HeightGrip, InspectorGrip } from "./panels/grip";
 import { Header, ProgressBar } from "./panels/header";
@@ -45,7 +46,7 @@ export function App({ view }: { view: View }) {
       mode,
       shape,
       view.showsCritical,
-      view.refusal,
+      view.selection.refusal,
     ],
   );
   const tray = useMemo(
@@ -54,7 +55,20 @@ export function App({ view }: { view: View }) {
   );
   const tree = useMemo(
     () => <TreeGrid view={view} visible={shape === "narrow"} />,
-    [view, run, layout, selected, focused, view.wantsFocus, shape, second, link.alive, view.waiting, wanted],
+    [
+      view,
+      run,
+      layout,
+      selected,
+      focused,
+      view.wantsFocus,
+      shape,
+      second,
+      link.alive,
+      view.waiting,
+      wanted,
+      view.frames.hasPainted,
+    ],
   );
   const strip = useMemo(
     () => <TimeStrip view={view} />,
@@ -92,7 +106,7 @@ export function App({ view }: { view: View }) {
         {tray}
       </div>
       {hasTasks && strip}
-      {mode !== "window" && view.hasKernel && <HeightGrip view={view} />}
+      {!view.sizing.isOut && view.hasKernel && <HeightGrip view={view} />}
       <div class="rw-clipped" role="log" aria-live="polite">
         {view.announcement}
       </div>
@@ -102,10 +116,10 @@ export function App({ view }: { view: View }) {
 
 function MemoRun({ view }: { view: View }) {
   const { run, second } = view;
-  const { link } = view.kernel;
+  const { link, traits } = view.kernel;
   return useMemo(
     () => <RunPanel view={view} />,
-    [view, run, view.progress, second, link.alive, view.finder.wanted],
+    [view, run, view.progress, second, link.alive, view.finder.wanted, view.waiting, traits.notes],
   );
 }
 
@@ -124,7 +138,7 @@ function GraphPane({ view, children }: { view: View; children: preact.ComponentC
     };
   }, [view]);
   const onKey = (event: KeyboardEvent) => {
-    if (event.target !== stage.current || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target !== stage.current || hasModifier(event)) return;
     if (applyKey(view, event.key)) event.preventDefault();
   };
   return (

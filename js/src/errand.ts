@@ -1,6 +1,8 @@
 // One thing at a time that a person had done and that may take a while, and what came of it. It belongs to the view:
 // the panel in which it was begun may be closed before it has ended.
 
+import { sentence } from "./format";
+
 export class Errand {
   isBusy = false;
   outcome: { readonly text: string; readonly isError: boolean } | null = null;
@@ -18,7 +20,7 @@ export class Errand {
     this.#told("");
     work().then(
       (text) => this.#end(text, false),
-      (error: unknown) => this.#end(error instanceof Error ? error.message : String(error), true),
+      (error: unknown) => this.#end(sentence(error), true),
     );
   }
 

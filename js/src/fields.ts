@@ -20,3 +20,5 @@ export const line = (value: unknown): string | null => {
   const read = text(value);
   return read === null || read.length <= LINE_CHARS ? read : `${read.slice(0, LINE_CHARS)}…`;
 };
+
+export const isKnown = <T>(value: T | null): value is T => value !== null;

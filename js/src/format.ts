@@ -2,6 +2,9 @@
 
 export const UNKNOWN = "—";
 
+/** What went wrong, in its own words. */
+export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** `5.3 s`, `17 s`, `1:13`, `1:02:03`. */
 export function duration(ms: number | null): string {
   if (ms === null || !Number.isFinite(ms)) return UNKNOWN;
@@ -57,6 +60,9 @@ export function timeOfDay(epochMs: number | null, tenths = false): string {
   return tenths ? `${base}.${Math.floor(date.getMilliseconds() / 100)}` : base;
 }
 
+/** The person's own day and time, whole: `2026-01-05 20:50:56`, as Swedes write it. */
+export const wholeTime = (epochMs: number): string => new Date(epochMs).toLocaleString("sv");
+
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 
 /** The person's own day and time: `20:50:56` today, `5 Jan 20:50` this year, `5 Jan 2025 20:50` before. */
@@ -84,11 +90,27 @@ export function epoch(iso: string | null): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** JSON with two spaces; text that is not JSON after all comes back as it is. */
+/** More than this is not made: the lines of deep JSON are mostly space, and 300 kB of it would become a gigabyte. */
+const PRETTY_CHARS = 2_000_000;
+
+/** JSON with two spaces; text that is not JSON after all, or too deep, comes back as it is. */
 export function prettyJson(source: string): string {
   try {
-    return JSON.stringify(JSON.parse(source), null, 2);
+    return prettyChars(source) > PRETTY_CHARS ? source : JSON.stringify(JSON.parse(source), null, 2);
   } catch {
     return source;
   }
+}
+
+/** How long JSON gets, about: each of these marks begins a line as deep as it stands. */
+function prettyChars(source: string): number {
+  let chars = source.length;
+  let depth = 0;
+  for (const mark of source) {
+    if (mark === "[" || mark === "{") depth++;
+    else if (mark === "]" || mark === "}") depth--;
+    else if (mark !== ",") continue;
+    chars += 2 * depth + 1;
+  }
+  return chars;
 }

@@ -2,7 +2,10 @@
 
 import { h, render as renderPreact } from "preact";
 import { App } from "./app";
+import { isTicking } from "./clock";
+import { atEnd } from "./ending";
 import type { WidgetModel } from "./kernel";
+import { hasModifier } from "./keyboard";
 import { Mounted } from "./mount";
 import { activeElement } from "./panels/popover";
 import { onShortcut } from "./shortcuts";
@@ -30,11 +33,11 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
   view.onFrame = () => {
     // Before anything is written: later it would lay out the document in the middle of a frame.
     view.height = root.clientHeight;
-    view.graph?.look();
-    const { connection, static_key } = view.kernel.traits;
+    view.graph?.corner.look();
+    const { connection, static_key } = view.traits;
     root.dataset.state = connection.state;
     root.dataset.shape = view.shape;
-    root.dataset.time = view.isPast ? "past" : "now";
+    root.dataset.time = view.isPast ? "past" : isTicking(view) ? "now" : "still";
     root.dataset.kernel = view.kernel.link.alive ? "alive" : "gone";
     mounted.picture.hide(static_key);
     const { graph } = view;
@@ -56,7 +59,7 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     // A page of a run is nothing but this view: its keys work before anything has the focus.
     const onPage = (event: KeyboardEvent) => {
       if (event.target !== document.body) return;
-      const isOurs = !/^( |Page.*)$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
+      const isOurs = !/^( |Page.*)$/.test(event.key) && !hasModifier(event);
       if (!isOurs || !applyKey(view, event.key)) return onShortcut(view, event);
       event.preventDefault();
       view.wantsFocus = true;
@@ -64,15 +67,16 @@ function mountRun(model: WidgetModel, mounted: Mounted): void {
     };
     document.addEventListener("keydown", onPage, { signal });
   }
-  const sight = new IntersectionObserver((entries) => view.see(entries.at(-1)?.isIntersecting ?? true));
+  const sight = new IntersectionObserver((entries) =>
+    view.frames.see(entries.at(-1)?.isIntersecting ?? true),
+  );
   sight.observe(root);
-  signal.addEventListener("abort", () => sight.disconnect());
+  atEnd(signal, () => sight.disconnect());
   mounted.onShape = () => {
     view.shape = mounted.shape;
     view.schedule();
   };
   view.onFrame();
-  view.schedule();
 }
 
 /** Called after each frame: where what had the focus went with an update, the tasks have it. */

@@ -1,17 +1,22 @@
 // The only user of the widget model: one Kernel per view. It says hello and bye, keeps the run in step with the
 // kernel's revisions, asks for a new snapshot when a message was lost, and knows whether the kernel is still there.
 
+import { atEnd } from "./ending";
 import { isFields } from "./fields";
+import { sentence } from "./format";
 import type {
   Action,
   BrowserMessage,
   Connection,
+  ConnectionState,
+  Inquiry,
   KernelMessage,
   LinkQuality,
   ListedProject,
   Moment,
   Prompt,
   Question,
+  Request,
   Settled,
   TaskDetail,
   Traits,
@@ -23,6 +28,7 @@ import {
   readLinkQuality,
   readMessage,
   readMoment,
+  readNotes,
   readProgress,
   readProject,
   readProjects,
@@ -71,6 +77,7 @@ const TRAITS = [
   "progress",
   "selection",
   "pending",
+  "notes",
   "address",
   "static_key",
 ] as const;
@@ -120,7 +127,7 @@ export class Kernel {
     model.on("msg:custom", onMessage);
     for (const name of TRAITS) model.on(`change:${name}`, onTrait);
     this.#here = setInterval(() => this.#send({ type: "here", view: this.#view }), HERE_EVERY_MS);
-    signal.addEventListener("abort", () => {
+    atEnd(signal, () => {
       model.off("msg:custom", onMessage);
       for (const name of TRAITS) model.off(`change:${name}`, onTrait);
       clearInterval(this.#here);
@@ -135,10 +142,9 @@ export class Kernel {
 
   /** Sends a wish of the person; the answer is an error sentence or null. */
   async do(action: Action): Promise<string | null> {
-    const within_ms = patienceFor(action);
     try {
-      const reply = await this.#request((rid) => ({ type: "do", rid, ...action }), within_ms);
-      return reply.ok ? null : (reply.error ?? "The kernel refused and gave no reason.");
+      await this.#answer({ type: "do", ...action }, () => true, patienceFor(action));
+      return null;
     } catch (error) {
       return sentence(error);
     }
@@ -146,61 +152,66 @@ export class Kernel {
 
   /** The whole texts of one task; throws an Error with one sentence. */
   async ask(task: string): Promise<TaskDetail> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "task", task }), readTaskDetail);
+    return this.#ask({ what: "task", task }, readTaskDetail);
   }
 
   /** Has the kernel write a page of the run; gives its path, throws an Error with one sentence. */
   async exportPage(): Promise<string> {
     const read = (body: unknown) => (isFields(body) ? readText(body.path) : null);
-    return this.#answer((rid) => ({ type: "do", rid, action: "export_page" }), read, PAGE_WITHIN_MS);
+    return this.#answer({ type: "do", action: "export_page" }, read, PAGE_WITHIN_MS);
   }
 
   /** What happened inside one task; throws an Error with one sentence. */
   async askTrace(task: string): Promise<Trace> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "trace", task }), readTrace);
+    return this.#ask({ what: "trace", task }, readTrace);
   }
 
   /** The whole texts of one stage of the trace that was told last; throws an Error with one sentence. */
   async askStage(task: string, seq: number): Promise<NonNullable<ReturnType<typeof readStageTexts>>> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "stage", task, seq }), readStageTexts);
+    return this.#ask({ what: "stage", task, seq }, readStageTexts);
   }
 
   /** How good the line to the server is; throws an Error with one sentence. */
   async askLink(): Promise<LinkQuality> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "link" }), readLinkQuality);
+    return this.#ask({ what: "link" }, readLinkQuality);
   }
 
   /** When the shown run changed, epoch ms, growing; throws an Error with one sentence. */
   async askTimes(): Promise<readonly number[]> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "times" }), readTimes);
+    return this.#ask({ what: "times" }, readTimes);
   }
 
   /** The run as it stood at `at`, epoch ms; throws an Error with one sentence. */
   async askMoment(at: number): Promise<Moment> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "moment", at }), readMoment);
+    return this.#ask({ what: "moment", at }, readMoment);
   }
 
   /** What is under review, as soon as the kernel is free to tell; throws an Error with one sentence. */
   async askQuestion(request: string): Promise<Question> {
-    return this.#answer((rid) => ({ type: "ask", rid, what: "question", request }), readQuestion, null);
+    return this.#ask({ what: "question", request }, readQuestion, null);
   }
 
-  async #answer<T>(
-    message: (rid: string) => BrowserMessage,
+  #ask<T>(
+    inquiry: Inquiry,
     read: (body: unknown) => T | null,
     within_ms: number | null = ANSWER_WITHIN_MS,
   ): Promise<T> {
-    const reply = await this.#request(message, within_ms);
+    return this.#answer({ type: "ask", ...inquiry }, read, within_ms);
+  }
+
+  async #answer<T>(
+    request: Request,
+    read: (body: unknown) => T | null,
+    within_ms: number | null,
+  ): Promise<T> {
+    const reply = await this.#request(request, within_ms);
     if (!reply.ok) throw new Error(reply.error ?? "The kernel refused and gave no reason.");
     const answer = read(reply.body);
     if (answer === null) throw new Error("The kernel's answer could not be read.");
     return answer;
   }
 
-  #request(
-    message: (rid: string) => BrowserMessage,
-    within_ms: number | null,
-  ): Promise<KernelMessage & { type: "reply" }> {
+  #request(request: Request, within_ms: number | null): Promise<KernelMessage & { type: "reply" }> {
     const rid = `${this.#view}-${++this.#asked}`;
     return new Promise((resolve, reject) => {
       const done = () => {
@@ -223,7 +234,7 @@ export class Kernel {
         },
         cancel,
       });
-      this.#send(message(rid));
+      this.#send({ ...request, rid });
     });
   }
 
@@ -288,6 +299,7 @@ export class Kernel {
       progress: readProgress(model.get("progress")),
       selection: readIds(model.get("selection")),
       pending: this.#takePrompts(model.get("pending")),
+      notes: readNotes(this.#model.get("notes")),
       address: readText(model.get("address")),
       static_key: readText(model.get("static_key")),
     };
@@ -353,9 +365,15 @@ export class Kernel {
 export const isStill = (connection: Connection): boolean =>
   connection.state === "closed" || connection.state === "archive";
 
+/** How it is with the server: behind a relay that is live for us, as that says. */
+export const seen = ({ state, relay }: Connection): ConnectionState =>
+  (state === "live" && relay?.state) || state;
+
 /** Whether elapsed times go on: somebody still supplies the state. */
-export const isFollowing = (connection: Connection): boolean =>
-  connection.state === "live" || connection.state === "polling" || connection.state === "reconnecting";
+export const isFollowing = (connection: Connection): boolean => {
+  const state = seen(connection);
+  return state === "live" || state === "polling";
+};
 
 /** ms to wait for the reply to `action`. What a busy kernel has not heard it hears when it is free: null, no end. */
 function patienceFor({ action }: Action): number | null {
@@ -367,8 +385,6 @@ const randomId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );
-
-const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);

@@ -98,3 +98,9 @@ export function visibleAncestor(layout: Layout, at: number): number {
   while (up >= 0 && layout.place[up] === -1) up = layout.tree.parent[up] as number;
   return up < 0 ? -1 : (layout.place[up] as number);
 }
+
+/** Where a task is seen: its own place or that of what it is folded into; -1 where there is no such task. */
+export function placeOfId(layout: Layout, id: string): number {
+  const at = layout.tree.at.get(id);
+  return at === undefined ? -1 : visibleAncestor(layout, at);
+}

@@ -23,6 +23,17 @@ export interface Connection {
   readonly server: ServerWord | null;
   /** Prompts that wait on the server while it is followed over HTTP; null where that is not known. */
   readonly questions: number | null;
+  /** How the relay stands that the kernel goes through; null: it goes through none. */
+  readonly relay: Relay | null;
+}
+
+export interface Relay {
+  /** With the server above it; null: there is none at this moment, or it says what is no state. */
+  readonly state: ConnectionState | null;
+  /** What it says of that. */
+  readonly said: string | null;
+  /** A sentence of ours: where it is, and whose relay; null: there is none at this moment. */
+  readonly via: string | null;
 }
 
 export type ServerWord = "ready" | "not_ready" | "unreachable";
@@ -75,6 +86,7 @@ export interface Traits {
   readonly selection: readonly string[];
   /** Questions of the run that nobody has settled, oldest first. */
   readonly pending: readonly Prompt[];
+  readonly notes: Notes;
   readonly address: string | null;
   readonly static_key: string | null;
 }
@@ -227,19 +239,17 @@ export type BrowserMessage =
   | { readonly type: "hello"; readonly view: string; readonly rev: number | null }
   | { readonly type: "here"; readonly view: string }
   | { readonly type: "bye"; readonly view: string }
-  | ({ readonly type: "do"; readonly rid: string } & Action)
-  | { readonly type: "ask"; readonly rid: string; readonly what: "task" | "trace"; readonly task: string }
-  | {
-      readonly type: "ask";
-      readonly rid: string;
-      readonly what: "stage";
-      readonly task: string;
-      readonly seq: number;
-    }
-  | { readonly type: "ask"; readonly rid: string; readonly what: "question"; readonly request: string }
-  | { readonly type: "ask"; readonly rid: string; readonly what: "link" }
-  | { readonly type: "ask"; readonly rid: string; readonly what: "times" }
-  | { readonly type: "ask"; readonly rid: string; readonly what: "moment"; readonly at: number };
+  | (Request & { readonly rid: string });
+
+/** What gets a reply. */
+export type Request = ({ readonly type: "do" } & Action) | ({ readonly type: "ask" } & Inquiry);
+
+export type Inquiry =
+  | { readonly what: "task" | "trace"; readonly task: string }
+  | { readonly what: "stage"; readonly task: string; readonly seq: number }
+  | { readonly what: "question"; readonly request: string }
+  | { readonly what: "link" | "times" }
+  | { readonly what: "moment"; readonly at: number };
 
 /** The answer to `ask task`: the whole texts of one task. */
 export interface TaskDetail {
@@ -252,6 +262,30 @@ export interface TaskDetail {
   readonly left_out: string | null;
   readonly objective: string | null;
   readonly input: string | null;
+  /** Oldest first. */
+  readonly history: readonly StatusChange[];
+}
+
+/** A status that a task came into. */
+export interface StatusChange {
+  /** Epoch ms; null: it was so when the kernel came. */
+  readonly time: number | null;
+  readonly status: string;
+}
+
+/** What somebody wrote beside a task. */
+export interface Note {
+  /** Epoch ms, by the kernel's clock. */
+  readonly time: number | null;
+  readonly task: string;
+  readonly text: string;
+  readonly tags: readonly string[];
+}
+
+/** The notes of the shown run: how many there are, and the newest, oldest first. */
+export interface Notes {
+  readonly n: number;
+  readonly newest: readonly Note[];
 }
 
 /** The answer to `ask link`: how good the line to the server is. null: unknown. */

@@ -1,5 +1,6 @@
 // The script of a page that shows one run by itself, without a kernel and without a network.
 
+import { sentence } from "./format";
 import widget from "./index";
 import { PageModel } from "./page/model";
 import { unpack } from "./page/unpack";
@@ -11,7 +12,7 @@ async function open(home: HTMLElement): Promise<void> {
     held?.remove(); // megabytes, of which nothing is needed any more
     widget.render({ model, el: home });
   } catch (error) {
-    home.textContent = error instanceof Error ? error.message : String(error);
+    home.textContent = sentence(error);
   }
 }
 

@@ -1,6 +1,7 @@
 // The server's projects as the menu lists them: newest first, searched, cut, and told apart. Pure.
 
 import { epoch, firstText } from "./format";
+import { addTo } from "./maps";
 import type { ListedProject, Traits } from "./messages";
 
 /** More than this many are searched, not read. */
@@ -46,9 +47,7 @@ export function cut(
 export function shortIds(projects: readonly ListedProject[]): ReadonlyMap<string, string> {
   const byName = new Map<string, string[]>();
   for (const project of projects) {
-    const same = byName.get(nameOf(project));
-    if (same === undefined) byName.set(nameOf(project), [project.id]);
-    else same.push(project.id);
+    addTo(byName, nameOf(project), project.id);
   }
   const shown = new Map<string, string>();
   for (const ids of byName.values()) {

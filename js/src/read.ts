@@ -1,7 +1,7 @@
 // The only reader of what the kernel sends: unknown values in, typed values out. Whatever a model wrote into a
 // task may arrive here, so a wrong type becomes null (or is left out) and nothing throws.
 
-import { amount, count, isFields, line, number, text } from "./fields";
+import { amount, count, type Fields, isFields, isKnown, line, number, text } from "./fields";
 import type {
   Connection,
   ConnectionState,
@@ -11,9 +11,11 @@ import type {
   LinkQuality,
   ListedProject,
   Moment,
+  Notes,
   Outcome,
   Progress,
   Project,
+  Relay,
   ServerWord,
   Task,
   TaskChange,
@@ -45,6 +47,11 @@ const PROJECTS_AT_MOST = 5_000;
 const MOMENTS_READ = 2_000;
 const MOMENTS_AT_MOST = 120;
 export const HISTORY_S = 600;
+/** Of a task's statuses, and of what people wrote. */
+const HISTORY_READ = 200;
+const NOTES_READ = 200;
+const LONGEST_NOTE = 2_000;
+const TAGS_READ = 10;
 /** Of a run's moments; the kernel tells 2,000. */
 const TIMES_READ = 5_000;
 
@@ -70,7 +77,14 @@ export function readConnection(value: unknown): Connection {
     reconnects: count(fields.reconnects),
     server: server !== null && SERVER_WORDS.has(server) ? (server as ServerWord) : null,
     questions: amount(fields.questions),
+    relay: isFields(fields.relay) ? readRelay(fields.relay) : null,
   };
+}
+
+function readRelay({ state, error, reason, at, of }: Fields): Relay {
+  const known = CONNECTION_STATES.has(state as string) ? (state as ConnectionState) : null;
+  const via = text(at) && `Through the relay at ${at} of ${text(of)}; the round trip is to the relay.`;
+  return { state: known, said: text(error) ?? text(reason), via };
 }
 
 /** The server's projects; an id that comes twice counts once. */
@@ -183,7 +197,7 @@ export function taskFromChange(id: string, change: TaskChange): Task {
 
 function readTasks(body: unknown): readonly Task[] | null {
   if (!isFields(body) || !Array.isArray(body.tasks)) return null;
-  return body.tasks.map(readTask).filter((task) => task !== null);
+  return body.tasks.map(readTask).filter(isKnown);
 }
 
 function readDelta(body: unknown): Delta | null {
@@ -269,24 +283,54 @@ export function readTaskDetail(value: unknown): TaskDetail | null {
     left_out: text(value.left_out),
     objective: text(value.objective),
     input: text(value.input),
+    history: listOf(value.history, HISTORY_READ, ({ time, status }) => {
+      const word = line(status);
+      return word === null ? null : { time: number(time), status: word };
+    }),
   };
 }
 
+export function readNotes(value: unknown): Notes {
+  const fields = isFields(value) ? value : {};
+  const newest = listOf(fields.newest, NOTES_READ, ({ time, task, text: words, tags }) =>
+    typeof task === "string" && typeof words === "string"
+      ? {
+          time: number(time),
+          task,
+          text: words.slice(0, LONGEST_NOTE),
+          tags: readIds(tags).slice(0, TAGS_READ),
+        }
+      : null,
+  );
+  return { n: Math.max(count(fields.n), newest.length), newest };
+}
+
+/** The last of what a list says, as far as it can be read. */
+function listOf<T>(value: unknown, most: number, read: (fields: Fields) => T | null): readonly T[] {
+  const list: unknown[] = Array.isArray(value) ? value.slice(-most) : [];
+  return list.map((each) => (isFields(each) ? read(each) : null)).filter(isKnown);
+}
+
+const AMOUNTS = [
+  "round_trip_s",
+  "jitter_s",
+  "missed_pings",
+  "frames",
+  "frames_per_s",
+  "bytes_received",
+  "bytes_per_s",
+  "skipped_frames",
+  "lost_deltas",
+  "age_s",
+  "reconnects",
+  "unasked_replies",
+] as const;
+
 export function readLinkQuality(value: unknown): LinkQuality | null {
   if (!isFields(value)) return null;
+  const amounts = Object.fromEntries(AMOUNTS.map((name) => [name, amount(value[name])]));
   return {
-    round_trip_s: amount(value.round_trip_s),
-    jitter_s: amount(value.jitter_s),
-    missed_pings: amount(value.missed_pings),
-    frames: amount(value.frames),
-    frames_per_s: amount(value.frames_per_s),
-    bytes_received: amount(value.bytes_received),
-    bytes_per_s: amount(value.bytes_per_s),
-    skipped_frames: amount(value.skipped_frames),
-    lost_deltas: amount(value.lost_deltas),
-    age_s: amount(value.age_s),
-    reconnects: amount(value.reconnects),
-    unasked_replies: amount(value.unasked_replies),
+    ...(amounts as Record<(typeof AMOUNTS)[number], number | null>),
     extension: typeof value.extension === "boolean" ? value.extension : null,
     history: readHistory(value.history),
   };

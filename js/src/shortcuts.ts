@@ -1,5 +1,6 @@
 // Keys that mean the same wherever the keyboard stands in the widget, and the list of all keys that `?` shows.
 
+import { goAlong } from "./find/going";
 import { IN_PLACE } from "./focus";
 import type { View } from "./view";
 
@@ -16,7 +17,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Alt+← Alt+→", "back and forward through what was selected"],
   ["Shift+← Shift+→", "on the time: mark a range"],
   ["q", "questions"],
-  ["Esc", "clear, close, leave the full window"],
+  ["Esc", "clear, close, leave full width and height"],
   ["?", "these keys"],
 ];
 
@@ -27,7 +28,7 @@ export function onShortcut(view: View, event: KeyboardEvent): void {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     // Otherwise the browser leaves the page.
     event.preventDefault();
-    view.goAlong(event.key === "ArrowLeft" ? -1 : 1);
+    goAlong(view, event.key === "ArrowLeft" ? -1 : 1);
     return;
   }
   switch (event.key) {
@@ -45,7 +46,7 @@ export function onShortcut(view: View, event: KeyboardEvent): void {
 
 function onEscape(view: View): void {
   if (view.selected === null && view.sizing.mode !== "usual") {
-    view.resize(() => view.sizing.toggle(view.sizing.mode));
+    view.change(() => view.sizing.toggle(view.sizing.mode));
     return;
   }
   view.deselect();

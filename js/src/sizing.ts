@@ -1,11 +1,12 @@
 // How large the person wants the widget: its height and the inspector's width, remembered by the browser, and whether
-// it is as high as the window or fills it.
+// it is as high as the window, as wide as it, or fills it.
 
 export const HEIGHT_PX = { least: 520, most: 3000 };
 export const INSPECTOR_PX = { least: 320, most: 420, usual: 364 };
 const STORED_AS = "roma-widget.size";
 
-export type Mode = "usual" | "tall" | "window";
+/** tall: as high as the window; wide: across its lower edge, the notebook stays above; window: all of it. */
+export type Mode = "usual" | "tall" | "wide" | "window";
 
 export class Sizing {
   mode: Mode = "usual";
@@ -20,6 +21,11 @@ export class Sizing {
     if (height !== null) this.height = within(height, HEIGHT_PX);
     if (inspector !== null) this.inspector = within(inspector, INSPECTOR_PX);
     this.#apply();
+  }
+
+  /** Whether it has left its cell, which hosts clip: nothing in a cell can be wider than it. */
+  get isOut(): boolean {
+    return this.mode === "wide" || this.mode === "window";
   }
 
   /** null: as high as at first. */
@@ -56,12 +62,12 @@ export class Sizing {
     if (this.height === null) style.removeProperty("--height");
     else style.setProperty("--height", `${this.height}px`);
     style.setProperty("--inspector", `${this.inspector}px`);
-    fillWindow(this.#root, this.mode === "window");
+    breakOut(this.#root, this.isOut);
   }
 }
 
 /** The top layer is the only place that no ancestor of a notebook clips or moves. */
-function fillWindow(root: HTMLElement, on: boolean): void {
+function breakOut(root: HTMLElement, on: boolean): void {
   if (on === root.hasAttribute("popover")) return;
   if (on) {
     root.setAttribute("popover", "manual");

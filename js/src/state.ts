@@ -1,6 +1,7 @@
 // The run as the browser knows it: tasks by id and who has which children. Pure: a snapshot or a delta in, a new
 // state out. Parts that did not change keep their identity, so "is it the same object" answers "is it dirty".
 
+import { addTo } from "./maps";
 import type { Delta, Task, TaskChange } from "./messages";
 import { taskFromChange } from "./read";
 
@@ -85,9 +86,7 @@ function growTree(tasks: ReadonlyMap<string, Task>): Tree {
       roots.push(task);
       continue;
     }
-    const siblings = children.get(task.parent);
-    if (siblings === undefined) children.set(task.parent, [task]);
-    else siblings.push(task);
+    addTo(children, task.parent, task);
   }
   for (const siblings of children.values()) sortByIndex(siblings);
   sortByIndex(roots);
@@ -144,4 +143,17 @@ export function childrenOf(tree: Tree, at: number): number[] {
   const end = tree.end[at] as number;
   for (let i = at + 1; i < end; i = tree.end[i] as number) found.push(i);
   return found;
+}
+
+export function childIds(tree: Tree, id: string): string[] {
+  const at = tree.at.get(id);
+  return at === undefined ? [] : childrenOf(tree, at).map((child) => tree.ids[child] as string);
+}
+
+/** The ids from the root down to `id`. */
+export function pathTo(tree: Tree, id: string): string[] {
+  const path: string[] = [];
+  for (let at = tree.at.get(id) ?? -1; at >= 0; at = tree.parent[at] as number)
+    path.push(tree.ids[at] as string);
+  return path.reverse();
 }

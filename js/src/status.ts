@@ -22,6 +22,9 @@ export const CODE = Object.fromEntries(STATUSES.map((status, code) => [status, c
   Record<Status, number>
 >;
 
+/** Beside the statuses: a task that waits for the person, whatever its status is. */
+export const WAITS_CODE = STATUSES.length;
+
 const WORDS: Readonly<Record<Status, string>> = {
   DONE: "done",
   FAILED: "failed",
@@ -45,7 +48,12 @@ export const wordOf = (word: string): string => {
   const status = statusOf(word);
   return status === "UNKNOWN" ? word || "unknown" : WORDS[status];
 };
-export const wordOfCode = (code: number): string => WORDS[STATUSES[code] as Status];
+export const wordOfCode = (code: number): string =>
+  code === WAITS_CODE ? "waits for you" : WORDS[STATUSES[code] as Status];
+export const onlyWhat = (code: number): string =>
+  `Only what ${code === WAITS_CODE ? "" : "is "}${wordOfCode(code)}`;
+/** What is drawn for a code. */
+export const signOf = (code: number): Status | "waits" => STATUSES[code] ?? "waits";
 
 /** A status after which nothing more happens to the task by itself. */
 export const isOver = (word: string): boolean => {

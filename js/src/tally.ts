@@ -3,7 +3,7 @@
 
 import type { Task } from "./messages";
 import type { RunState } from "./state";
-import { CODE, codeOf, STATUSES } from "./status";
+import { CODE, codeOf, STATUSES, WAITS_CODE } from "./status";
 
 const WIDTH = STATUSES.length;
 
@@ -35,6 +35,18 @@ export function tallyUp(run: RunState): Tally {
     }
   }
   return { code, counts, all };
+}
+
+/** How many tasks have which code; one that waits for the person counts as that alone. */
+export function shownCounts(tally: Tally, run: RunState, waiting: Iterable<string>): readonly number[] {
+  const counts = [...tally.all, 0];
+  for (const id of waiting) {
+    const at = run.tree.at.get(id);
+    if (at === undefined) continue;
+    (counts[tally.code[at] as number] as number) -= 1;
+    (counts[WAITS_CODE] as number) += 1;
+  }
+  return counts;
 }
 
 /** How many tasks of the sub-tree at `at` have the status code. */

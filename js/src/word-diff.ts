@@ -5,9 +5,14 @@ export interface Piece {
   readonly isNew: boolean;
 }
 
+/** Of longer texts all is new: the table has a cell for each pair of words. */
+const PAIRS_AT_MOST = 1_000_000;
+
 /** Both texts in pieces; `isNew` is what the other one does not say. Longest common sequence of words. */
 export function wordDiff(a: string, b: string): readonly [readonly Piece[], readonly Piece[]] {
   const [left, right] = [a.split(/(?<=\s)/), b.split(/(?<=\s)/)];
+  if (left.length * right.length > PAIRS_AT_MOST)
+    return [[{ text: a, isNew: true }], [{ text: b, isNew: true }]];
   const wide = right.length + 1;
   const same = (i: number, j: number) => (left[i] as string).trim() === (right[j] as string).trim();
   const longest = new Uint16Array((left.length + 1) * wide);

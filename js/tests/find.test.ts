@@ -1,12 +1,13 @@
 // What a search means: words without case and accents, all of them; the filter; matches inside folded sub-trees.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import search from "../../tests/wire/search.json";
 import { Finder } from "../src/find/finder";
-import { ALL, type Found, findTasks, nextMatch, type Wanted } from "../src/find/match";
+import { ALL, type Found, findTasks, foldAhead, nextMatch, type Wanted } from "../src/find/match";
 import type { Task } from "../src/messages";
 import { applySnapshot } from "../src/state";
-import { CODE } from "../src/status";
-import { tallyUp } from "../src/tally";
+import { CODE, WAITS_CODE } from "../src/status";
+import { shownCounts, tallyUp } from "../src/tally";
 import { randomRun, task } from "./make";
 
 const RUN = [
@@ -32,18 +33,9 @@ function find(wanted: Partial<Wanted>, tasks: readonly Task[] = RUN): Found | nu
 }
 const ids = (wanted: Partial<Wanted>) => find(wanted)?.at.map((at) => RUN[at]?.id);
 
-test.each([
-  ["zurich", ["root"]],
-  ["RESUMES people", ["root.1"]],
-  ["people résumés", ["root.1"]],
-  ["root.2", ["root.2", "root.2.1"]],
-  ["searcher", ["root.1"]],
-  ["gemini", ["root.2"]],
-  ["timeout", ["root.2.1"]],
-  ["timeout gemini", []],
-  ["null", []],
-])("%s finds %j", (words, expected) => {
-  expect(ids({ words })).toEqual(expected);
+test.each(search.cases)("$words finds $found, as in Python", ({ words, found }) => {
+  const run = search.tasks.map(({ id, ...texts }) => task(id, null, texts));
+  expect(find({ words }, run)?.at.map((at) => run[at]?.id)).toEqual(found);
 });
 
 test("nothing wanted is no search, blanks are nothing", () => {
@@ -55,6 +47,17 @@ test("status and type combine with the words", () => {
   expect(ids({ codes: new Set([CODE.FAILED]) })).toEqual(["root.2", "root.2.1"]);
   expect(ids({ types: new Set(["WRITE"]), words: "part" })).toEqual(["root.2.1"]);
   expect(ids({ codes: new Set([CODE.DONE]), types: new Set(["WRITE"]) })).toEqual([]);
+});
+
+test("what waits for the person is found and counted as that alone", () => {
+  const tasks = ["r.1", "r.2"].map((id) => task(id, null, { status: "RUNNING" }));
+  const run = applySnapshot(1, tasks);
+  const tally = tallyUp(run);
+  const waiting = new Map([["r.2", null]]);
+  const of = (code: number) => findTasks(run, tally, { ...ALL, codes: new Set([code]) }, waiting)?.at;
+  expect([of(CODE.RUNNING), of(WAITS_CODE)]).toEqual([[0], [1]]);
+  const counts = shownCounts(tally, run, ["r.2", "of another run"]);
+  expect([counts[CODE.RUNNING], counts[WAITS_CODE]]).toEqual([1, 1]);
 });
 
 test("a parent knows how many are inside, itself not counted", () => {
@@ -85,6 +88,19 @@ test("10,000 tasks are searched fast enough to type", () => {
   console.info(`search of 10,000 tasks: ${first.toFixed(1)} ms at first, then ${again.toFixed(1)} ms`);
   // 20 ms on an idle machine; a shared one gets room.
   expect(again).toBeLessThan(100);
+});
+
+test("what is folded ahead is folded in pieces, to the end", () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  let now = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now++);
+  const tasks = randomRun(7, 100).values();
+  foldAhead(tasks);
+  expect(vi.getTimerCount()).toBe(1);
+  vi.runAllTimers();
+  expect(tasks.next().done).toBe(true);
+  clock.mockRestore();
+  vi.useRealTimers();
 });
 
 test("the end of the filter leaves the words and the range", () => {

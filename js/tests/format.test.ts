@@ -80,6 +80,8 @@ test("plurals, times and JSON", () => {
   expect(epoch("soon")).toBeNull();
   expect(prettyJson('{"a":1}')).toBe('{\n  "a": 1\n}');
   expect(prettyJson("{not json")).toBe("{not json");
+  const deep = `${"[".repeat(1_500)}${"]".repeat(1_500)}`;
+  expect(prettyJson(deep)).toBe(deep);
 });
 
 test("a status we do not know is shown as the server says it", () => {

@@ -223,3 +223,21 @@ describe("the popover", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+test("a relay that is well is named, and what the round trip is", async () => {
+  const model = new FakeModel();
+  live(model, []);
+  model.values.set("connection", {
+    state: "live",
+    relay: { at: "127.0.0.1:8001", of: "http://127.0.0.1:5000", state: "live" },
+  });
+  const { root } = mount(model);
+  await settle();
+  const said =
+    "Through the relay at 127.0.0.1:8001 of http://127.0.0.1:5000; the round trip is to the relay.";
+  const button = root.querySelector<HTMLButtonElement>(".rw-state");
+  expect(button?.title).toBe(said);
+  button?.click();
+  await settle();
+  expect(root.querySelector(".rw-link-words")?.textContent).toContain(said);
+});

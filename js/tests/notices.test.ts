@@ -38,6 +38,69 @@ test("questions that wait are said, and what connecting costs", async () => {
   }
 });
 
+test("without its relay a monitor is never offered a socket to the server", async () => {
+  const reason = "The relay ended; http://a is followed over HTTP until a new one is here.";
+  const { model, notice, named, click } = await show({
+    state: "polling",
+    reason,
+    relay: { state: "absent" },
+  });
+  expect(notice()).toContain(reason);
+  expect(named("Connect anyway")).toBeUndefined();
+  await click("Retry now");
+  expect(model.sentOf("do").map(({ action }) => action)).toEqual(["retry"]);
+  model.set("connection", { state: "polling", reason, questions: 2, relay: { state: "absent" } });
+  await settle();
+  expect(notice()).toContain(`2 questions wait on the server. ${reason}`);
+});
+
+test.each([
+  ["live", "Live", ""],
+  ["polling", "Relay · HTTP", "The relay follows over HTTP. <b>Refused.</b>Connect anyway"],
+  ["reconnecting", "Relay · Reconnecting", "The relay does not hear the server. <b>Refused.</b>Retry now"],
+  ["failed", "Relay · Not reachable", "The relay does not hear the server. <b>Refused.</b>Retry now"],
+  ["connecting", "Relay · Connecting", ""],
+  ["dancing", "Live", ""],
+])("behind a relay that is %s the header says %s", async (state, word, said) => {
+  const error = "<b>Refused.</b>";
+  const { root, notice } = await show({
+    state: "live",
+    relay: { of: "http://a", state, reason: "r", error },
+  });
+  expect(root.querySelector(".rw-state-word")?.textContent).toBe(word);
+  expect(notice()).toBe(said);
+});
+
+test.each([
+  ["live", { state: "live", relay: { state: "live" } }, true],
+  ["behind a relay that follows over HTTP", { state: "live", relay: { state: "polling" } }, true],
+  ["behind a relay that hears nothing", { state: "live", relay: { state: "reconnecting" } }, false],
+  ["reconnecting", { state: "reconnecting" }, false],
+])("clocks go on only while the server is heard: %s", async (_, connection, goesOn) => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+  const { model, root } = await show(connection);
+  model.set("progress", { total: 1, started: "1970-01-01T00:00:00Z", outcome: "running" });
+  await settle();
+  const text = () => root.querySelector(".rw-numbers")?.textContent;
+  const before = text();
+  vi.advanceTimersByTime(5_000);
+  await settle();
+  expect(text() !== before).toBe(goesOn);
+  expect(root.dataset.time).toBe(goesOn ? "now" : "still");
+  vi.useRealTimers();
+});
+
+test("a relay that follows over HTTP can be told to connect, which asks once more", async () => {
+  const { model, notice, click } = await show({
+    state: "live",
+    relay: { state: "polling", reason: "It could freeze." },
+  });
+  await click("Connect anyway");
+  expect(notice()).toContain("It could freeze.This may freeze the run for good.");
+  await click("Connect");
+  expect(model.sentOf("do").map(({ action }) => action)).toEqual(["connect_anyway"]);
+});
+
 test("connecting during a run asks once more; Cancel and Escape give the focus back and ask nothing", async () => {
   const { model, root, named, click } = await show({ state: "polling" });
   await click("Connect anyway");
@@ -91,6 +154,9 @@ test("a server that is up and not ready is not one that does not answer", async 
     await settle();
     expect(root.textContent).not.toContain(words);
   }
+  const { root } = await show({ state: "failed", server: null, error: "Wants a token." }, "unknown", []);
+  expect(root.querySelector(".rw-page-title")?.textContent).toBe("Not connected.");
+  expect(root.textContent).not.toContain("does not answer");
 });
 
 test("a disconnected view goes on saying so, with the time at which it was, and can still be looked into", async () => {

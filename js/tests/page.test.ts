@@ -81,6 +81,18 @@ describe("a page without a kernel", () => {
     close();
   });
 
+  test("what is nested too deep hides nothing else, and is said", async () => {
+    const deep = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`);
+    const { kernel, close } = await opened({
+      ...page,
+      tasks: [task("a"), { ...task("b"), goal: deep }],
+      details: { a: { task: "a", result: deep } },
+    });
+    expect([...kernel.run.tasks.keys()]).toEqual(["a"]);
+    await expect(kernel.ask("a")).rejects.toThrow("nested too deep");
+    close();
+  });
+
   test("answers for its tasks and moments, and says one sentence for all else", async () => {
     const { kernel, close } = await opened();
     expect((await kernel.ask("a")).result).toBe("Because");

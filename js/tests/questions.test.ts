@@ -104,7 +104,7 @@ describe("what others rely on", () => {
     const { root } = await shown(prompt("a"), prompt("b", { state: "held", why: "It raised." }), prompt("c"));
     expect(states(root)).toEqual(["a open", "b held", "c open"]);
     for (const entry of entries(root)) for (const name of ["Approve", "Modify", "Abort"]) button(entry, name);
-    expect(button(root, "3 questions waiting for you").getAttribute("aria-expanded")).toBe("true");
+    expect(button(root, "3 questions").getAttribute("aria-expanded")).toBe("true");
   });
 
   test("without questions there is neither tray nor badge, and nothing takes the focus when one comes", async () => {
@@ -221,7 +221,7 @@ describe("an answer", () => {
     expect(root.textContent).toContain("Aborted: kept, no connection.");
     await click(root, "Approve");
     expect(answers(model)).toHaveLength(0);
-    expect(root.querySelector(".rw-badge")?.textContent).toBe("0 questions");
+    expect(root.querySelector(".rw-badge")?.textContent).toBe("1 answer");
   });
 
   test.each([
@@ -253,6 +253,24 @@ describe("an answer", () => {
       expect(answers(model)).toHaveLength(1);
       unmount();
     }
+  });
+
+  test("that was lost stays to be seen until somebody dismisses it", async () => {
+    const { model, root } = await shown(prompt("a", { state: "waiting_link", action: "approve" }));
+    model.say([
+      { type: "settled", request_id: "a", state: "lost", action: "approve", why: `${HOSTILE[0]} forgot.` },
+      [],
+    ]);
+    await pending(model);
+    await wait(2 * SETTLED_FOR_MS);
+    expect(root.querySelector(".rw-badge")).toBeNull();
+    model.say(beat(1));
+    await settle();
+    const notice = () => root.querySelector(".rw-notice-fail")?.textContent;
+    expect(notice()).toContain(`An answer was lost. “Is a good?” ${HOSTILE[0]} forgot.`);
+    onlyOurElements(root);
+    await click(root, "Dismiss");
+    expect(notice()).toBeUndefined();
   });
 
   test("meant for what has just moved away goes to nobody", async () => {

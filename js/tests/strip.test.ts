@@ -168,7 +168,7 @@ test("a drag asks for one moment at a time, the newest; its end is the way back"
   drag("pointermove", 2000);
   answer(model, then(600));
   await settle();
-  expect(root.dataset.time).toBe("now");
+  expect(root.dataset.time).toBe("still");
   expect(asked(model)).toHaveLength(2);
 });
 

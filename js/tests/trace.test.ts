@@ -161,11 +161,12 @@ describe("when a trace is asked for", () => {
     };
     let changed = 0;
     const end = new AbortController();
-    const traces = new Traces(kernel as unknown as Kernel, () => changed++, end.signal, new Room(1_000_000));
+    const room = new Room(1_000_000);
+    const traces = new Traces(kernel as unknown as Kernel, () => changed++, end.signal, room);
     const change = () => {
       kernel.run = applySnapshot(2, [task("a", null, { status: "RUNNING" })]);
     };
-    return { traces, kernel, asked, change, end, changes: () => changed, shown: task("a") };
+    return { traces, room, kernel, asked, change, end, changes: () => changed, shown: task("a") };
   }
   const settle = () => vi.advanceTimersByTimeAsync(0);
 
@@ -232,6 +233,19 @@ describe("when a trace is asked for", () => {
     await settle();
     const after = traces.of(shown).trace?.stages ?? [];
     expect([after.length, traces.text(after[0] as Stage, "output")]).toEqual([2, "whole"]);
+  });
+
+  test("the copies that are made of JSON take room", async () => {
+    const { traces, room, asked, shown } = open();
+    traces.of(shown);
+    asked[0]?.resolve(traceOf(stage(0, "a", 1, 2, { user_input: "plain", output: "[1]" })));
+    await settle();
+    const [first] = traces.of(shown).trace?.stages ?? [];
+    const keep = vi.spyOn(room, "keep");
+    expect(traces.text(first as Stage, "user_input")).toBe("plain");
+    expect(keep).not.toHaveBeenCalled();
+    expect(traces.text(first as Stage, "output")).toBe("[\n  1\n]");
+    expect(keep.mock.lastCall?.[1]).toBe("plain".length + "[\n  1\n]".length);
   });
 
   test("a view that is closed asks and draws no more", async () => {

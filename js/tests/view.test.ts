@@ -187,7 +187,7 @@ describe("what others rely on", () => {
 
   test.each([
     ["polling", "Following over HTTP.", "Connect anyway"],
-    ["failed", "The server does not answer", "Retry now"],
+    ["failed", "Not connected.", "Retry now"],
     ["live", "Connected. No run yet.", null],
     ["connecting", "Connecting to", null],
     ["closed", "Disconnected.", null],

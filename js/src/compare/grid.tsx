@@ -5,6 +5,7 @@ import { Component } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../focus";
 import { count, duration, firstText, plural } from "../format";
+import { hasModifier, takeKey } from "../keyboard";
 import { Glyph, Icon } from "../panels/parts";
 import { isHollow, statusOf, wordOf } from "../status";
 import { deedOf } from "./keys";
@@ -61,11 +62,10 @@ export function ComparisonGrid(props: GridProps) {
   const [first, end] = windowOf(tops, seen.length, scrolled, wantsFocus.current ? focusPlace : null);
   const tabPlace = focusPlace >= first && focusPlace < end ? focusPlace : topPlace;
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || seen.length === 0) return;
+    if (hasModifier(event) || seen.length === 0) return;
     const deed = deedOf(event.key, tree, seen, folded, seen[focusPlace] as number);
     if (deed === null) return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
     if (deed.kind === "go") {
       wantsFocus.current = true;
       props.onFocus(deed.to);
@@ -211,7 +211,7 @@ function factsOf(run: RunFacts): string {
 export function MarkText({ mark }: { mark: Mark }) {
   return (
     <span class={`rw-cmp-mark rw-tone-${mark.tone} rw-s-${mark.tone}`}>
-      {mark.sign !== "" && <span aria-hidden="true">{mark.sign} </span>}
+      {mark.sign !== "" && <span aria-hidden>{mark.sign} </span>}
       {mark.text}
     </span>
   );
@@ -245,7 +245,7 @@ class Row extends Component<RowProps> {
       expanded === null ? null : (
         <span
           class="rw-twist"
-          aria-hidden="true"
+          aria-hidden
           onClick={(event) => {
             event.stopPropagation();
             onFold(at, expanded);
@@ -307,7 +307,7 @@ function SideCell({ side, name, tag, twist, hidden }: SideProps) {
   return (
     <span role="gridcell" class={`rw-cmp-side rw-s-${status}${isHollow(status) ? " rw-hollow" : ""}`}>
       {twist}
-      <span class="rw-cmp-tag" aria-hidden="true">
+      <span class="rw-cmp-tag" aria-hidden>
         {tag}
       </span>
       <Glyph status={status} />

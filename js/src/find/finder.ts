@@ -7,12 +7,18 @@ import { ALL, type Found, findTasks, type Wanted } from "./match";
 
 export class Finder {
   wanted: Wanted = ALL;
-  #made: { readonly wanted: Wanted; readonly run: RunState; readonly found: Found | null } | null = null;
+  /** What was found last, and in what. */
+  #found: Found | null = null;
+  #in: readonly unknown[] = [];
 
-  found(run: RunState, tally: Tally): Found | null {
-    if (this.#made?.wanted !== this.wanted || this.#made.run !== run)
-      this.#made = { wanted: this.wanted, run, found: findTasks(run, tally, this.wanted) };
-    return this.#made.found;
+  found(run: RunState, tally: Tally, waiting: ReadonlyMap<string, unknown>): Found | null {
+    const { wanted } = this;
+    const now = [wanted, run, waiting];
+    if (now.some((each, i) => each !== this.#in[i])) {
+      this.#in = now;
+      this.#found = findTasks(run, tally, wanted, waiting);
+    }
+    return this.#found;
   }
 
   get isFiltering(): boolean {

@@ -2,6 +2,7 @@
 // names and counts stand where there is room under it. Folded neighbours share one bracket and one label.
 
 import { count, plural } from "../format";
+import { addTo } from "../maps";
 import type { Task } from "../messages";
 import { hasChildren, sizeOfSubTree } from "../state";
 import { CODE, wordOfCode } from "../status";
@@ -36,9 +37,7 @@ export function drawBlocks(scene: Scene): void {
     }
     const code = tally.code[at] as number;
     const group = isMeant(scene, place) ? leaves : dimmed;
-    const places = group.get(code);
-    if (places === undefined) group.set(code, [place]);
-    else places.push(place);
+    addTo(group, code, place);
   });
   fillLeaves(scene, dimmed, DIMMED);
   fillLeaves(scene, leaves, 1);
@@ -55,11 +54,7 @@ function drawAsBands(scene: Scene): void {
   ctx.save();
   drawTrunks(scene, WORDS_DEPTH);
   const pieces = new Map<number, [number, number, number, number][]>();
-  const put = (code: number, x: number, y: number, w: number, h: number) => {
-    const boxes = pieces.get(code);
-    if (boxes === undefined) pieces.set(code, [[x, y, w, h]]);
-    else boxes.push([x, y, w, h]);
-  };
+  const put = (code: number, x: number, y: number, w: number, h: number) => addTo(pieces, code, [x, y, w, h]);
   const area = { w: scale.cardW, y: scene.camera.y, pitch: scale.rowPitch, top: 0, bottom: scene.h };
   layout.columns.forEach((column, depth) => {
     const x = xOf(scene, depth);

@@ -1,6 +1,7 @@
 // The pool of real DOM cards at reading zoom: at most 150 elements, reused as the person pans. They are pictures for
 // the mouse; the treegrid is what assistive technology reads, so they are hidden from it.
 
+import { isKnown } from "../fields";
 import { count, duration, elapsed, plural } from "../format";
 import type { Task } from "../messages";
 import {
@@ -15,6 +16,8 @@ import {
   wordOfCode,
 } from "../status";
 import { mixOf, type Tally } from "../tally";
+import { SCALED_FROM, type Scale, TWO_LINES_FROM } from "./camera";
+import type { Scene } from "./scene";
 
 export const POOL_SIZE = 150;
 
@@ -150,9 +153,7 @@ export class Card {
     const word = status === "UNKNOWN" ? wordOf(task.status) : (task.agent ?? "");
     this.#agent.textContent = relation ?? word;
     this.#agent.className = `rw-card-agent${relation !== null ? " rw-relation" : status === "UNKNOWN" ? " rw-mono" : ""}`;
-    this.#model.textContent = [task.agent, shortModel(task.model)]
-      .filter((text) => text !== null)
-      .join(" · ");
+    this.#model.textContent = [task.agent, shortModel(task.model)].filter(isKnown).join(" · ");
     this.#summary.textContent = task.error ?? task.summary ?? "";
   }
 
@@ -203,6 +204,18 @@ export class CardPool {
     this.layer.setAttribute("aria-hidden", "true");
   }
 
+  /** Where the cards stand, and how large each is. */
+  standIn({ scale, camera }: Scene): void {
+    const { style, dataset } = this.layer;
+    const { zoom } = scale;
+    style.transform = `translate(${camera.x}px,${camera.y}px)`;
+    style.setProperty("--z", String(zoom < SCALED_FROM ? 0.92 : zoom));
+    style.setProperty("--card-w", `${scale.cardW}px`);
+    style.setProperty("--card-h", `${scale.cardH}px`);
+    style.setProperty("--edge-y", `${scale.edgeY}px`);
+    dataset.size = sizeOf(scale);
+  }
+
   /** Shows exactly these cards. A card keeps its element as long as its task stays in view. */
   show(looks: readonly Look[], tally: Tally): void {
     const wanted = new Set(looks.map((look) => look.task.id));
@@ -222,4 +235,10 @@ export class CardPool {
       } else card.show(look, tally);
     }
   }
+}
+
+function sizeOf({ level, zoom }: Scale): string {
+  if (level === "details") return "details";
+  if (zoom >= SCALED_FROM) return "card";
+  return zoom >= TWO_LINES_FROM ? "two" : "one";
 }

@@ -1,6 +1,6 @@
 // Edges on the canvas: sub-tasks as trunks, dependencies in the gutter, the selection's context in accent.
 
-import { visibleAncestor } from "../layout";
+import { placeOfId } from "../layout";
 import type { Lane } from "./relations";
 import { boxOf, eachInView, type Scene, strength } from "./scene";
 
@@ -81,14 +81,18 @@ function drawLane(scene: Scene, { from, to, lane }: Lane, dash: readonly number[
   const outY = crisp(source.y + source.h * OUT);
   const inY = crisp(target.y + target.h * IN);
   ctx.setLineDash([...dash]);
-  ctx.beginPath();
-  ctx.moveTo(source.x, outY);
-  ctx.lineTo(x, outY);
-  ctx.lineTo(x, inY);
-  ctx.lineTo(target.x - HEAD, inY);
-  ctx.stroke();
+  drawLine(ctx, [source.x, outY], [x, outY], [x, inY], [target.x - HEAD, inY]);
   ctx.setLineDash([]);
   head(ctx, target.x - 0.5, inY, 1);
+}
+
+type Point = readonly [x: number, y: number];
+
+function drawLine(ctx: CanvasRenderingContext2D, ...points: readonly Point[]): void {
+  ctx.beginPath();
+  // The first of a path is where it begins.
+  for (const [x, y] of points) ctx.lineTo(x, y);
+  ctx.stroke();
 }
 
 const isId = (scene: Scene, place: number, id: string): boolean =>
@@ -98,10 +102,7 @@ const isId = (scene: Scene, place: number, id: string): boolean =>
 export function drawContext(scene: Scene): void {
   const { context, layout, ctx, palette } = scene;
   if (context === null) return;
-  const place = (id: string): number => {
-    const at = layout.tree.at.get(id);
-    return at === undefined ? -1 : visibleAncestor(layout, at);
-  };
+  const place = (id: string): number => placeOfId(layout, id);
   const selected = place(context.id);
   if (selected < 0) return;
   ctx.save();
@@ -140,29 +141,20 @@ function route(scene: Scene, from: number, to: number, near: Map<number, number>
   const gutterDepth = down ? sourceDepth + 1 : sourceDepth;
   const x = crisp(scene.camera.x + gutterDepth * scale.columnPitch - laneOf(gutterDepth));
   const startX = down ? source.x + source.w : source.x;
-  ctx.beginPath();
-  ctx.moveTo(startX, outY);
-  ctx.lineTo(x, outY);
+  const start = [startX, outY] as const;
   if (targetDepth === sourceDepth || (down && targetDepth === sourceDepth + 1)) {
-    ctx.lineTo(x, inY);
-    ctx.lineTo(target.x - HEAD, inY);
-    ctx.stroke();
+    drawLine(ctx, start, [x, outY], [x, inY], [target.x - HEAD, inY]);
     head(ctx, target.x - 1, inY, 1);
   } else if (targetDepth === sourceDepth - 1) {
     const backY = crisp(target.y + target.h * OUT);
-    ctx.lineTo(x, backY);
-    ctx.lineTo(target.x + target.w + HEAD, backY);
-    ctx.stroke();
+    drawLine(ctx, start, [x, outY], [x, backY], [target.x + target.w + HEAD, backY]);
     head(ctx, target.x + target.w + 1, backY, -1);
   } else {
     // Far apart: along the gap above the target's row, where no card stands.
     const gapY = crisp(target.y - (scale.rowPitch - scale.cardH) / 2);
     const targetX = crisp(target.x - laneOf(targetDepth));
-    ctx.lineTo(x, gapY);
-    ctx.lineTo(targetX, gapY);
-    ctx.lineTo(targetX, inY);
-    ctx.lineTo(target.x - HEAD, inY);
-    ctx.stroke();
+    const end = [target.x - HEAD, inY] as const;
+    drawLine(ctx, start, [x, outY], [x, gapY], [targetX, gapY], [targetX, inY], end);
     head(ctx, target.x - 1, inY, 1);
   }
   ctx.beginPath();
@@ -211,10 +203,7 @@ function drawToParent(scene: Scene, parent: number, child: number): void {
   const from = boxOf(scene, parent);
   const to = boxOf(scene, child);
   const trunkX = crisp(from.x + from.w + TRUNK * scale.gutter);
-  ctx.beginPath();
-  ctx.moveTo(from.x + from.w, crisp(from.y + scale.edgeY));
-  ctx.lineTo(trunkX, crisp(from.y + scale.edgeY));
-  ctx.lineTo(trunkX, crisp(to.y + scale.edgeY));
-  ctx.lineTo(to.x, crisp(to.y + scale.edgeY));
-  ctx.stroke();
+  const fromY = crisp(from.y + scale.edgeY);
+  const toY = crisp(to.y + scale.edgeY);
+  drawLine(ctx, [from.x + from.w, fromY], [trunkX, fromY], [trunkX, toY], [to.x, toY]);
 }

@@ -1,44 +1,30 @@
 // The graph: one canvas, one pool of cards, one camera. It draws what the view knows, when the view has a frame, and
 // turns gestures into the view's own verbs. What each zoom draws lives in blocks.ts, bars.ts and cards.ts.
 
-import { type Layout, visibleAncestor } from "../layout";
-import type { Task } from "../messages";
-import { hasChildren } from "../state";
+import { atEnd } from "../ending";
+import { type Layout, placeOfId } from "../layout";
 import type { View } from "../view";
 import { anchorOf, placeUnder } from "./anchor";
-import { drawBars, drawWaiting } from "./bars";
-import { drawBlocks } from "./blocks";
-import {
-  type Box,
-  type Camera,
-  clampCamera,
-  fitZoom,
-  type Level,
-  MARGIN,
-  MAX_ZOOM,
-  SCALED_FROM,
-  scaleOf,
-  TWO_LINES_FROM,
-  zoomAt,
-} from "./camera";
-import { Card, CardPool, type Look, POOL_SIZE } from "./cards";
-import { drawContext, drawCritical, drawDependencies, drawSubTaskEdges } from "./edges";
+import { type Camera, clampCamera, fitZoom, type Level, MARGIN, MAX_ZOOM, scaleOf, zoomAt } from "./camera";
+import { Card, CardPool, POOL_SIZE } from "./cards";
+import { CornerPanel } from "./corner";
 import { Flight } from "./flight";
 import { isMuchLarger, newestRunning } from "./follow";
-import { drawMinimap, mapToLayout, windowOnMap } from "./minimap";
+import { drawLines } from "./lines";
+import { lookOf, showCards } from "./looks";
+import { Minimap } from "./map";
+import { mapToLayout } from "./minimap";
 import { type Palette, readPalette, watchTheme } from "./palette";
 import { listenToPointer } from "./pointer";
-import { type Context, contextOf, type Lane, siblingLanes } from "./relations";
-import { boxOf, eachInView, idAt, isMeant, type Scene } from "./scene";
+import { boxOf, eachInView, idAt, type Scene } from "./scene";
+import { Scenes } from "./scenes";
+import { wholePicture } from "./whole";
 
 const MIN_ZOOM = 0.004;
-/** A graph lower than this has no room for a legend. */
-export const LEGEND_FROM_HEIGHT = 430;
-/** A legend that is not there yet: five rows. */
-const LEGEND_GUESS_PX = 96;
-
 export class Graph {
   readonly element: HTMLElement;
+  readonly corner: CornerPanel;
+  readonly map = new Minimap();
   level: Level = "cards";
   following = true;
   /** What the legend explains. */
@@ -49,13 +35,12 @@ export class Graph {
   readonly #ctx: CanvasRenderingContext2D | null;
   readonly #pool = new CardPool();
   readonly #tip = new Card();
+  readonly #scenes: Scenes;
   #palette: Palette;
   #w = 0;
   #h = 0;
   #visible = true;
   #layout: Layout | null = null;
-  #lanes: { layout: Layout; tasks: unknown; lanes: Lane[] } | null = null;
-  #context: { tasks: unknown; id: string; context: Context | null } | null = null;
   /** How the graph stood when the person went to the past. */
   #left: { readonly layout: Layout | null; readonly camera: Camera } | null = null;
   /** Whether the camera went anywhere since, other than to keep something in its place. */
@@ -63,15 +48,14 @@ export class Graph {
   #fitNext = true;
   #hoverAt: { x: number; y: number } | null = null;
   readonly #flight = new Flight();
-  #map: { canvas: HTMLCanvasElement; window: HTMLElement } | null = null;
-  #corner: (Box & { readonly legend: number }) | null = null;
-  #mapDrawn: unknown = null;
   #followed: unknown = null;
   #said = "";
 
   constructor(view: View, element: HTMLElement, hasFocus: () => boolean, signal: AbortSignal) {
     this.#view = view;
+    this.#scenes = new Scenes(view);
     this.element = element;
+    this.corner = new CornerPanel(element);
     this.#ctx = this.#canvas.getContext("2d");
     this.#canvas.setAttribute("aria-hidden", "true");
     this.#tip.element.classList.add("rw-tip");
@@ -86,7 +70,7 @@ export class Graph {
       if (this.#visible) view.schedule();
     });
     sight.observe(element);
-    signal.addEventListener("abort", () => {
+    atEnd(signal, () => {
       resize.disconnect();
       sight.disconnect();
       this.#canvas.remove();
@@ -156,14 +140,13 @@ export class Graph {
     const layout = this.#view.layout;
     // Its own frame may not have come yet: lay the anchor first.
     this.#takeLayout(layout);
-    const at = layout.tree.at.get(id);
-    const place = at === undefined ? -1 : visibleAncestor(layout, at);
+    const place = placeOfId(layout, id);
     if (place < 0 || this.#w === 0) return;
     const { target } = this.#flight;
     const box = boxOf({ camera: target, scale: scaleOf(target.zoom), layout } as Scene, place);
     let dx = into(box.x, box.w, MARGIN, this.#w - MARGIN);
     let dy = into(box.y, box.h, MARGIN, this.#h - MARGIN);
-    const panel = this.#panel();
+    const panel = this.corner.at(this.level, this.#h);
     if (panel !== null && box.x + dx + box.w > panel.x - 6 && box.y + dy + box.h > panel.y - 6) {
       if (panel.y - 12 - box.h > 12) dy = panel.y - 12 - box.h - box.y;
       else dx = panel.x - 12 - box.w - box.x;
@@ -181,11 +164,6 @@ export class Graph {
     const scale = scaleOf(zoom);
     const box = boxOf({ camera: { zoom, x: 0, y: 0 }, scale, layout } as Scene, place);
     this.#moveTo(this.#clamped({ zoom, x: (this.#w - box.w) / 2 - box.x, y: (this.#h - box.h) / 2 - box.y }));
-  }
-
-  useMinimap(canvas: HTMLCanvasElement | null, window: HTMLElement | null): void {
-    this.#map = canvas === null || window === null ? null : { canvas, window };
-    this.#mapDrawn = null;
   }
 
   /** The point of the minimap goes to the middle of the screen. */
@@ -208,19 +186,19 @@ export class Graph {
 
   draw(): void {
     if (!this.#visible || this.#w === 0 || this.#ctx === null) return;
-    const { layout, run } = this.#view;
+    const { layout } = this.#view;
     this.#takeLayout(layout);
     if (this.#fitNext && layout.count > 0) {
       // The corner panel comes one frame after the graph, and "fit" has to know it.
-      if (this.#map === null) return this.#view.schedule();
+      if (!this.map.isThere) return this.#view.schedule();
       this.#flight.place(this.#fitted());
       this.#fitNext = false;
       if (this.#view.selected !== null) this.reveal(this.#view.selected);
     }
     this.#follow();
     this.#flight.step();
-    const scene = this.#scene();
     const ctx = this.#ctx;
+    const scene = this.#scene(ctx);
     ctx.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     ctx.clearRect(0, 0, this.#w, this.#h);
     const drawn = this.#drawLevel(scene);
@@ -230,11 +208,19 @@ export class Graph {
       context: scene.context !== null && scene.context.sources.size + scene.context.users.size > 0,
     };
     this.#drawTip(scene, drawn);
-    this.#drawMap(layout, run);
+    if (this.#view.frames.hasPainted) {
+      this.map.draw(this.#view, this.#palette, scene.waiting.keys());
+      this.map.show(this.#view, this.camera, this.#w, this.#h);
+    }
     // The corner panel was written before this frame moved: what it says must not lag behind.
     const said = `${this.camera.zoom} ${this.level} ${this.following} ${this.shows.dependencies} ${this.shows.context}`;
     if (this.#flight.moving || said !== this.#said) this.#view.schedule();
     this.#said = said;
+  }
+
+  /** The whole graph as one picture of a bounded size, under a line that says what it is and of when. */
+  picture(title: string, time: string): HTMLCanvasElement {
+    return wholePicture(this.#view, this.element, (ctx) => this.#scene(ctx), title, time);
   }
 
   #drawLevel(scene: Scene): Level {
@@ -245,112 +231,10 @@ export class Graph {
       // A very large window: more cards than the pool has elements.
       if (places.length > POOL_SIZE) level = "bars";
     }
-    switch (level) {
-      case "blocks":
-        drawBlocks(scene);
-        break;
-      case "bars":
-        drawSubTaskEdges(scene);
-        drawBars(scene);
-        break;
-      case "cards":
-      case "details":
-        drawSubTaskEdges(scene);
-        drawDependencies(scene);
-        break;
-    }
-    drawCritical(scene);
-    drawContext(scene);
+    drawLines(scene, level);
     const asCards = level === "cards" || level === "details";
-    this.#showCards(scene, asCards ? places : []);
-    if (!asCards) this.#outline(scene);
+    showCards(this.#view, this.#pool, scene, asCards ? places : []);
     return level;
-  }
-
-  #showCards(scene: Scene, places: readonly number[]): void {
-    const { scale, camera } = scene;
-    const style = this.#pool.layer.style;
-    const { zoom } = scale;
-    style.transform = `translate(${camera.x}px,${camera.y}px)`;
-    style.setProperty("--z", String(zoom < SCALED_FROM ? 0.92 : zoom));
-    style.setProperty("--card-w", `${scale.cardW}px`);
-    style.setProperty("--card-h", `${scale.cardH}px`);
-    style.setProperty("--edge-y", `${scale.edgeY}px`);
-    this.#pool.layer.dataset.size =
-      scale.level === "details"
-        ? "details"
-        : zoom >= SCALED_FROM
-          ? "card"
-          : zoom >= TWO_LINES_FROM
-            ? "two"
-            : "one";
-    this.#pool.show(
-      places.map((place) => this.#look(scene, place)),
-      scene.tally,
-    );
-  }
-
-  #look(scene: Scene, place: number): Look {
-    const { layout, scale, context } = scene;
-    const at = layout.node[place] as number;
-    const id = layout.tree.ids[at] as string;
-    const task = scene.run.tasks.get(id) as Task;
-    const isDimmed = !isMeant(scene, place);
-    const mark =
-      context?.id === id
-        ? "selected"
-        : context?.sources.has(id)
-          ? "source"
-          : context?.users.has(id)
-            ? "user"
-            : isDimmed
-              ? "dimmed"
-              : null;
-    return {
-      task,
-      duration_ms: this.#view.durationOf(task),
-      waits: scene.waiting.get(place) ?? null,
-      left: Math.round((layout.tree.depth[at] as number) * scale.columnPitch),
-      top: Math.round((layout.row[place] as number) * scale.rowPitch),
-      mark,
-      ring: scene.ring === id,
-      parentAt: hasChildren(layout.tree, at) ? at : null,
-      folded: layout.folded[place] === 1,
-      found: scene.found?.inside[at] ?? 0,
-      isDimmed,
-      isCritical: scene.critical?.includes(at) ?? false,
-    };
-  }
-
-  /** Selection, hover and keyboard focus where there are no cards. */
-  #outline(scene: Scene): void {
-    const { ctx, layout, palette, context } = scene;
-    const around = (place: number, grow: number, width: number, ink = palette.color.accent) => {
-      const box = boxOf(scene, place);
-      ctx.strokeStyle = ink;
-      ctx.lineWidth = width;
-      ctx.strokeRect(box.x - grow, box.y - grow, box.w + 2 * grow, Math.max(box.h, 2) + 2 * grow);
-    };
-    const placeOf = (id: string): number => {
-      const at = layout.tree.at.get(id);
-      return at === undefined ? -1 : visibleAncestor(layout, at);
-    };
-    for (const at of scene.critical ?? []) {
-      const place = layout.place[at] as number;
-      if (place >= 0) around(place, 0.5, 1.5, palette.color.fg);
-    }
-    for (const place of scene.waiting.keys()) drawWaiting(scene, place);
-    if (scene.hover >= 0) around(scene.hover, 1.5, 1.5);
-    if (context !== null) {
-      for (const id of [...context.sources, ...context.users]) {
-        const place = placeOf(id);
-        if (place >= 0) around(place, 0.5, 1);
-      }
-      const place = placeOf(context.id);
-      if (place >= 0) around(place, 1.5, 2);
-    }
-    const ring = scene.ring === null ? -1 : placeOf(scene.ring);
-    if (ring >= 0) around(ring, 4, 2);
   }
 
   #drawTip(scene: Scene, level: Level): void {
@@ -364,72 +248,23 @@ export class Graph {
     const above = box.y - 62;
     const top = above > 4 ? above : Math.min(box.y + box.h + 12, this.#h - 54);
     this.#tip.show(
-      { ...this.#look(scene, scene.hover), mark: null, ring: false, parentAt: null, left, top },
+      { ...lookOf(this.#view, scene, scene.hover), mark: null, ring: false, parentAt: null, left, top },
       scene.tally,
     );
     tip.classList.add("rw-tip");
     if (!tip.isConnected) this.element.append(tip);
   }
 
-  #drawMap(layout: Layout, run: unknown): void {
-    if (this.#map === null) return;
-    const { canvas, window } = this.#map;
-    const { tally, waiting } = this.#view;
-    const key = [layout, run, this.#palette, waiting];
-    if (!Array.isArray(this.#mapDrawn) || key.some((part, i) => part !== (this.#mapDrawn as unknown[])[i])) {
-      drawMinimap(canvas, layout, tally, this.#palette, this.#waiting(layout).keys());
-      this.#mapDrawn = key;
-    }
-    const box = windowOnMap(layout, this.camera, this.#w, this.#h);
-    window.style.transform = `translate(${box.x}px,${box.y}px)`;
-    window.style.width = `${box.w}px`;
-    window.style.height = `${box.h}px`;
-  }
-
-  #scene(): Scene {
-    const { layout, run, tally, selected } = this.#view;
-    const scale = scaleOf(this.camera.zoom);
-    if (this.#lanes?.layout !== layout || this.#lanes.tasks !== run.tasks) {
-      this.#lanes = { layout, tasks: run.tasks, lanes: siblingLanes(layout, run) };
-    }
-    if (selected !== null && (this.#context?.id !== selected || this.#context.tasks !== run.tasks)) {
-      this.#context = { id: selected, tasks: run.tasks, context: contextOf(run, selected) };
-    }
-    // Whole device pixels: half ones blur the cards' text.
-    const crisp = (value: number) => Math.round(value * this.#ratio) / this.#ratio;
-    const scene: Scene = {
-      ctx: this.#ctx as CanvasRenderingContext2D,
+  #scene(ctx: CanvasRenderingContext2D): Scene {
+    const hover = this.#hoverAt === null ? -1 : this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y);
+    return this.#scenes.of(this.camera, {
+      ctx,
       w: this.#w,
       h: this.#h,
-      camera: { zoom: this.camera.zoom, x: crisp(this.camera.x), y: crisp(this.camera.y) },
-      scale,
-      layout,
-      run,
-      tally,
       palette: this.#palette,
-      lanes: this.#lanes.lanes,
-      context: selected === null ? null : (this.#context?.context ?? null),
-      found: this.#view.found,
-      critical: this.#view.critical,
-      hover: -1,
-      ring: this.#view.focusRing ? this.#view.focused : null,
-      waiting: this.#waiting(layout),
-    };
-    return {
-      ...scene,
-      hover: this.#hoverAt === null ? -1 : this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y),
-    };
-  }
-
-  /** Where the tasks that wait for the person are seen: their own places, or those of what they are folded into. */
-  #waiting(layout: Layout): Scene["waiting"] {
-    const places = new Map<number, { for_ms: number | null }>();
-    for (const [id, prompt] of this.#view.waiting) {
-      const at = layout.tree.at.get(id);
-      const place = at === undefined ? -1 : visibleAncestor(layout, at);
-      if (place >= 0 && !places.has(place)) places.set(place, { for_ms: this.#view.waitedFor(prompt) });
-    }
-    return places;
+      hover,
+      ratio: this.#ratio,
+    });
   }
 
   // The camera
@@ -458,8 +293,7 @@ export class Graph {
       const hovered =
         this.#hoverAt === null ? -1 : this.#placeUnder(this.#hoverAt.x, this.#hoverAt.y, before);
       const anchor = anchorOf(before, this.camera, this.#w, this.#h, hovered, this.#view.selected);
-      const at = anchor < 0 ? undefined : layout.tree.at.get(idAt(before, anchor));
-      const place = at === undefined ? -1 : visibleAncestor(layout, at);
+      const place = anchor < 0 ? -1 : placeOfId(layout, idAt(before, anchor));
       if (place >= 0) {
         const rows = (layout.row[place] as number) - (before.row[anchor] as number);
         this.#flight.shift(-rows * scaleOf(this.camera.zoom).rowPitch);
@@ -485,7 +319,9 @@ export class Graph {
       const last = column[column.length - 1];
       return last === undefined ? 0 : (layout.row[last] as number);
     });
-    return { zoom: fitZoom(this.#w, this.#h, lastRows, (level) => this.#panel(level)), x: MARGIN, y: MARGIN };
+    if (this.#fitNext) this.corner.look();
+    const panelAt = (level: Level) => this.corner.at(level, this.#h);
+    return { zoom: fitZoom(this.#w, this.#h, lastRows, panelAt), x: MARGIN, y: MARGIN };
   }
 
   #clamped(camera: Camera): Camera {
@@ -524,10 +360,11 @@ export class Graph {
     const id = this.#idUnder(x, y, target);
     if (id !== null && target.closest(".rw-fold") !== null) {
       this.stopFollowing();
-      this.#view.fold(id, !this.#view.isFolded(id));
+      const { layout } = this.#view;
+      this.#view.fold(id, layout.folded[placeOfId(layout, id)] !== 1);
       return;
     }
-    this.#view.select(id);
+    this.#view.selection.choose(id);
   }
 
   #doubleClick(x: number, y: number, target: Element): void {
@@ -543,40 +380,21 @@ export class Graph {
 
   // The frame around it
 
-  /** Looks at the corner panel. Before a frame writes anything: later it would lay out the document in its middle. */
-  look(): void {
-    const panel = this.element.parentElement?.querySelector<HTMLElement>(".rw-corner") ?? null;
-    const legend = panel?.querySelector<HTMLElement>(".rw-legend")?.offsetHeight ?? 0;
-    this.#corner = panel && {
-      x: panel.offsetLeft,
-      y: panel.offsetTop,
-      w: panel.offsetWidth,
-      h: panel.offsetHeight,
-      legend,
-    };
-  }
-
-  /** The corner panel as it is, or as it would be at another level: blocks have no legend. */
-  #panel(level = this.level): Box | null {
-    if (this.#corner === null || this.#fitNext) this.look();
-    if (this.#corner === null) return null;
-    const { x, y, w, h, legend } = this.#corner;
-    const wanted = level === "blocks" || this.#h < LEGEND_FROM_HEIGHT ? 0 : legend || LEGEND_GUESS_PX;
-    return { x, y: y + legend - wanted, w, h: h - legend + wanted };
-  }
-
   get #ratio(): number {
     return window.devicePixelRatio || 1;
   }
 
   #measure(): void {
+    const { clientWidth, clientHeight } = this.element;
+    // An observer's first word says what is known: for it everything would be drawn twice before anybody sees it.
+    if (clientWidth === this.#w && clientHeight === this.#h) return;
     // Nobody has moved the view: what was fitted into the old width is fitted into the new one.
-    if (this.following && this.#w !== 0 && this.element.clientWidth !== this.#w) {
+    if (this.following && this.#w !== 0 && clientWidth !== this.#w) {
       this.#fitNext = true;
       this.#followed = null;
     }
-    this.#w = this.element.clientWidth;
-    this.#h = this.element.clientHeight;
+    this.#w = clientWidth;
+    this.#h = clientHeight;
     this.#canvas.width = Math.round(this.#w * this.#ratio);
     this.#canvas.height = Math.round(this.#h * this.#ratio);
     // Drawn at once: a resized canvas is empty, and a frame later would flicker.

@@ -2,6 +2,7 @@
 // changed; the window is an element of its own that only moves.
 
 import type { Layout } from "../layout";
+import { addTo } from "../maps";
 import { CODE } from "../status";
 import { mixOf, type Tally } from "../tally";
 import { BANDS_UNDER_PITCH, bandsOf } from "./bands";
@@ -46,11 +47,7 @@ export function drawMinimap(
   const scale = mapScale(layout);
   const h = Math.max(0.8, scale.row - Math.min(1, scale.row * 0.2));
   const byCode = new Map<number, [number, number, number][]>();
-  const put = (code: number, x: number, y: number, w: number) => {
-    const bars = byCode.get(code);
-    if (bars === undefined) byCode.set(code, [[x, y, w]]);
-    else bars.push([x, y, w]);
-  };
+  const put = (code: number, x: number, y: number, w: number) => addTo(byCode, code, [x, y, w]);
   const w = scale.column * BAR_SHARE;
   if (scale.row < BANDS_UNDER_PITCH) {
     const area = { w, y: PAD, pitch: scale.row, top: 0, bottom: MAP_H };

@@ -1,5 +1,6 @@
 // The colours and fonts of the canvas, read from the stylesheet's tokens and read again when the theme changes.
 
+import { atEnd } from "../ending";
 import { STATUSES } from "../status";
 
 const NAMES = [
@@ -78,5 +79,5 @@ export function watchTheme(root: HTMLElement, changed: () => void, signal: Abort
   }
   // A theme's stylesheet may arrive after its attribute: the root has a 1 ms transition on its colour that tells.
   root.addEventListener("transitionend", (event) => event.target === root && changed(), { signal });
-  signal.addEventListener("abort", () => observer.disconnect());
+  atEnd(signal, () => observer.disconnect());
 }

@@ -1,22 +1,45 @@
-// The graph as one picture: what its canvas shows, and on it the cards, which are elements, drawn once more as the
-// browser has laid them out.
+// The graph as one picture: how large it is, and its cards, which are elements, drawn as the browser has laid them out.
 
-/** What the person sees of the graph. `stage` holds the canvas and the cards. */
-export function pictureOf(stage: HTMLElement): HTMLCanvasElement {
-  const picture = document.createElement("canvas");
-  const shown = stage.querySelector("canvas");
-  const ctx = picture.getContext("2d");
-  if (shown === null || ctx === null) return picture;
-  picture.width = shown.width;
-  picture.height = shown.height;
-  ctx.fillStyle = getComputedStyle(stage.parentElement ?? stage).backgroundColor;
-  ctx.fillRect(0, 0, picture.width, picture.height);
-  ctx.drawImage(shown, 0, 0);
-  const { left, top, width } = stage.getBoundingClientRect();
-  ctx.scale(picture.width / width, picture.width / width);
+import { extent, levelOf, MARGIN, scaleOf } from "./camera";
+
+/** Of the line above the graph. */
+export const TITLE_PX = 34;
+const MOST_SIDE = 8_192;
+const MOST_PIXELS = 32e6;
+/** More are laid out too slowly: there are bars instead. */
+const MOST_CARDS = 1_500;
+const LEAST_WIDTH = 480;
+/** Beside a folded task stands what it hides. */
+const FOLD_PX = 170;
+
+export interface PictureSize {
+  readonly zoom: number;
+  /** Pixels of the picture for one of the drawing: two where there is room. */
+  readonly ratio: number;
+  /** Of the drawing. */
+  readonly w: number;
+  readonly h: number;
+}
+
+/** The largest picture, at most at 100 %, of a whole drawing of so many `levels`, `rows` and `cards`. */
+export function pictureSize(levels: number, rows: number, cards: number, hasFolds: boolean): PictureSize {
+  for (let zoom = 1; ; zoom *= 0.97) {
+    const size = extent(scaleOf(zoom), levels, rows);
+    const w = Math.ceil(Math.max(LEAST_WIDTH, size.w + 2 * MARGIN + (hasFolds ? FOLD_PX : 0)));
+    const h = Math.ceil(size.h + 2 * MARGIN + TITLE_PX);
+    const ratio = Math.min(2, MOST_SIDE / w, MOST_SIDE / h, Math.sqrt(MOST_PIXELS / (w * h)));
+    const hasCards = levelOf(zoom) === "cards";
+    if ((ratio >= 1 && !(hasCards && cards > MOST_CARDS)) || zoom < 0.002) return { zoom, ratio, w, h };
+  }
+}
+
+/** Draws the cards of a layer where they stand in `stage`, whatever the layer's own opacity. */
+export function drawCards(ctx: CanvasRenderingContext2D, stage: HTMLElement, layer: HTMLElement): void {
+  const { left, top } = stage.getBoundingClientRect();
+  ctx.save();
   ctx.translate(-left, -top);
-  for (const card of stage.querySelectorAll<HTMLElement>(".rw-cards > .rw-card")) drawElement(ctx, card);
-  return picture;
+  for (const card of layer.children) drawElement(ctx, card);
+  ctx.restore();
 }
 
 type Ctx = CanvasRenderingContext2D;

@@ -1,6 +1,7 @@
 // Who feeds whom: the sources and users of the selected task, and the dependency lanes inside a sibling group.
 
 import type { Layout } from "../layout";
+import { addTo } from "../maps";
 import type { RunState } from "../state";
 
 export interface Context {
@@ -66,9 +67,7 @@ export function siblingLanes(layout: Layout, run: RunState): Lane[] {
       const from = layout.place[source] as number;
       if (from < 0 || from === place) continue;
       const parent = tree.parent[at] as number;
-      const group = groups.get(parent);
-      if (group === undefined) groups.set(parent, [[from, place]]);
-      else group.push([from, place]);
+      addTo(groups, parent, [from, place]);
     }
   }
   return [...groups.values()].flatMap((pairs) => assignLanes(layout, pairs));

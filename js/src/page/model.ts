@@ -8,6 +8,7 @@ import { TEXTS } from "../trace/read";
 import { Moments } from "./moments";
 
 const REVISION = 1;
+const TOO_DEEP = "What this page holds of it is nested too deep to be shown.";
 const NOBODY = "This page is a saved run: there is nobody to do that.";
 
 type Handler = (...args: never[]) => void;
@@ -35,6 +36,7 @@ export class PageModel implements WidgetModel {
       },
       project: page.project,
       progress: page.progress,
+      notes: { n: Array.isArray(page.annotations) ? page.annotations.length : 0, newest: page.annotations },
       selection: [],
     };
   }
@@ -61,12 +63,15 @@ export class PageModel implements WidgetModel {
     const { type, rid } = message;
     if (type === "hello") {
       const server_now = number(this.#page.time);
-      this.#say({ type: "snapshot", rev: REVISION, server_now }, { tasks: this.#page.tasks });
+      const { tasks } = this.#page;
+      const sayable = Array.isArray(tasks) ? tasks.filter((task) => encoded(task) !== null) : tasks;
+      this.#say({ type: "snapshot", rev: REVISION, server_now }, encoded({ tasks: sayable }));
     }
     if (type !== "ask" && type !== "do") return;
     const answer = type === "ask" ? this.#answer(message) : this.#do(message);
-    if ("error" in answer) this.#say({ type: "reply", rid, ok: false, error: answer.error });
-    else this.#say({ type: "reply", rid, ok: true, error: null }, answer.body);
+    const body = "body" in answer ? encoded(answer.body) : undefined;
+    const error = body === null ? TOO_DEEP : "error" in answer ? answer.error : null;
+    this.#say({ type: "reply", rid, ok: error === null, error }, body);
   }
 
   #answer(message: Fields): Answer {
@@ -122,12 +127,20 @@ export class PageModel implements WidgetModel {
     return { body: all[task] };
   }
 
-  #say(content: Fields, body?: unknown): void {
-    const buffers = body === undefined ? [] : [encoder.encode(JSON.stringify(body))];
-    this.#tell("msg:custom", content, buffers);
+  #say(content: Fields, body?: Uint8Array | null): void {
+    this.#tell("msg:custom", content, body ? [body] : []);
   }
 
   #tell(event: string, ...args: unknown[]): void {
     for (const handler of this.#handlers.get(event) ?? []) (handler as (...args: unknown[]) => void)(...args);
+  }
+}
+
+/** As a kernel sends it; null where it is nested so deep that it cannot be written again. */
+function encoded(value: unknown): Uint8Array | null {
+  try {
+    return encoder.encode(JSON.stringify(value));
+  } catch {
+    return null;
   }
 }

@@ -1,7 +1,7 @@
 // The moments of the run that a page holds: it has what changed at each, and puts a moment together when it is asked
 // for. Records stay as they came: whoever shows them reads them as it reads those of a kernel.
 
-import { type Fields, isFields, number } from "../fields";
+import { type Fields, isFields, isKnown, number } from "../fields";
 
 /** From one of these to a moment there are at most as many steps to go. */
 const KEYFRAME_EVERY = 64;
@@ -35,7 +35,7 @@ export class Moments {
 
   constructor(steps: unknown) {
     this.#steps = (Array.isArray(steps) ? steps.map(readStep) : [])
-      .filter((step) => step !== null)
+      .filter(isKnown)
       .sort((a, b) => a.time - b.time);
     this.times = this.#steps.map(({ time }) => time);
   }

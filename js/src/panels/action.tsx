@@ -5,19 +5,21 @@ import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../focus";
 import type { Action } from "../messages";
 import type { View } from "../view";
-import { pressable } from "./parts";
+import { Button, pressable } from "./parts";
 
 interface ActionButtonProps {
   view: View;
   action: Action;
   label: string;
+  /** What a screen reader says, where the label is too short. */
+  name?: string | undefined;
   main?: boolean;
   /** What is asked once more, in place of the button, before it acts. */
   confirm?: { readonly question: string; readonly label: string } | null;
 }
 
 /** A button that asks the kernel; off while the question travels or the kernel is gone; says why it failed. */
-export function ActionButton({ view, action, label, main = false, confirm = null }: ActionButtonProps) {
+export function ActionButton({ view, action, label, name, main = false, confirm = null }: ActionButtonProps) {
   const [state, setState] = useState<"rest" | "confirming" | "asked" | { error: string }>("rest");
   const button = useRef<HTMLButtonElement>(null);
   const wantsFocus = useRef(false);
@@ -57,17 +59,21 @@ export function ActionButton({ view, action, label, main = false, confirm = null
           {state.error}
         </span>
       )}
-      <button
-        type="button"
+      <Button
         class={main ? "rw-button rw-button-main" : "rw-button"}
         ref={button}
+        aria-label={name}
         {...pressable(state === "asked" || !view.canAct, press)}
       >
         {label}
-      </button>
+      </Button>
     </>
   );
 }
+
+export const RetryNow = ({ view, main = false }: { view: View; main?: boolean }) => (
+  <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main={main} />
+);
 
 interface ConfirmationProps {
   question: string;
@@ -106,12 +112,12 @@ export function Confirmation({
         {question}
       </span>
       {children}
-      <button type="button" class="rw-button" aria-disabled={isDeaf} onClick={() => isDeaf || onYes()}>
+      <Button class="rw-button" aria-disabled={isDeaf} onClick={() => isDeaf || onYes()}>
         {label}
-      </button>
-      <button type="button" class="rw-button" ref={cancel} onClick={onNo}>
+      </Button>
+      <Button class="rw-button" ref={cancel} onClick={onNo}>
         Cancel
-      </button>
+      </Button>
     </div>
   );
 }

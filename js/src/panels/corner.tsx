@@ -1,24 +1,27 @@
 // The panel in the graph's corner: a legend of what is drawn, the minimap, the zoom row. It follows the card grid and
 // never covers a card after "fit".
 
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Graph, LEGEND_FROM_HEIGHT } from "../graph/graph";
+import { LEGEND_FROM_HEIGHT } from "../graph/corner";
+import type { Graph } from "../graph/graph";
 import { isStill } from "../kernel";
-import { STATUSES, type Status, wordOfCode } from "../status";
+import { CODE, onlyWhat, signOf, WAITS_CODE, wordOfCode } from "../status";
 import type { View } from "../view";
-import { Glyph, Icon } from "./parts";
+import { Button, Glyph, Icon } from "./parts";
 
-const LEGEND_ORDER: readonly Status[] = [
-  "DONE",
-  "FAILED",
-  "RUNNING",
-  "AGGREGATING",
-  "PLAN_DONE",
-  "NEEDS_REPLAN",
-  "READY",
-  "PENDING",
-  "CANCELLED",
-  "UNKNOWN",
+const LEGEND: readonly number[] = [
+  CODE.DONE,
+  CODE.FAILED,
+  CODE.RUNNING,
+  CODE.AGGREGATING,
+  CODE.PLAN_DONE,
+  CODE.NEEDS_REPLAN,
+  CODE.READY,
+  CODE.PENDING,
+  CODE.CANCELLED,
+  CODE.UNKNOWN,
+  WAITS_CODE,
 ];
 
 export function Corner({ view }: { view: View }) {
@@ -27,9 +30,9 @@ export function Corner({ view }: { view: View }) {
   const frame = useRef<HTMLDivElement>(null);
   const map = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    graph?.useMinimap(canvas.current, frame.current);
+    graph?.map.use(canvas.current, frame.current);
     view.schedule();
-    return () => graph?.useMinimap(null, null);
+    return () => graph?.map.use(null, null);
   }, [graph, view]);
   if (graph === null) return null;
 
@@ -43,40 +46,33 @@ export function Corner({ view }: { view: View }) {
   return (
     <div class="rw-corner">
       {graph.level !== "blocks" && tall && <Legend view={view} graph={graph} />}
-      <div class="rw-map" ref={map} aria-hidden="true" onPointerDown={go} onPointerMove={go}>
+      <div class="rw-map" ref={map} aria-hidden onPointerDown={go} onPointerMove={go}>
         <canvas ref={canvas} />
         <div class="rw-map-window" ref={frame} />
       </div>
       <div class="rw-zoom-row">
-        <button type="button" aria-label="Zoom out" title="Zoom out" onClick={() => graph.zoomBy(0.8)}>
+        <Button aria-label="Zoom out" title="Zoom out" onClick={() => graph.zoomBy(0.8)}>
           <Icon name="minus" />
-        </button>
-        <button
-          type="button"
+        </Button>
+        <Button
           class="rw-zoom"
           aria-label={`${percent(graph.camera.zoom)}, zoom to 100 %`}
           title="Zoom to 100 %"
           onClick={() => graph.zoomBy(1 / graph.camera.zoom)}
         >
           {percent(graph.camera.zoom)}
-        </button>
-        <button type="button" aria-label="Zoom in" title="Zoom in" onClick={() => graph.zoomBy(1.25)}>
+        </Button>
+        <Button aria-label="Zoom in" title="Zoom in" onClick={() => graph.zoomBy(1.25)}>
           <Icon name="plus" />
-        </button>
+        </Button>
         <span class="rw-split" />
-        <button
-          type="button"
-          aria-label="Fit the whole run"
-          title="Fit the whole run"
-          onClick={() => graph.fit()}
-        >
+        <Button aria-label="Fit the whole run" title="Fit the whole run" onClick={() => graph.fit()}>
           <Icon name="fit" />
-        </button>
-        {!isStill(view.kernel.traits.connection) && (
+        </Button>
+        {!isStill(view.traits.connection) && (
           <>
             <span class="rw-split" />
-            <button
-              type="button"
+            <Button
               class="rw-follow"
               aria-pressed={graph.following}
               title="Keep the newest running task in view"
@@ -84,7 +80,7 @@ export function Corner({ view }: { view: View }) {
             >
               <Icon name="follow" />
               follow
-            </button>
+            </Button>
           </>
         )}
       </div>
@@ -96,68 +92,59 @@ const percent = (zoom: number): string =>
   `${zoom < 0.0995 ? (zoom * 100).toFixed(zoom < 0.01 ? 1 : 0) : Math.round(zoom * 100)} %`;
 
 function Legend({ view, graph }: { view: View; graph: Graph }) {
-  const { all } = view.tally;
-  const present = LEGEND_ORDER.filter((status) => (all[STATUSES.indexOf(status)] as number) > 0);
+  const { counts, finder } = view;
   const hasEdges = view.run.tree.levels > 1;
   return (
     <ul class="rw-legend" aria-label="Legend">
-      {present.map((status) => (
-        <li key={status}>
-          <button
-            type="button"
+      {LEGEND.filter((code) => (counts[code] as number) > 0).map((code) => (
+        <li key={code}>
+          <Button
             class="rw-legend-button"
-            aria-pressed={view.finder.wanted.codes.has(STATUSES.indexOf(status))}
-            title={`Only what is ${wordOfCode(STATUSES.indexOf(status))}`}
-            onClick={() => view.lookFor(() => view.finder.toggleStatus(STATUSES.indexOf(status)))}
+            aria-pressed={finder.wanted.codes.has(code)}
+            title={onlyWhat(code)}
+            onClick={() => view.change(() => finder.toggleStatus(code))}
           >
-            <Glyph status={status} />
-            {wordOfCode(STATUSES.indexOf(status))}
-          </button>
+            <Glyph status={signOf(code)} />
+            {wordOfCode(code)}
+          </Button>
         </li>
       ))}
-      {view.waiting.size > 0 && (
-        <li>
-          <Glyph status="waits" />
-          waits for you
-        </li>
-      )}
       {hasEdges && (
-        <li>
-          <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
-            <path class="rw-edge-solid" d="M0 2.5H16M5.5 2.5V7.5A2 2 0 0 0 7.5 9.5H16" />
-          </svg>
-          sub-task
-        </li>
+        <EdgeSample word="sub-task">
+          <path class="rw-edge-solid" d="M0 2.5H16M5.5 2.5V7.5A2 2 0 0 0 7.5 9.5H16" />
+        </EdgeSample>
       )}
       {graph.shows.dependencies && (
-        <li>
-          <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
-            <path class="rw-edge-dashed" d="M0 6H10" />
-            <path class="rw-edge-head" d="M16 6L10.5 3.2V8.8z" />
-          </svg>
-          depends on
-        </li>
+        <EdgeSample word="depends on">
+          <path class="rw-edge-dashed" d="M0 6H10" />
+          <path class="rw-edge-head" d="M16 6L10.5 3.2V8.8z" />
+        </EdgeSample>
       )}
       {view.showsCritical && (
-        <li>
-          <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
-            <path class="rw-edge-critical" d="M0 6H16" />
-          </svg>
-          critical path
-        </li>
+        <EdgeSample word="critical path">
+          <path class="rw-edge-critical" d="M0 6H16" />
+        </EdgeSample>
       )}
       {graph.shows.context && (
-        <li>
-          <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden="true">
-            <path class="rw-edge-context" d="M2 6H11" />
-            <path
-              class="rw-edge-context-head"
-              d="M16 6L10.5 3.2V8.8zM2.5 3.7a2.3 2.3 0 1 0 0 4.6a2.3 2.3 0 1 0 0-4.6z"
-            />
-          </svg>
-          context
-        </li>
+        <EdgeSample word="context">
+          <path class="rw-edge-context" d="M2 6H11" />
+          <path
+            class="rw-edge-context-head"
+            d="M16 6L10.5 3.2V8.8zM2.5 3.7a2.3 2.3 0 1 0 0 4.6a2.3 2.3 0 1 0 0-4.6z"
+          />
+        </EdgeSample>
       )}
     </ul>
+  );
+}
+
+function EdgeSample({ word, children }: { word: string; children: ComponentChildren }) {
+  return (
+    <li>
+      <svg viewBox="0 0 16 12" class="rw-edge-sample" aria-hidden>
+        {children}
+      </svg>
+      {word}
+    </li>
   );
 }

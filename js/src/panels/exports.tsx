@@ -1,8 +1,9 @@
 // What can be taken along, in the header's menu. Each line does one thing and says what came of it.
 
-import { pictureOf } from "../graph/picture";
+import { now } from "../clock";
+import { wholeTime } from "../format";
 import type { View } from "../view";
-import { CopyButton, copyText, pressable } from "./parts";
+import { Button, CopyButton, copyText, pressable, Quiet } from "./parts";
 
 export function Exports({ view }: { view: View }) {
   const { selected, graph, errand } = view;
@@ -20,7 +21,7 @@ export function Exports({ view }: { view: View }) {
       />
       <Line
         label="Save the graph as PNG"
-        note={graph === null ? "too narrow for a graph" : undefined}
+        note={graph === null ? "too narrow for a graph" : "all that is unfolded"}
         isOff={isBusy || graph === null}
         code={null}
         onClick={() => act(() => savePicture(view))}
@@ -55,10 +56,10 @@ interface LineProps {
 function Line({ label, note, isOff, code, codeLabel = "Copy as code", onClick }: LineProps) {
   return (
     <div class="rw-export">
-      <button type="button" {...pressable(isOff, onClick)}>
+      <Button {...pressable(isOff, onClick)}>
         {label}
-        {note !== undefined && <span class="rw-quiet"> {note}</span>}
-      </button>
+        {note !== undefined && <Quiet> {note}</Quiet>}
+      </Button>
       {code !== null && <CopyButton text={code} label={codeLabel} />}
     </div>
   );
@@ -77,7 +78,8 @@ async function copySelection(view: View): Promise<string> {
 
 async function savePicture(view: View): Promise<string> {
   if (view.graph === null) throw new Error("There is no graph in this view.");
-  const picture = pictureOf(view.graph.element);
+  const time = now(view);
+  const picture = view.graph.picture(view.title ?? "", time === null ? "" : wholeTime(time));
   const blob = await new Promise<Blob | null>((done) => picture.toBlob(done));
   if (blob === null) throw new Error("The browser could not make a picture of this size.");
   const link = document.createElement("a");
@@ -85,5 +87,5 @@ async function savePicture(view: View): Promise<string> {
   link.download = "graph.png";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  return "Saved as graph.png, as it is shown";
+  return "Saved: graph.png";
 }

@@ -1,6 +1,7 @@
 // The edges that a person drags: the widget's lower one for its height, the inspector's for its width. Arrows move
 // them, too; a double click takes the height back.
 
+import { takeKey } from "../keyboard";
 import { HEIGHT_PX, INSPECTOR_PX } from "../sizing";
 import type { View } from "../view";
 
@@ -31,8 +32,7 @@ function Grip({ label, className, isUpright, value, least, most, onMove, onReset
       : { ArrowDown: 1, ArrowUp: -1 };
     const step = steps[event.key];
     if (step === undefined || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
     onMove(value + step * STEP_PX);
   };
   return (
@@ -56,7 +56,7 @@ function Grip({ label, className, isUpright, value, least, most, onMove, onReset
 
 export function HeightGrip({ view }: { view: View }) {
   const { sizing, root } = view;
-  const move = (px: number | null) => view.resize(() => sizing.setHeight(px));
+  const move = (px: number | null) => view.change(() => sizing.setHeight(px));
   return (
     <Grip
       label="Height of the view"
@@ -74,7 +74,7 @@ export function HeightGrip({ view }: { view: View }) {
 
 export function InspectorGrip({ view }: { view: View }) {
   const { sizing, root } = view;
-  const move = (px: number) => view.resize(() => sizing.setInspector(px));
+  const move = (px: number) => view.change(() => sizing.setInspector(px));
   return (
     <Grip
       label="Width of the inspector"

@@ -1,23 +1,25 @@
 // The header's one line (two when narrow): connection, project, numbers; and the progress bar under it.
 
-import { count, elapsed, firstText, timeOfDay, UNKNOWN } from "../format";
-import { isAside, nameOf } from "../projects";
+import { runTime } from "../clock";
+import { isKnown } from "../fields";
+import { count, elapsed, timeOfDay, UNKNOWN } from "../format";
+import { isAside } from "../projects";
 import { CODE, codeOf, STATUSES, wordOfCode } from "../status";
 import type { View } from "../view";
 import { LinkState } from "./link";
 import { Menu } from "./menu";
+import { Quiet } from "./parts";
 import { ProjectMenu } from "./projects";
 import { QuestionsElsewhere } from "./questions/elsewhere";
 import { QuestionBadge } from "./questions/tray";
 import { Search } from "./search";
 
 export function Header({ view }: { view: View }) {
-  const { connection, project, address } = view.kernel.traits;
-  const { progress } = view;
+  const { connection, address } = view.traits;
   const hasTasks = view.kernel.run.tasks.size > 0 || view.isPast;
-  const title = firstText(project?.goal, project?.title, firstGoal(view)) ?? (project && nameOf(project));
+  const { progress, title } = view;
   const note = quietNote(view);
-  const aside = isAside(view.kernel.traits);
+  const aside = isAside(view.traits);
   return (
     <header class="rw-header">
       <LinkState view={view} />
@@ -40,12 +42,12 @@ export function Header({ view }: { view: View }) {
               {address}
             </bdi>
           )}
-          {hasTasks ? <ProgressText view={view} /> : note !== "" && <span class="rw-quiet">{note}</span>}
+          {hasTasks ? <ProgressText view={view} /> : note !== "" && <Quiet>{note}</Quiet>}
           {hasTasks && view.travel.past !== null && (
             <span class="rw-then">at {timeOfDay(view.travel.past.time)}</span>
           )}
           {hasTasks && progress.started !== null && (
-            <span class="rw-quiet rw-elapsed">{elapsed(view.elapsed())}</span>
+            <span class="rw-quiet rw-elapsed">{elapsed(runTime(view))}</span>
           )}
         </span>
       )}
@@ -57,10 +59,8 @@ export function Header({ view }: { view: View }) {
   );
 }
 
-const firstGoal = (view: View): string | null => view.task(view.run.tree.ids[0] ?? "")?.goal ?? null;
-
 function quietNote(view: View): string {
-  const { connection, address } = view.kernel.traits;
+  const { connection, address } = view.traits;
   if (connection.state === "live") return address ?? "";
   // "Reconnecting, try 3" stands at the left already.
   if (connection.state === "failed" && connection.attempt !== null)
@@ -123,7 +123,7 @@ function shares(view: View): [code: number, tasks: number][] {
 
 export function ProgressBar({ view }: { view: View }) {
   const { progress } = view;
-  const parts = Object.values(progressParts(view)).filter((part) => part !== null);
+  const parts = Object.values(progressParts(view)).filter(isKnown);
   const words = progress.total === 0 ? UNKNOWN : parts.join(", ");
   return (
     <div

@@ -3,17 +3,20 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { count, duration, size, trip, UNKNOWN } from "../format";
-import { unreachable } from "../kernel";
+import { seen, unreachable } from "../kernel";
 import type { Connection, LinkQuality } from "../messages";
 import type { View } from "../view";
 import { NOT_READY } from "./notices";
+import { Button, Grow, Quiet } from "./parts";
 import { Popover } from "./popover";
 import { Sparkline } from "./spark";
 
 export const ASK_EVERY_MS = 2_000;
 
 function stateWord(connection: Connection): string {
-  switch (connection.state) {
+  const state = seen(connection);
+  if (state !== connection.state) return `Relay · ${stateWord({ ...connection, state, attempt: null })}`;
+  switch (state) {
     case "live":
       return "Live";
     case "polling":
@@ -29,7 +32,7 @@ function stateWord(connection: Connection): string {
     case "archive":
       return "Saved run";
     default:
-      return unreachable(connection.state);
+      return unreachable(state);
   }
 }
 
@@ -47,11 +50,11 @@ export function LinkState({ view }: { view: View }) {
       : null;
   if (connection.state === "archive") {
     // The file's name stands in the header only where there is room for it.
-    const said = [view.kernel.traits.address, connection.reason].filter(Boolean).join(". ");
+    const said = [view.traits.address, connection.reason].filter(Boolean).join(". ");
     return (
       <div class="rw-state-box">
         <span class="rw-state" title={said.slice(0, 600)}>
-          <span class="rw-dot rw-dot-archive" aria-hidden="true" />
+          <span class="rw-dot rw-dot-archive" aria-hidden />
           <span class="rw-state-word">{word}</span>
         </span>
       </div>
@@ -59,19 +62,18 @@ export function LinkState({ view }: { view: View }) {
   }
   return (
     <div class="rw-state-box">
-      <button
-        type="button"
+      <Button
         class="rw-state"
         ref={button}
         aria-haspopup="dialog"
         aria-expanded={isOpen}
-        title={`${word}: show the connection`}
+        title={connection.relay?.via ?? `${word}: show the connection`}
         onClick={() => setOpen(!isOpen)}
       >
-        <span class={`rw-dot rw-dot-${link.alive ? connection.state : "gone"}`} aria-hidden="true" />
+        <span class={`rw-dot rw-dot-${link.alive ? seen(connection) : "gone"}`} aria-hidden />
         <span class="rw-state-word">{word}</span>
         {roundTrip !== null && <span class="rw-quiet rw-trip">{roundTrip}</span>}
-      </button>
+      </Button>
       {isOpen && (
         <Popover label="Connection" kind="link" anchor={button} onClose={() => setOpen(false)}>
           <LinkPanel view={view} word={word} />
@@ -114,22 +116,23 @@ function useLinkQuality(view: View): Heard {
 }
 
 function LinkPanel({ view, word }: { view: View; word: string }) {
-  const { connection } = view.kernel.traits;
+  const { connection } = view.traits;
   const { quality, error } = useLinkQuality(view);
   const counted = (n: number | null | undefined) => count(n ?? null);
   const perSecond = (n: number | null | undefined) => (n == null ? UNKNOWN : `${rate(n)}/s`);
   const bytes = (n: number | null | undefined) => (n == null ? UNKNOWN : size(Math.round(n)));
   const each = (n: number | null | undefined) => (n == null ? UNKNOWN : `${bytes(n)}/s`);
   const age_s = quality?.age_s ?? null;
+  const { via, said } = connection.relay ?? {};
   return (
     <>
       <div class="rw-link-head">
-        <span class={`rw-dot rw-dot-${connection.state}`} aria-hidden="true" />
+        <span class={`rw-dot rw-dot-${seen(connection)}`} aria-hidden />
         <b>{word}</b>
         <span class="rw-quiet rw-link-transport">
           {connection.state === "polling" ? "no socket" : (connection.transport ?? UNKNOWN)}
         </span>
-        <span class="rw-grow" />
+        <Grow />
         <span class={connection.server === "ready" ? "rw-quiet" : "rw-link-server"}>
           {serverWord(connection)}
         </span>
@@ -151,10 +154,18 @@ function LinkPanel({ view, word }: { view: View; word: string }) {
         )}
       </dl>
       <dl class="rw-link-words">
-        {connection.state === "polling" && connection.reason !== null && (
+        {connection.reason !== null && (
           <div>
-            <dt>Why HTTP</dt>
+            <dt>{connection.state === "polling" ? "Why HTTP" : "Note"}</dt>
             <dd dir="auto">{connection.reason}</dd>
+          </div>
+        )}
+        {(via ?? said) && (
+          <div>
+            <dt>Relay</dt>
+            <dd dir="auto">
+              {via} {said}
+            </dd>
           </div>
         )}
         <div>
@@ -177,7 +188,7 @@ function Fact({ name, value, more }: { name: string; value: string; more?: strin
       <dt>{name}</dt>
       <dd>
         {value}
-        {more !== undefined && more !== UNKNOWN && <span class="rw-quiet">{` · ${more}`}</span>}
+        {more !== undefined && more !== UNKNOWN && <Quiet>{` · ${more}`}</Quiet>}
       </dd>
     </div>
   );

@@ -6,21 +6,26 @@ import { useRef } from "preact/hooks";
 import { codeOfFound } from "../find/code";
 import { count } from "../format";
 import { KEYS } from "../shortcuts";
-import { STATUSES, type Status, wordOfCode } from "../status";
+import type { Mode } from "../sizing";
+import { signOf, wordOfCode } from "../status";
 import type { View } from "../view";
 import { Exports } from "./exports";
-import { CopyButton, Glyph, Icon } from "./parts";
+import { BlockHead, Button, CopyButton, Glyph, Grow, Icon, Quiet } from "./parts";
 import { Popover } from "./popover";
 
 const MOST_TYPES = 20;
+const SIZES: readonly (readonly [mode: Mode, words: string])[] = [
+  ["tall", "full height"],
+  ["wide", "full width"],
+  ["window", "full width and height"],
+];
 
 export function Menu({ view }: { view: View }) {
   const button = useRef<HTMLButtonElement>(null);
   const { menu } = view;
   return (
     <div class="rw-menu-box">
-      <button
-        type="button"
+      <Button
         class="rw-icon-button"
         ref={button}
         aria-label="View"
@@ -30,7 +35,7 @@ export function Menu({ view }: { view: View }) {
         onClick={() => view.openMenu(menu === null ? "view" : null)}
       >
         <Icon name="menu" />
-      </button>
+      </Button>
       {menu !== null && (
         <Popover
           key={menu}
@@ -47,24 +52,24 @@ export function Menu({ view }: { view: View }) {
 }
 
 function Choices({ view }: { view: View }) {
-  const { finder, tally, sizing } = view;
+  const { finder, counts, sizing, waiting } = view;
   const { codes, types } = finder.wanted;
-  const present = tally.all.flatMap((tasks, code) => (tasks > 0 || codes.has(code) ? [code] : []));
+  const present = counts.flatMap((tasks, code) => (tasks > 0 || codes.has(code) ? [code] : []));
   const typeCounts = new Map<string, number>();
   for (const { type } of view.run.tasks.values())
     if (type !== null) typeCounts.set(type, (typeCounts.get(type) ?? 0) + 1);
   const sorted = [...typeCounts].sort((a, b) => b[1] - a[1]).slice(0, MOST_TYPES);
   return (
     <>
-      <Group label="Only these statuses" code={codeOfFound(view.expression, finder.wanted)}>
+      <Group label="Only these statuses" code={codeOfFound(view.expression, finder.wanted, waiting.size > 0)}>
         {present.map((code) => (
           <Toggle
             key={code}
             isOn={codes.has(code)}
-            onClick={() => view.lookFor(() => finder.toggleStatus(code))}
+            onClick={() => view.change(() => finder.toggleStatus(code))}
           >
-            <Glyph status={STATUSES[code] as Status} />
-            {wordOfCode(code)} <span class="rw-quiet">{count(tally.all[code] as number)}</span>
+            <Glyph status={signOf(code)} />
+            {wordOfCode(code)} <Quiet>{count(counts[code] as number)}</Quiet>
           </Toggle>
         ))}
       </Group>
@@ -74,9 +79,9 @@ function Choices({ view }: { view: View }) {
             <Toggle
               key={type}
               isOn={types.has(type)}
-              onClick={() => view.lookFor(() => finder.toggleType(type))}
+              onClick={() => view.change(() => finder.toggleType(type))}
             >
-              <bdi class="rw-menu-type">{type.slice(0, 60)}</bdi> <span class="rw-quiet">{count(tasks)}</span>
+              <bdi class="rw-menu-type">{type.slice(0, 60)}</bdi> <Quiet>{count(tasks)}</Quiet>
             </Toggle>
           ))}
         </Group>
@@ -88,28 +93,32 @@ function Choices({ view }: { view: View }) {
       <Group label={view.shape === "narrow" && !view.hasKernel ? "Help" : "View"}>
         {view.shape !== "narrow" && (
           <span class="rw-with-code">
-            <Toggle isOn={view.showsCritical} onClick={() => view.toggleCritical()}>
+            <Toggle
+              isOn={view.showsCritical}
+              onClick={() =>
+                view.change(() => {
+                  view.showsCritical = !view.showsCritical;
+                })
+              }
+            >
               critical path
             </Toggle>
             <CopyButton text={`${view.expression}.critical_path()`} label="Copy the critical path as code" />
           </span>
         )}
-        {view.hasKernel && (
-          <>
-            <Toggle isOn={sizing.mode === "tall"} onClick={() => view.resize(() => sizing.toggle("tall"))}>
-              full height
-            </Toggle>
+        {view.hasKernel &&
+          SIZES.map(([mode, words]) => (
             <Toggle
-              isOn={sizing.mode === "window"}
-              onClick={() => view.resize(() => sizing.toggle("window"))}
+              key={mode}
+              isOn={sizing.mode === mode}
+              onClick={() => view.change(() => sizing.toggle(mode))}
             >
-              full width and height
+              {words}
             </Toggle>
-          </>
-        )}
-        <button type="button" class="rw-link rw-menu-keys" onClick={() => view.openMenu("keys")}>
+          ))}
+        <Button class="rw-link rw-menu-keys" onClick={() => view.openMenu("keys")}>
           Keys
-        </button>
+        </Button>
       </Group>
     </>
   );
@@ -125,11 +134,11 @@ interface GroupProps {
 function Group({ label, code = null, children }: GroupProps) {
   return (
     <div class="rw-section" role="group" aria-label={label}>
-      <div class="rw-block-head">
+      <BlockHead>
         <h3 class="rw-label">{label}</h3>
-        <span class="rw-grow" />
+        <Grow />
         {code !== null && <CopyButton text={code} label="Copy what is found as code" />}
-      </div>
+      </BlockHead>
       <div class="rw-toggles">{children}</div>
     </div>
   );
@@ -143,9 +152,9 @@ interface ToggleProps {
 
 function Toggle({ isOn, onClick, children }: ToggleProps) {
   return (
-    <button type="button" class="rw-toggle" aria-pressed={isOn} onClick={onClick}>
+    <Button class="rw-toggle" aria-pressed={isOn} onClick={onClick}>
       {children}
-    </button>
+    </Button>
   );
 }
 

@@ -2,15 +2,26 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { isKnown } from "../fields";
 import { epoch, plural, timeOfDay } from "../format";
 import { unreachable } from "../kernel";
+import type { Connection } from "../messages";
 import { isEnded } from "../status";
 import type { View } from "../view";
-import { ActionButton } from "./action";
+import { ActionButton, RetryNow } from "./action";
+import { Foreign, IconButton, LinkButton } from "./parts";
 
 export const NOT_READY = "The server is up and says it is not ready.";
 
 const ATTEMPTS = 10;
+
+/** Who is not ROMA's server, or lets us not in, has answered. */
+export const whyFailed = ({ server }: Connection): string =>
+  server === "not_ready"
+    ? NOT_READY
+    : server === "unreachable"
+      ? "The server does not answer."
+      : "Not connected.";
 
 interface NoticeProps {
   kind: "accent" | "att" | "fail" | "plain";
@@ -34,9 +45,9 @@ function Notice({ kind, lead, children, button }: NoticeProps) {
         <b>{lead}</b> {children}
       </span>
       {isCut && (
-        <button type="button" class="rw-link" aria-expanded={all} onClick={() => setAll(!all)}>
+        <LinkButton aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? "less" : "more"}
-        </button>
+        </LinkButton>
       )}
       {button}
     </div>
@@ -49,12 +60,12 @@ export function secondsTo(iso: string | null): number | null {
 }
 
 export function nextTry(view: View): string {
-  const { attempt, next_retry } = view.kernel.traits.connection;
+  const { attempt, next_retry } = view.traits.connection;
   const seconds = secondsTo(next_retry);
   const parts = [
     attempt === null || attempt === 0 ? null : `attempt ${attempt} of ${ATTEMPTS}`,
     seconds === null ? null : seconds === 0 ? "trying now" : `next try in ${seconds} s`,
-  ].filter((part) => part !== null);
+  ].filter(isKnown);
   const text = parts.join(", ");
   return text === "" ? "" : `${text[0]?.toUpperCase()}${text.slice(1)}.`;
 }
@@ -69,19 +80,29 @@ export function Notices({ view }: { view: View }) {
       </Notice>
     );
   }
+  const { questions } = view;
   const hasTasks = view.run.tasks.size > 0;
   const notice = hasTasks || connection.state === "polling" ? connectionNotice(view) : null;
   return (
     <>
       {notice}
-      {view.refusal !== null && (
+      {questions.lost && (
+        <Notice
+          kind="fail"
+          lead="An answer was lost."
+          button={<IconButton icon="close" label="Dismiss" onClick={() => questions.dismissLost()} />}
+        >
+          <Foreign>{questions.lost}</Foreign>
+        </Notice>
+      )}
+      {view.selection.refusal !== null && (
         <Notice kind="att" lead="Not selected.">
-          <span dir="auto">{view.refusal}</span>
+          <Foreign>{view.selection.refusal}</Foreign>
         </Notice>
       )}
       {progress.outcome === "stalled" && !view.isPast && (
         <Notice kind="att" lead="Stalled.">
-          <span dir="auto">{progress.reason ?? "Nothing runs, and the run is not finished."}</span>
+          <Foreign>{progress.reason ?? "Nothing runs, and the run is not finished."}</Foreign>
         </Notice>
       )}
     </>
@@ -94,29 +115,22 @@ function lastState(view: View): string {
 }
 
 function connectionNotice(view: View) {
-  const { connection } = view.kernel.traits;
+  const { connection } = view.traits;
+  const { relay } = connection;
   switch (connection.state) {
     case "polling":
       return <PollingNotice view={view} />;
     case "reconnecting":
       return (
-        <Notice
-          kind="att"
-          lead="Reconnecting."
-          button={<ActionButton view={view} action={{ action: "retry" }} label="Retry now" />}
-        >
+        <Notice kind="att" lead="Reconnecting." button={<RetryNow view={view} />}>
           {connection.server === "not_ready" && `${NOT_READY} `}
-          <span dir="auto">{connection.error ?? ""}</span> {nextTry(view)}
+          <Foreign>{connection.error ?? ""}</Foreign> {nextTry(view)}
         </Notice>
       );
     case "failed":
       return (
-        <Notice
-          kind="fail"
-          lead={connection.server === "not_ready" ? NOT_READY : "The server does not answer."}
-          button={<ActionButton view={view} action={{ action: "retry" }} label="Retry now" />}
-        >
-          <span dir="auto">{connection.error ?? ""}</span>
+        <Notice kind="fail" lead={whyFailed(connection)} button={<RetryNow view={view} />}>
+          <Foreign>{connection.error ?? ""}</Foreign>
         </Notice>
       );
     case "closed":
@@ -128,22 +142,34 @@ function connectionNotice(view: View) {
     case "archive":
       return connection.error === null ? null : (
         <Notice kind="plain" lead="Not all is here.">
-          <span dir="auto">{connection.error}</span>
+          <Foreign>{connection.error}</Foreign>
         </Notice>
       );
-    case "connecting":
     case "live":
+      return relay?.state === "polling" ? (
+        <PollingNotice view={view} />
+      ) : relay?.state === "reconnecting" || relay?.state === "failed" ? (
+        <Notice kind="att" lead="The relay does not hear the server." button={<RetryNow view={view} />}>
+          <span dir="auto">{relay.said}</span>
+        </Notice>
+      ) : null;
+    case "connecting":
       return null;
     default:
       return unreachable(connection.state);
   }
 }
 
-/** Followed over HTTP: why, what waits for an answer meanwhile, and the button that may freeze a run. */
+/** Followed over HTTP, by us or by the relay: why, what waits for an answer meanwhile, and the button that may freeze a run. */
 function PollingNotice({ view }: { view: View }) {
-  const { connection, progress } = view.kernel.traits;
+  const { connection, progress } = view.traits;
   const questions = connection.questions ?? 0;
-  const button = (
+  const { relay, state } = connection;
+  const reason = relay?.said ?? connection.reason;
+  const isWithoutRelay = relay !== null && state === "polling";
+  const button = isWithoutRelay ? (
+    <RetryNow view={view} />
+  ) : (
     <ActionButton
       view={view}
       action={{ action: "connect_anyway" }}
@@ -155,15 +181,21 @@ function PollingNotice({ view }: { view: View }) {
   );
   if (questions === 0) {
     return (
-      <Notice kind="accent" lead="Following over HTTP." button={button}>
-        <span dir="auto">{connection.reason ?? ""}</span>
+      <Notice
+        kind="accent"
+        lead={`${state === "live" ? "The relay follows" : "Following"} over HTTP.`}
+        button={button}
+      >
+        <Foreign>{reason ?? ""}</Foreign>
       </Notice>
     );
   }
   const [wait, them] = questions === 1 ? ["waits", "it"] : ["wait", "them"];
   return (
     <Notice kind="att" lead={`${plural(questions, "question")} ${wait} on the server.`} button={button}>
-      {`Connecting shows ${them} and lets you answer, but may freeze the run on ROMA v1.`}
+      {isWithoutRelay
+        ? reason
+        : `Connecting shows ${them} and lets you answer, but may freeze the run on ROMA v1.`}
     </Notice>
   );
 }

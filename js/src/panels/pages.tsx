@@ -2,16 +2,16 @@
 
 import type { ComponentChildren } from "preact";
 import { unreachable } from "../kernel";
+import type { Connection } from "../messages";
 import type { View } from "../view";
-import { ActionButton } from "./action";
-import { NOT_READY, nextTry, secondsTo } from "./notices";
+import { RetryNow } from "./action";
+import { NOT_READY, nextTry, secondsTo, whyFailed } from "./notices";
 import { Icon } from "./parts";
 
 /** In place of graph and panel while there are no tasks. */
 export function NoTasks({ view }: { view: View }) {
-  const { connection, address, project } = view.kernel.traits;
+  const { connection, address, project } = view.traits;
   const server = address ?? "the server";
-  const notReady = connection.server === "not_ready";
   switch (connection.state) {
     case "connecting":
       return (
@@ -32,22 +32,22 @@ export function NoTasks({ view }: { view: View }) {
       );
     case "reconnecting":
       return (
-        <Page title={notReady ? NOT_READY : `No answer from ${server} yet`}>
+        <Page title={connection.server === "not_ready" ? NOT_READY : `No answer from ${server} yet`}>
           <Facts
             rows={[
               ["Came back", connection.error],
               ["Next try", nextTry(view) || null],
-              ["What helps", whatHelps(notReady)],
+              ["What helps", whatHelps(connection)],
             ]}
           />
           <div class="rw-page-actions">
-            <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main />
+            <RetryNow view={view} main />
           </div>
         </Page>
       );
     case "failed":
       return (
-        <Page title={notReady ? NOT_READY : "The server does not answer"} failed>
+        <Page title={whyFailed(connection)} failed>
           <Facts
             rows={[
               ["Tried", <span class="rw-mono">{address ?? "—"}</span>],
@@ -58,11 +58,11 @@ export function NoTasks({ view }: { view: View }) {
                   ? null
                   : `in ${secondsTo(connection.next_retry)} s, by itself`,
               ],
-              ["What helps", whatHelps(notReady)],
+              ["What helps", whatHelps(connection)],
             ]}
           />
           <div class="rw-page-actions">
-            <ActionButton view={view} action={{ action: "retry" }} label="Retry now" main />
+            <RetryNow view={view} main />
           </div>
         </Page>
       );
@@ -85,8 +85,12 @@ export function NoTasks({ view }: { view: View }) {
   }
 }
 
-const whatHelps = (notReady: boolean): string =>
-  notReady ? "wait until it has started, or read its log" : "start ROMA's server, or check the address";
+const whatHelps = ({ server }: Connection): string =>
+  server === "not_ready"
+    ? "wait until it has started, or read its log"
+    : server === "unreachable"
+      ? "start ROMA's server, or check the address"
+      : "check the address and the token";
 
 function Page({
   title,

@@ -1,7 +1,8 @@
 // Small things that several panels share: glyphs, icons, the copy button, clamped text, a line that names a task.
 
-import type { ComponentChildren, JSX } from "preact";
+import type { Attributes, ButtonHTMLAttributes, ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { durationOf } from "../clock";
 import { duration, size } from "../format";
 import type { Task } from "../messages";
 import { GLYPHS, type Status, statusOf, WAITS } from "../status";
@@ -12,7 +13,7 @@ import type { View } from "../view";
 export function Glyph({ status }: { status: Status | "waits" }) {
   const glyph = status === "waits" ? WAITS : GLYPHS[status];
   return (
-    <svg viewBox="0 0 12 12" class={`rw-glyph rw-s-${status}`} aria-hidden="true">
+    <svg viewBox="0 0 12 12" class={`rw-glyph rw-s-${status}`} aria-hidden>
       {glyph.stroke !== "" && (
         <path
           class="rw-glyph-stroke"
@@ -45,11 +46,35 @@ const ICONS = {
 
 export function Icon({ name }: { name: keyof typeof ICONS }) {
   return (
-    <svg viewBox="0 0 12 12" class="rw-icon" aria-hidden="true">
+    <svg viewBox="0 0 12 12" class="rw-icon" aria-hidden>
       <path d={ICONS[name]} />
     </svg>
   );
 }
+
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & Attributes;
+
+/** A button that sends no form: a page around the widget may be one. */
+export function Button(props: ButtonProps) {
+  return <button type="button" {...props} />;
+}
+
+export const LinkButton = (props: ButtonProps) => <Button class="rw-link" {...props} />;
+
+export const Quiet = ({ children }: { children: ComponentChildren }) => (
+  <span class="rw-quiet">{children}</span>
+);
+
+/** Words that somebody else wrote: in their own direction. */
+export const Foreign = ({ children }: { children: ComponentChildren }) => <span dir="auto">{children}</span>;
+
+/** The line over a text: what it is, and what can be done with it. */
+export const BlockHead = ({ children }: { children: ComponentChildren }) => (
+  <div class="rw-block-head">{children}</div>
+);
+
+/** What stands after it stands at the right. */
+export const Grow = () => <span class="rw-grow" />;
 
 /** A button that is off keeps the keyboard, which a disabled one would drop. */
 export const pressable = (isOff: boolean, onClick: () => void) => ({
@@ -66,15 +91,9 @@ interface IconButtonProps {
 
 export function IconButton({ icon, label, isOff = false, onClick }: IconButtonProps) {
   return (
-    <button
-      type="button"
-      class="rw-icon-button"
-      aria-label={label}
-      title={label}
-      {...pressable(isOff, onClick)}
-    >
+    <Button class="rw-icon-button" aria-label={label} title={label} {...pressable(isOff, onClick)}>
       <Icon name={icon} />
-    </button>
+    </Button>
   );
 }
 
@@ -133,16 +152,16 @@ export function Clamped({ text, lines, mono = true, title, copyLabel }: ClampedP
   }, [text, all]);
   return (
     <>
-      <div class="rw-block-head">
+      <BlockHead>
         {title}
-        <span class="rw-grow" />
+        <Grow />
         {(isCut || all) && (
-          <button type="button" class="rw-link" onClick={() => setAll(!all)}>
+          <LinkButton onClick={() => setAll(!all)}>
             {all ? "show less" : `show all ${size(new Blob([text]).size)}`}
-          </button>
+          </LinkButton>
         )}
         <CopyButton text={text} label={copyLabel} />
-      </div>
+      </BlockHead>
       {all ? (
         <LongText text={text} mono={mono} />
       ) : (
@@ -162,8 +181,7 @@ export function Clamped({ text, lines, mono = true, title, copyLabel }: ClampedP
 /** One line of a list of tasks: glyph, id, goal, duration; a click selects the task. */
 export function TaskLine({ view, task, note }: { view: View; task: Task; note?: string }) {
   return (
-    <button
-      type="button"
+    <Button
       class="rw-line"
       onClick={() => view.goTo(task.id)}
       title={task.id.length > 24 ? task.id.slice(0, 300) : undefined}
@@ -173,8 +191,8 @@ export function TaskLine({ view, task, note }: { view: View; task: Task; note?: 
       <span class="rw-line-goal" dir="auto">
         {task.goal}
       </span>
-      <span class="rw-line-time">{note ?? duration(view.durationOf(task))}</span>
-    </button>
+      <span class="rw-line-time">{note ?? duration(durationOf(view, task))}</span>
+    </Button>
   );
 }
 

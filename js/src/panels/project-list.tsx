@@ -4,6 +4,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../focus";
 import { count, plural } from "../format";
+import { hasModifier } from "../keyboard";
 import type { ListedProject } from "../messages";
 import { cut, matching, nameOf, newestFirst, READ_UP_TO, shortIds } from "../projects";
 import { Typing } from "../tree/typing";
@@ -74,7 +75,7 @@ export function ProjectList(props: ProjectListProps) {
     onWatch(id);
   };
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (hasModifier(event)) return;
     const place = moved(event.key, here, keys.length);
     if (place !== null) {
       event.preventDefault();

@@ -5,7 +5,7 @@ import { dayAndTime, epoch, plural } from "../format";
 import type { ListedProject } from "../messages";
 import { nameOf } from "../projects";
 import { Confirmation } from "./action";
-import { Icon } from "./parts";
+import { Button, Icon } from "./parts";
 
 const FOR_EVERYONE = "Make current for everyone";
 const QUESTION = "This switches the project for everyone who watches this server.";
@@ -39,8 +39,7 @@ export function Pick(props: PickProps) {
     onStand,
   } = props;
   return (
-    <button
-      type="button"
+    <Button
       class="rw-pick"
       tabIndex={isTabbable ? 0 : -1}
       aria-disabled={isOff}
@@ -48,7 +47,7 @@ export function Pick(props: PickProps) {
       onClick={onPick}
       onFocus={onStand}
     >
-      <span class="rw-pick-mark" aria-hidden="true">
+      <span class="rw-pick-mark" aria-hidden>
         {isChecked && <Icon name="copied" />}
       </span>
       <span class="rw-pick-title" dir="auto" title={title}>
@@ -65,7 +64,7 @@ export function Pick(props: PickProps) {
       <span class="rw-pick-meta rw-quiet" dir="auto">
         {children}
       </span>
-    </button>
+    </Button>
   );
 }
 
@@ -121,8 +120,7 @@ export function ProjectRow(props: ProjectRowProps) {
       </div>
       {!project.is_current && !isConfirming && (
         <div role="gridcell" class="rw-project-cell">
-          <button
-            type="button"
+          <Button
             class="rw-everyone rw-link"
             tabIndex={-1}
             aria-disabled={isOff}
@@ -130,7 +128,7 @@ export function ProjectRow(props: ProjectRowProps) {
             onFocus={props.onStand}
           >
             {FOR_EVERYONE}
-          </button>
+          </Button>
         </div>
       )}
       {isConfirming && (

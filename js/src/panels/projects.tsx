@@ -4,7 +4,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../focus";
 import { count } from "../format";
 import type { View } from "../view";
-import { Icon } from "./parts";
+import { Button, Icon } from "./parts";
 import { Popover } from "./popover";
 import { ProjectList } from "./project-list";
 
@@ -93,8 +93,7 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
     <div class="rw-title-box">
       <h2 class="rw-title" title={title.slice(0, 1000)}>
         {hasMenu ? (
-          <button
-            type="button"
+          <Button
             class="rw-title-button"
             ref={button}
             aria-haspopup="dialog"
@@ -109,7 +108,7 @@ export function ProjectMenu({ view, title }: { view: View; title: string }) {
               </span>
             )}
             <Icon name="open" />
-          </button>
+          </Button>
         ) : (
           text
         )}

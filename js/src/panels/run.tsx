@@ -1,12 +1,14 @@
 // The Run panel: what stands beside the graph while no task is selected. Counts by status, what runs now, what failed,
 // what took longest.
 
+import { durationOf } from "../clock";
 import { count, epoch, plural, timeOfDay } from "../format";
 import type { Task } from "../messages";
 import { hasChildren } from "../state";
-import { CODE, STATUSES, type Status, wordOfCode } from "../status";
+import { CODE, onlyWhat, STATUSES, type Status, signOf, WAITS_CODE, wordOfCode } from "../status";
 import type { View } from "../view";
-import { CopyButton, Glyph, pressable, Section, TaskLine } from "./parts";
+import { NoteText } from "./notes";
+import { Button, CopyButton, Glyph, pressable, Quiet, Section, TaskLine } from "./parts";
 
 const ALWAYS: readonly Status[] = [
   "DONE",
@@ -17,9 +19,12 @@ const ALWAYS: readonly Status[] = [
   "READY",
   "PENDING",
 ];
+/** What waits for the person comes first. */
+const ROWS = [WAITS_CODE, ...STATUSES.keys()];
 const NOW_LINES = 4;
 const FAILED_LINES = 3;
 const SLOWEST_LINES = 3;
+const NOTES = 3;
 const BAR_PX = 110;
 
 export function RunPanel({ view }: { view: View }) {
@@ -33,7 +38,7 @@ export function RunPanel({ view }: { view: View }) {
     <section class="rw-inspector" aria-label="Run">
       <div class="rw-inspector-head">
         <h3 class="rw-inspector-title">Run</h3>
-        <span class="rw-quiet">{started === null ? facts : `started ${timeOfDay(started)} · ${facts}`}</span>
+        <Quiet>{started === null ? facts : `started ${timeOfDay(started)} · ${facts}`}</Quiet>
       </div>
       <div class="rw-scroll">
         <Counts view={view} />
@@ -58,6 +63,7 @@ export function RunPanel({ view }: { view: View }) {
             ))}
           </Section>
         )}
+        <Notes view={view} />
         {slowest.length > 0 && (
           <Section title="Slowest" note="tasks without sub-tasks">
             {slowest.map((task) => (
@@ -74,53 +80,63 @@ export function RunPanel({ view }: { view: View }) {
   );
 }
 
+/** The newest ones, each under the task beside which it was written. */
+function Notes({ view }: { view: View }) {
+  const { n, newest } = view.traits.notes;
+  if (n === 0) return null;
+  return (
+    <Section
+      title="Notes"
+      note={ofMany(NOTES, n)}
+      copy={<CopyButton text="m.annotations()" label="Copy m.annotations()" />}
+    >
+      {newest
+        .slice(-NOTES)
+        .reverse()
+        .map((note, i) => {
+          const task = view.task(note.task);
+          return (
+            <div key={i}>
+              {task !== undefined && <TaskLine view={view} task={task} />}
+              <NoteText note={note} />
+            </div>
+          );
+        })}
+    </Section>
+  );
+}
+
 const ofMany = (shown: number, all: number): string | undefined =>
   all > shown ? `${shown} of ${count(all)}` : undefined;
 
 function Counts({ view }: { view: View }) {
-  const { waiting } = view;
-  // As in the header: what waits for the person is not counted as running, too.
-  const all = [...view.tally.all];
-  for (const id of waiting.keys()) {
-    const at = view.run.tree.at.get(id);
-    if (at !== undefined) (all[view.tally.code[at] as number] as number) -= 1;
-  }
-  const most = Math.max(1, waiting.size, ...all);
-  const codes = STATUSES.map((_, code) => code).filter(
-    (code) => (all[code] as number) > 0 || ALWAYS.includes(STATUSES[code] as Status),
-  );
+  const { counts, finder } = view;
+  const most = Math.max(1, ...counts);
+  const isShown = (code: number) =>
+    (counts[code] as number) > 0 ||
+    finder.wanted.codes.has(code) ||
+    ALWAYS.includes(STATUSES[code] as Status);
   return (
     <ul class="rw-section rw-counts" aria-label="Tasks by status">
-      {waiting.size > 0 && (
-        <li>
-          <Glyph status="waits" />
-          <span class="rw-count-word">waits for you</span>
-          <span class="rw-count">{count(waiting.size)}</span>
-          <span class="rw-count-bar rw-s-waits" style={{ width: barPx(waiting.size, most) }} />
-        </li>
-      )}
-      {codes.map((code) => {
-        const status = STATUSES[code] as Status;
-        const tasks = all[code] as number;
+      {ROWS.filter(isShown).map((code) => {
+        const tasks = counts[code] as number;
         const note = code === CODE.PLAN_DONE && tasks > 0 ? "wait for their sub-tasks" : null;
+        const isOn = finder.wanted.codes.has(code);
         return (
           <li key={code} class={tasks === 0 ? "rw-none" : ""}>
-            <button
-              type="button"
+            <Button
               class="rw-count-button"
-              aria-pressed={view.finder.wanted.codes.has(code)}
-              title={`Only what is ${wordOfCode(code)}`}
-              {...pressable(tasks === 0 && !view.finder.wanted.codes.has(code), () =>
-                view.lookFor(() => view.finder.toggleStatus(code)),
-              )}
+              aria-pressed={isOn}
+              title={onlyWhat(code)}
+              {...pressable(tasks === 0 && !isOn, () => view.change(() => finder.toggleStatus(code)))}
             >
-              <Glyph status={status} />
+              <Glyph status={signOf(code)} />
               <span class="rw-count-word">{wordOfCode(code)}</span>
               <span class="rw-count">{count(tasks)}</span>
-            </button>
+            </Button>
             {tasks > 0 && (
               <span
-                class={`rw-count-bar rw-s-${status}${code === CODE.PENDING ? " rw-faint" : ""}`}
+                class={`rw-count-bar rw-s-${signOf(code)}${code === CODE.PENDING ? " rw-faint" : ""}`}
                 style={{ width: barPx(tasks, most) }}
               />
             )}
@@ -146,7 +162,7 @@ function findTasks(view: View): { now: Task[]; failed: Task[]; slowest: Task[] }
     if (code === CODE.RUNNING || code === CODE.AGGREGATING) now.push(task);
     if (code === CODE.FAILED) failed.push(task);
     if (task.completed === null || hasChildren(tree, at)) continue;
-    const ms = view.durationOf(task);
+    const ms = durationOf(view, task);
     if (ms !== null && ms > (leaves[SLOWEST_LINES - 1]?.ms ?? -1)) {
       leaves.push({ task, ms });
       leaves.sort((a, b) => b.ms - a.ms);

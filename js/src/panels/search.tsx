@@ -1,38 +1,39 @@
 // The search in the header: what matches is counted and gone to, the rest dims; and the chip of a filter that is on.
 
 import { useRef } from "preact/hooks";
+import { goToMatch, selectedAt } from "../find/going";
+import { foldAhead } from "../find/match";
 import { count } from "../format";
+import { takeKey } from "../keyboard";
 import { wordOfCode } from "../status";
 import type { View } from "../view";
-import { Icon, pressable } from "./parts";
+import { Button, Foreign, Icon, pressable } from "./parts";
 
 export function Search({ view }: { view: View }) {
   const input = useRef<HTMLInputElement>(null);
   const { finder, found } = view;
   const { words } = finder.wanted;
-  const here = found === null ? -1 : found.at.indexOf(view.selectedAt);
+  const here = found === null ? -1 : found.at.indexOf(selectedAt(view));
   const onKey = (event: KeyboardEvent) => {
     if (event.isComposing) return;
-    if (event.key === "Enter") view.goToMatch(event.shiftKey ? -1 : 1);
+    if (event.key === "Enter") goToMatch(view, event.shiftKey ? -1 : 1);
     else if (event.key !== "Escape") return;
-    else if (finder.wanted.words !== "") view.lookFor(() => finder.say(""));
+    else if (finder.wanted.words !== "") view.change(() => finder.say(""));
     else {
       // Nothing to clear: the keyboard goes back to the tasks.
       view.wantsFocus = true;
       view.schedule();
     }
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
   };
   const step = (by: 1 | -1, label: string) => (
-    <button
-      type="button"
+    <Button
       aria-label={label}
       title={label}
-      {...pressable(found?.at.length === 0, () => view.goToMatch(by))}
+      {...pressable(found?.at.length === 0, () => goToMatch(view, by))}
     >
       <Icon name={by === 1 ? "open" : "up"} />
-    </button>
+    </Button>
   );
   return (
     <div class="rw-find-box">
@@ -50,9 +51,10 @@ export function Search({ view }: { view: View }) {
           value={words}
           onInput={(event) => {
             const { value } = event.currentTarget;
-            view.lookFor(() => finder.say(value));
+            view.change(() => finder.say(value));
           }}
           onKeyDown={onKey}
+          onFocus={() => foldAhead(view.run.tasks.values())}
         />
         <span class="rw-find-count" role="status">
           {found !== null &&
@@ -75,14 +77,13 @@ function FilterChip({ view }: { view: View }) {
   const { codes, types } = view.finder.wanted;
   const names = [...[...codes].map(wordOfCode), ...[...types].map((type) => type.slice(0, 40))];
   return (
-    <button
-      type="button"
+    <Button
       class="rw-filter-chip"
       title={`Only ${names.join(", ")}. Click to end the filter.`}
-      onClick={() => view.lookFor(() => view.finder.endFilter())}
+      onClick={() => view.change(() => view.finder.endFilter())}
     >
-      <span dir="auto">{names.length > 2 ? `${names.length} filters` : names.join(" · ")}</span>
+      <Foreign>{names.length > 2 ? `${names.length} filters` : names.join(" · ")}</Foreign>
       <Icon name="close" />
-    </button>
+    </Button>
   );
 }

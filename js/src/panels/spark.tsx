@@ -1,5 +1,6 @@
 // The round trip over the last ten minutes as a line: broken where there is none, shaded where the state was not live.
 
+import { isKnown } from "../fields";
 import { plural, trip } from "../format";
 import type { LinkMoment } from "../messages";
 import { HISTORY_S } from "../read";
@@ -26,7 +27,7 @@ export interface Spark {
 
 /** `history` as what is drawn. Oldest first, as `read.ts` leaves it. */
 export function sparkOf(history: readonly LinkMoment[]): Spark {
-  const known = history.map(({ round_trip_s }) => round_trip_s).filter((s) => s !== null);
+  const known = history.map(({ round_trip_s }) => round_trip_s).filter(isKnown);
   const most_s = known.length === 0 ? null : Math.max(...known);
   const least_s = known.length === 0 ? null : Math.min(...known);
   const scale_s = Math.max(LEAST_SCALE_S, most_s ?? 0);

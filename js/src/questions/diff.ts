@@ -1,6 +1,7 @@
 // What of a plan is new: against the plan before the last modification, or against the proposed one while a person
 // edits it. Pure; both give the same rows.
 
+import { isKnown } from "../fields";
 import type { PlanStep } from "../messages";
 import { type Draft, draftOf, kept, staying } from "./plan";
 
@@ -50,7 +51,7 @@ function rowsOf(
 ): readonly PlanRow[] {
   const steps = kept(draft);
   const numbers = new Map(steps.map((step, i) => [step.key, i + 1]));
-  const origins = steps.map((step) => origin(step.key)).filter((at) => at !== null);
+  const origins = steps.map((step) => origin(step.key)).filter(isKnown);
   const stay = staying(origins);
   const rows: PlanRow[] = draft.map((step) => {
     const at = origin(step.key);

@@ -1,7 +1,10 @@
 // The questions of a run as one view knows them: what the kernel's trait says, what this person has just clicked, what
 // became of it, and which question is open before them. Nothing here is an answer that nobody gave.
 
+import { atEnd } from "../ending";
+import { sentence } from "../format";
 import type { Kernel } from "../kernel";
+import { dropOldest } from "../maps";
 import type { AnswerWord, Prompt, PromptState, Question, Settled } from "../messages";
 import { Writing } from "./writing";
 
@@ -14,6 +17,8 @@ export const STUCK_AFTER_MS = 60_000;
 /** After the kernel has taken an answer the trait tells how it goes on; `on_answer` has 5 s before. */
 const TRAIT_WITHIN_MS = 6_000;
 const QUESTIONS_KEPT = 20;
+/** Characters. */
+const LOST_SHOWN = 5_000;
 /** A pointer that has not moved for so long means what is under it now. */
 const JUST_MOVED_MS = 500;
 
@@ -48,6 +53,8 @@ export class Questions {
   version = 0;
   /** The question that is unfolded. */
   current: string | null = null;
+  /** The questions of which our answer was lost, and why, the newest first, until a person has dismissed them. */
+  lost = "";
   /** Told of questions that were not there before. */
   onNew: (fresh: readonly Prompt[]) => void = () => {};
 
@@ -73,7 +80,7 @@ export class Questions {
     this.#redraw = redraw;
     kernel.onSettled = (settled) => this.#settle(settled);
     this.take();
-    signal.addEventListener("abort", () => {
+    atEnd(signal, () => {
       clearTimeout(this.#moving);
       for (const timer of this.#ending.values()) clearTimeout(timer);
       for (const { timers } of this.#sending.values()) for (const timer of timers) clearTimeout(timer);
@@ -84,9 +91,20 @@ export class Questions {
     return this.entries.length > 0 && !this.#isClosed;
   }
 
+  dismissLost(): void {
+    this.lost = "";
+    this.#changed();
+  }
+
   /** How many wait for the person. */
   get count(): number {
     return this.entries.filter((entry) => isWaiting(entry)).length;
+  }
+
+  /** How many are answered, and nobody has said what became of the answer. */
+  get unconfirmed(): number {
+    return this.entries.filter((entry) => !isWaiting(entry) && !this.#settled.has(entry.prompt.request_id))
+      .length;
   }
 
   /** Opens the tray, and unfolds the question `id` in it. */
@@ -170,12 +188,10 @@ export class Questions {
     };
     const state: QuestionState = { kind: "loading" };
     this.#questions.set(id, state);
-    if (this.#questions.size > QUESTIONS_KEPT)
-      this.#questions.delete(this.#questions.keys().next().value as string);
+    dropOldest(this.#questions, QUESTIONS_KEPT);
     this.#kernel.askQuestion(id).then(
       (question) => keep({ kind: "loaded", question }),
-      (error: unknown) =>
-        keep({ kind: "failed", why: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => keep({ kind: "failed", why: sentence(error) }),
     );
     return state;
   }
@@ -213,8 +229,13 @@ export class Questions {
 
   #settle(settled: Settled): void {
     const id = settled.request_id;
-    if (!this.#prompts.has(id)) return;
+    const prompt = this.#prompts.get(id);
+    if (prompt === undefined) return;
     this.#settled.set(id, settled);
+    if (settled.state === "lost" && settled.action !== null) {
+      const about = prompt.message ?? prompt.checkpoint;
+      this.lost = `“${about ?? id}” ${settled.why ?? ""} ${this.lost}`.slice(0, LOST_SHOWN);
+    }
     this.#stopSending(id);
     this.#endSoon(id);
     this.#changed();

@@ -1,6 +1,7 @@
 // An edited plan in words: what stands in the instructions before they are sent. The numbers are those of the plan that
 // the server proposed, because that is the plan which the words go to.
 
+import { isKnown } from "../fields";
 import type { PlanStep } from "../messages";
 import { type Draft, kept, type Step, staying } from "./plan";
 
@@ -58,7 +59,7 @@ function changes(step: Step, was: PlanStep, draft: Draft, plan: readonly PlanSte
 }
 
 function added(step: Step, steps: Draft, plan: readonly PlanStep[]): string {
-  const types = [step.task_type, step.node_type].filter((word) => word !== null).join(", ");
+  const types = [step.task_type, step.node_type].filter(isKnown).join(", ");
   const names = namesOf(step.after, steps, plan);
   return `“${step.goal}”${numberAmongTwins(step, plan, steps)}${types === "" ? "" : ` (${types})`}${names === "" ? "" : `, depending on ${names}`}`;
 }

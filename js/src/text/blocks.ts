@@ -17,13 +17,14 @@ export type Block =
 /** Deeper lists and quotes are shown as they were written. */
 const DEEPEST = 8;
 const MOST_COLUMNS = 40;
-const FENCE = /^ {0,3}(`{3,}|~{3,})([^`]*)$/;
+/** All of the mark or none: with less of it a line of nothing else would be read once for each of its signs. */
+const FENCE = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
 const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*)$/;
 const RULE = /^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)])( +|$)/;
 const UNDERLINE = /^ {0,3}(=+|-+)[ \t]*$/;
-const TABLE_LINE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
+const TABLE_LINE = /^ ?\|? ?:?-+:? ?(?:\| ?:?-+:? ?)*\|? ?$/;
 
 /** How many blocks, items and cells may still be made. */
 export type Room = { left: number };
@@ -80,7 +81,7 @@ function blocksOf(lines: readonly string[], depth: number, room: Room): Block[] 
       at = end;
       continue;
     }
-    if (first.includes("|") && line(at + 1).includes("-") && TABLE_LINE.test(line(at + 1))) {
+    if (first.includes("|") && isTableLine(line(at + 1))) {
       const head = cells(first);
       let end = at + 2;
       for (; end < lines.length && room.left > 0 && line(end).includes("|"); end++) room.left -= head.length;
@@ -99,6 +100,10 @@ function blocksOf(lines: readonly string[], depth: number, room: Room): Block[] 
   }
   return blocks;
 }
+
+/** With one blank where there are more: between two that may be of any length a line would be tried everywhere. */
+const isTableLine = (line: string): boolean =>
+  line.includes("-") && TABLE_LINE.test(line.replace(/ +/g, " "));
 
 /** Whether a paragraph goes on in this line. */
 const goesOn = (line: string): boolean =>

@@ -1,6 +1,7 @@
 // Going back in time: which moments are known, which one the person wants to see, which one is shown. What arrives
 // live meanwhile goes on arriving in the kernel's `run`, and is what is shown again at "back".
 
+import { atEnd } from "../ending";
 import type { Kernel } from "../kernel";
 import type { Moment, Progress } from "../messages";
 import { applyMoment, type RunState } from "../state";
@@ -56,7 +57,7 @@ export class Travel {
         changed();
       },
     );
-    signal.addEventListener("abort", () => clearTimeout(this.#later));
+    atEnd(signal, () => clearTimeout(this.#later));
   }
 
   /** From the first known moment to the last one or, while the run goes on, to now; null: there is nowhere to go. */

@@ -1,6 +1,6 @@
 // What the kernel says of a trace: unknown values in, typed values out; a stage that cannot be read is left out.
 
-import { amount, count, isFields, line, number, text } from "../fields";
+import { amount, count, isFields, isKnown, line, number, text } from "../fields";
 
 /** The long texts of a stage, in the order in which they are shown. */
 export const TEXTS = [
@@ -55,10 +55,7 @@ export function readTrace(value: unknown): Trace | null {
   return {
     task: value.task,
     isSample: value.is_sample === true,
-    stages: value.stages
-      .slice(0, STAGES_READ)
-      .map(readStage)
-      .filter((stage) => stage !== null),
+    stages: value.stages.slice(0, STAGES_READ).map(readStage).filter(isKnown),
     leftOut: text(value.left_out),
   };
 }

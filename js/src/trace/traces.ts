@@ -1,8 +1,10 @@
 // The traces that a view has asked for: one at a time for each task, again when the task has changed, and the whole
 // texts of the stages that somebody reads on. Only what is shown is asked for, because ROMA answers one at a time.
 
-import { prettyJson } from "../format";
+import { atEnd } from "../ending";
+import { prettyJson, sentence } from "../format";
 import type { Kernel } from "../kernel";
+import { dropOldest } from "../maps";
 import type { Task } from "../messages";
 import { charsOf, type Room } from "../room";
 import { isOver } from "../status";
@@ -47,14 +49,15 @@ export class Traces {
   readonly #entries = new Map<string, Entry>();
   /** Gone with the stage, so with the trace. */
   readonly #wholes = new WeakMap<Stage, Whole>();
-  readonly #pretty = new WeakMap<Stage, Map<string, string>>();
+  /** Texts as they are shown: copies of what is JSON. */
+  readonly #shown = new WeakMap<Stage, Map<string, string>>();
 
   constructor(kernel: Kernel, changed: () => void, signal: AbortSignal, room: Room) {
     this.#kernel = kernel;
     this.#changed = changed;
     this.#signal = signal;
     this.#room = room;
-    signal.addEventListener("abort", () => this.reset());
+    atEnd(signal, () => this.reset());
   }
 
   reset(): void {
@@ -95,7 +98,7 @@ export class Traces {
     };
     this.#entries.delete(task.id);
     this.#entries.set(task.id, entry);
-    if (this.#entries.size > KEPT) this.#entries.delete(this.#entries.keys().next().value as string);
+    dropOldest(this.#entries, KEPT);
     const settle = (state: Partial<TraceState>) => {
       entry.state = { ...entry.state, isAsking: false, ...state };
       if (!this.#signal.aborted) this.#changed();
@@ -109,7 +112,7 @@ export class Traces {
         });
         settle({ trace: sameWhereEqual(entry.state.trace, trace) });
       },
-      (error: unknown) => settle({ error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => settle({ error: sentence(error) }),
     );
     return entry.state;
   }
@@ -134,13 +137,13 @@ export class Traces {
           whole.isCut = answer.isCut;
           this.#room.keep(whole, charsOf(answer.texts.values()), () => {
             this.#wholes.delete(stage);
-            this.#pretty.delete(stage);
+            this.#shown.delete(stage);
           });
-          this.#pretty.delete(stage);
+          this.#shown.delete(stage);
           this.#changed();
         },
         (error: unknown) => {
-          whole.error = error instanceof Error ? error.message : String(error);
+          whole.error = sentence(error);
           this.#changed();
         },
       ),
@@ -156,14 +159,16 @@ export class Traces {
 
   /** A text of a stage as it is shown, as much of it as is here; null where it has none. */
   text(stage: Stage, name: TextName): string | null {
-    const made = this.#pretty.get(stage) ?? new Map<string, string>();
-    this.#pretty.set(stage, made);
+    const made = this.#shown.get(stage) ?? new Map<string, string>();
+    this.#shown.set(stage, made);
+    this.#room.use(made);
     const known = made.get(name);
     if (known !== undefined) return known;
     const text = (this.#wholes.get(stage)?.texts ?? stage.texts).get(name);
     if (text === undefined) return stage.sizes.has(name) ? "" : null;
     const shown = /^\s*[[{]/.test(text) && text.length <= PRETTY_CHARS ? prettyJson(text) : text;
     made.set(name, shown);
+    if (shown !== text) this.#room.keep(made, charsOf(made.values()), () => this.#shown.delete(stage));
     return shown;
   }
 }

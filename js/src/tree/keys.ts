@@ -41,13 +41,13 @@ export function applyKey(view: View, key: string): boolean {
     }
     case "Enter":
     case " ":
-      view.select(id);
+      view.selection.choose(id);
       view.graph?.reveal(id);
       return true;
     case "Escape":
       // With nothing selected it means what it means around the tasks.
       if (view.selected === null) return false;
-      view.select(null);
+      view.selection.choose(null);
       return true;
     default:
       return false;

@@ -3,8 +3,10 @@
 
 import { Component } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { durationOf, waitedFor } from "../clock";
 import { IN_PLACE } from "../focus";
 import { count, duration, elapsed } from "../format";
+import { hasModifier, takeKey } from "../keyboard";
 import type { Task } from "../messages";
 import { Glyph, Icon } from "../panels/parts";
 import { hasChildren } from "../state";
@@ -16,6 +18,7 @@ import { applyKey } from "./keys";
 export const ALL_ROWS_UP_TO = 400;
 const ROW_PX = 27;
 const WINDOW = 80;
+const LEAST_WINDOW = 2;
 
 export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
   const { layout, tally } = view;
@@ -34,9 +37,11 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
   });
 
   const windowed = layout.count > ALL_ROWS_UP_TO;
+  // Under the graph nobody sees the rows: they would be a sixth of the first paint.
+  const size = visible || view.frames.hasPainted ? WINDOW : LEAST_WINDOW;
   const seen = visible && !view.wantsFocus ? Math.floor(scrollTop / ROW_PX) : focusPlace;
-  const first = windowed ? Math.max(0, Math.min(seen - WINDOW / 2, layout.count - WINDOW)) : 0;
-  const end = windowed ? Math.min(layout.count, first + WINDOW) : layout.count;
+  const first = windowed ? Math.max(0, Math.min(seen - size / 2, layout.count - size)) : 0;
+  const end = windowed ? Math.min(layout.count, first + size) : layout.count;
   const hasFocusRow = focusPlace >= first && focusPlace < end;
 
   const rows = [];
@@ -63,16 +68,17 @@ export function TreeGrid({ view, visible }: { view: View; visible: boolean }) {
         tabbable={hasFocusRow ? place === focusPlace : place === first}
         waits={prompt !== undefined}
         time={
-          prompt === undefined ? duration(view.durationOf(task)) : `waits ${elapsed(view.waitedFor(prompt))}`
+          prompt === undefined
+            ? duration(durationOf(view, task))
+            : `waits ${elapsed(waitedFor(view, prompt))}`
         }
       />,
     );
   }
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (hasModifier(event)) return;
     if (applyKey(view, event.key)) {
-      event.preventDefault();
-      event.stopPropagation();
+      takeKey(event);
     }
   };
   const onFocus = (event: FocusEvent) => {
@@ -161,11 +167,11 @@ class Row extends Component<RowProps> {
         aria-selected={selected}
         tabIndex={tabbable ? 0 : -1}
         style={{ "--level": Math.min(level - 1, 12) }}
-        onClick={() => view.select(task.id)}
+        onClick={() => view.selection.choose(task.id)}
       >
         <span role="gridcell" class="rw-row-goal">
           {expanded !== null && (
-            <span class="rw-twist" aria-hidden="true" onClick={toggle}>
+            <span class="rw-twist" aria-hidden onClick={toggle}>
               <Icon name={expanded ? "open" : "closed"} />
             </span>
           )}

@@ -1,14 +1,17 @@
 // The inspector's head: where the task stands, what it is to do, how it is and how long that took, its facts.
 
 import type { ComponentChildren } from "preact";
+import { durationOf } from "../../clock";
+import { canGoAlong, goAlong } from "../../find/going";
 import { duration, timeOfDay, UNKNOWN } from "../../format";
 import type { Task } from "../../messages";
+import { childIds, pathTo } from "../../state";
 import { statusOf, wordOf } from "../../status";
 import type { View } from "../../view";
-import { CLAMP_CHARS, CopyButton, Glyph, IconButton } from "../parts";
+import { Button, CLAMP_CHARS, CopyButton, Glyph, Grow, IconButton, Quiet } from "../parts";
 
 export function TaskHead({ view, task, children }: { view: View; task: Task; children: ComponentChildren }) {
-  const state = view.detailOf(task);
+  const state = view.details.of(task);
   // The whole texts are those of now: what the record says of itself is the moment's.
   const goal = (!view.isPast && state.kind === "loaded" ? state.detail.goal : null) ?? task.goal;
   const status = statusOf(task.status);
@@ -18,14 +21,14 @@ export function TaskHead({ view, task, children }: { view: View; task: Task; chi
         <IconButton
           icon="back"
           label="Back (Alt+←)"
-          isOff={!view.canGoAlong(-1)}
-          onClick={() => view.goAlong(-1)}
+          isOff={!canGoAlong(view, -1)}
+          onClick={() => goAlong(view, -1)}
         />
         <IconButton
           icon="closed"
           label="Forward (Alt+→)"
-          isOff={!view.canGoAlong(1)}
-          onClick={() => view.goAlong(1)}
+          isOff={!canGoAlong(view, 1)}
+          onClick={() => goAlong(view, 1)}
         />
         <Breadcrumb view={view} id={task.id} />
         <CopyButton
@@ -41,8 +44,8 @@ export function TaskHead({ view, task, children }: { view: View; task: Task; chi
         <Glyph status={status} />
         <b class={`rw-s-${status} rw-inked`}>{wordOf(task.status)}</b>
         {task.type !== null && <span class="rw-chip">{task.type}</span>}
-        <span class="rw-quiet">{kindOf(task, view.childIds(task.id).length > 0)}</span>
-        <span class="rw-grow" />
+        <Quiet>{kindOf(task, childIds(view.run.tree, task.id).length > 0)}</Quiet>
+        <Grow />
         <Times view={view} task={task} />
       </div>
       {children}
@@ -60,16 +63,15 @@ const SHORT_MS = 100;
 
 /** `waited 4.8 s · took 5.3 s`, and the same as a strip. */
 function Times({ view, task }: { view: View; task: Task }) {
-  const took = view.durationOf(task);
+  const took = durationOf(view, task);
   const waited = task.created === null || task.started === null ? null : task.started - task.created;
-  if (waited === null || waited < SHORT_MS || took === null)
-    return <span class="rw-quiet">{duration(took)}</span>;
+  if (waited === null || waited < SHORT_MS || took === null) return <Quiet>{duration(took)}</Quiet>;
   return (
     <>
       <span class="rw-quiet rw-times">
         waited {duration(waited)} · took {duration(took)}
       </span>
-      <span class="rw-history" aria-hidden="true">
+      <span class="rw-history" aria-hidden>
         <i class="rw-s-PENDING" style={{ flexGrow: waited }} />
         <i class="rw-s-RUNNING" style={{ flexGrow: took }} />
       </span>
@@ -87,7 +89,7 @@ function shorten(path: readonly string[]): (string | null)[] {
 }
 
 function Breadcrumb({ view, id }: { view: View; id: string }) {
-  const shown = shorten(view.pathTo(id));
+  const shown = shorten(pathTo(view.run.tree, id));
   return (
     <nav class="rw-crumbs" aria-label="Where the task stands">
       {shown.map((crumb, i) => (
@@ -100,9 +102,9 @@ function Breadcrumb({ view, id }: { view: View; id: string }) {
               {crumb}
             </bdi>
           ) : (
-            <button type="button" title={crumb.slice(0, 300)} onClick={() => view.goTo(crumb)}>
+            <Button title={crumb.slice(0, 300)} onClick={() => view.goTo(crumb)}>
               <bdi>{crumb}</bdi>
-            </button>
+            </Button>
           )}
         </span>
       ))}
@@ -117,7 +119,7 @@ export function Facts({ view, task }: { view: View; task: Task }) {
   ];
   const narrow: [string, string][] = [
     ["Started", timeOfDay(task.started, true)],
-    ["Duration", duration(view.durationOf(task))],
+    ["Duration", duration(durationOf(view, task))],
     ["Ended", timeOfDay(task.completed, true)],
     ["Layer", task.layer === null ? UNKNOWN : String(task.layer)],
   ];

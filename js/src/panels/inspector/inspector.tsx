@@ -1,9 +1,11 @@
 // The inspector of one task: its head, and under it one of five tabs. The texts in it are a model's: shown as text,
 // clamped, never interpreted.
 
+import { hasModifier } from "../../keyboard";
 import type { Task } from "../../messages";
 import { TABS, type Tab } from "../../trace/inspection";
 import type { View } from "../../view";
+import { Button } from "../parts";
 import { ContextTab } from "./context";
 import { Facts, TaskHead } from "./head";
 import { Overview } from "./overview";
@@ -58,7 +60,7 @@ function TabList({ view }: { view: View }) {
   const { tab } = view.inspection;
   const onKey = (event: KeyboardEvent) => {
     const step = STEPS[event.key];
-    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (step === undefined || hasModifier(event)) return;
     event.preventDefault();
     const to = TABS.at(step(TABS.indexOf(view.inspection.tab)) % TABS.length) as Tab;
     view.showTab(to);
@@ -68,8 +70,7 @@ function TabList({ view }: { view: View }) {
   return (
     <div class="rw-tabs" role="tablist" aria-label="What is shown of the task" onKeyDown={onKey}>
       {TABS.map((each) => (
-        <button
-          type="button"
+        <Button
           key={each}
           role="tab"
           aria-selected={each === tab}
@@ -77,7 +78,7 @@ function TabList({ view }: { view: View }) {
           onClick={() => view.showTab(each)}
         >
           {each}
-        </button>
+        </Button>
       ))}
     </div>
   );

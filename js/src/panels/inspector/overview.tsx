@@ -1,16 +1,24 @@
-// The overview of a task: its error first, then the beginning of its result and the tasks around it.
+// The overview of a task: its error first, then what people wrote beside it, the beginning of its result, what it went
+// through and the tasks around it.
 
-import type { Task } from "../../messages";
-import { statusOf } from "../../status";
+import { now } from "../../clock";
+import { timeOfDay } from "../../format";
+import type { StatusChange, Task } from "../../messages";
+import { childIds } from "../../state";
+import { statusOf, wordOf } from "../../status";
+import { historyOf } from "../../time/history";
 import type { View } from "../../view";
-import { Clamped } from "../parts";
+import { NoteText } from "../notes";
+import { Clamped, Glyph, Section } from "../parts";
 import { asOfNow, Tasks, WithDetail } from "./shared";
 
 const ERROR_LINES = 6;
 const RESULT_LINES = 8;
+const NOTES = 5;
+const STEPS = 12;
 
 export function Overview({ view, task }: { view: View; task: Task }) {
-  const state = view.detailOf(task);
+  const state = view.details.of(task);
   const then = !view.isPast && state.kind === "loaded" ? state.detail : null;
   const error = then?.error ?? task.error;
   return (
@@ -29,6 +37,7 @@ export function Overview({ view, task }: { view: View; task: Task }) {
           />
         </div>
       )}
+      <NotesOf view={view} task={task} />
       <WithDetail view={view} task={task} title="Result">
         {({ result }) =>
           result && (
@@ -44,8 +53,41 @@ export function Overview({ view, task }: { view: View; task: Task }) {
           )
         }
       </WithDetail>
+      <History view={view} task={task} changes={state.kind === "loaded" ? state.detail.history : []} />
       <Tasks view={view} title="Depends on" ids={task.depends_on} />
-      <Tasks view={view} title="Sub-tasks" ids={view.childIds(task.id)} />
+      <Tasks view={view} title="Sub-tasks" ids={childIds(view.run.tree, task.id)} />
     </>
+  );
+}
+
+function NotesOf({ view, task }: { view: View; task: Task }) {
+  const notes = view.traits.notes.newest.filter((note) => note.task === task.id);
+  if (notes.length === 0) return null;
+  return (
+    <Section title="Notes" note={notes.length > NOTES ? `${NOTES} of ${notes.length}` : undefined}>
+      {notes.slice(-NOTES).map((note, i) => (
+        <NoteText key={i} note={note} />
+      ))}
+    </Section>
+  );
+}
+
+function History({ view, task, changes }: { view: View; task: Task; changes: readonly StatusChange[] }) {
+  const steps = historyOf(task, changes, view.isPast ? now(view) : null);
+  if (steps.length === 0) return null;
+  return (
+    <Section title="History" note={steps.length > STEPS ? `${STEPS} of ${steps.length}` : undefined}>
+      <ul class="rw-steps">
+        {steps.slice(-STEPS).map(({ time, word, isStamp }, i) => (
+          <li key={i}>
+            <span class="rw-quiet" title={time === null ? "It was so when this was first seen." : undefined}>
+              {timeOfDay(time, true)}
+            </span>
+            {isStamp ? <i /> : <Glyph status={statusOf(word)} />}
+            <span dir="auto">{isStamp ? word : wordOf(word)}</span>
+          </li>
+        ))}
+      </ul>
+    </Section>
   );
 }

@@ -4,10 +4,10 @@ import { useMemo } from "preact/hooks";
 import type { Task } from "../../messages";
 import { LongText } from "../../text/long-text";
 import type { View } from "../../view";
-import { CopyButton } from "../parts";
+import { BlockHead, CopyButton, Grow } from "../parts";
 
 export function RawTab({ view, task }: { view: View; task: Task }) {
-  const state = view.detailOf(task);
+  const state = view.details.of(task);
   const detail = state.kind === "loaded" && !view.isPast ? state.detail : null;
   const json = useMemo(() => {
     const { task: _, ...texts } = detail ?? { task: "" };
@@ -16,12 +16,12 @@ export function RawTab({ view, task }: { view: View; task: Task }) {
   const code = `${view.expression}.task(${JSON.stringify(task.id)}).raw`;
   return (
     <section class="rw-section rw-whole">
-      <div class="rw-block-head">
+      <BlockHead>
         <code class="rw-quiet rw-code-line">{code}</code>
         <CopyButton text={code} label="Copy the Python expression of the server's own record" />
-        <span class="rw-grow" />
+        <Grow />
         <CopyButton text={json} label="Copy the record" />
-      </div>
+      </BlockHead>
       <LongText text={json} />
     </section>
   );

@@ -7,7 +7,7 @@ import { LongText } from "../../text/long-text";
 import { Markdown } from "../../text/markdown";
 import type { Inspection } from "../../trace/inspection";
 import type { View } from "../../view";
-import { CopyButton } from "../parts";
+import { BlockHead, Button, CopyButton, Grow, Quiet } from "../parts";
 import { JsonTree, parsed } from "../questions/data";
 import { asOfNow, WithDetail } from "./shared";
 
@@ -32,25 +32,28 @@ function Result({ view, text, isJson }: { view: View; text: string; isJson: bool
     view.inspection.resultAs = kind;
     view.schedule();
   };
-  const pretty = value === undefined ? text : prettyJson(text);
+  const plain = useMemo(
+    () => (shown === "plain" && value !== undefined ? prettyJson(text) : text),
+    [shown, value, text],
+  );
   return (
     <section class="rw-section rw-whole">
-      <div class="rw-block-head">
+      <BlockHead>
         <h3 class="rw-label">{asOfNow(view, "Result")}</h3>
-        <span class="rw-quiet">{size(new Blob([text]).size)}</span>
-        <span class="rw-grow" />
+        <Quiet>{size(new Blob([text]).size)}</Quiet>
+        <Grow />
         <div class="rw-kinds">
           {kinds.map((kind) => (
-            <button type="button" key={kind} aria-pressed={kind === shown} onClick={() => choose(kind)}>
+            <Button key={kind} aria-pressed={kind === shown} onClick={() => choose(kind)}>
               {WORDS[kind]}
-            </button>
+            </Button>
           ))}
         </div>
         <CopyButton text={text} label="Copy the result" />
-      </div>
+      </BlockHead>
       {shown === "markdown" && <Markdown text={text} />}
       {shown === "tree" && <JsonTree value={value} />}
-      {shown === "plain" && <LongText text={pretty} />}
+      {shown === "plain" && <LongText text={plain} />}
     </section>
   );
 }

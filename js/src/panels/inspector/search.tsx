@@ -3,6 +3,7 @@
 
 import { useEffect } from "preact/hooks";
 import { count, plural } from "../../format";
+import { takeKey } from "../../keyboard";
 import type { Task } from "../../messages";
 import { MOST_MATCHES } from "../../text/search";
 import { type Match, progressOf, searched } from "../../trace/finding";
@@ -53,8 +54,7 @@ export function TraceSearch({ view, task, stages, matches }: TraceSearchProps) {
     if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
     else if (event.key === "Escape") search("");
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
   };
   const search = (text: string) => {
     inspection.wanted = text;

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { UNKNOWN } from "../../format";
 import type { Task, TaskDetail } from "../../messages";
 import type { View } from "../../view";
-import { pressable, Section, TaskLine } from "../parts";
+import { LinkButton, pressable, Section, TaskLine } from "../parts";
 
 const LINES = 8;
 
@@ -33,7 +33,7 @@ interface WithDetailProps {
 
 /** The whole texts of a task; what stands there until they are here, where they cannot be had or say nothing. */
 export function WithDetail({ view, task, title, children }: WithDetailProps) {
-  const state = view.detailOf(task);
+  const state = view.details.of(task);
   const shown = state.kind === "loaded" && children(state.detail);
   if (shown) return <>{shown}</>;
   const isOpen = (view.kernel.run.tasks.get(task.id) ?? task).completed === null;
@@ -41,7 +41,7 @@ export function WithDetail({ view, task, title, children }: WithDetailProps) {
     <Section title={asOfNow(view, title)}>
       {state.kind === "loading" && <div class="rw-loading">Asking the kernel…</div>}
       {state.kind === "failed" && (
-        <Failed view={view} why={state.why} again={() => view.forgetDetail(task.id)} />
+        <Failed view={view} why={state.why} again={() => view.details.forget(task.id)} />
       )}
       {state.kind === "loaded" && (
         <p class="rw-quiet">
@@ -56,10 +56,8 @@ export function Failed({ view, why, again }: { view: View; why: string; again: (
   return (
     <p class="rw-quiet rw-detail-failed">
       {why}{" "}
-      {view.kernel.traits.connection.state !== "archive" && (
-        <button type="button" class="rw-link" {...pressable(!view.canAct, again)}>
-          Ask again
-        </button>
+      {view.traits.connection.state !== "archive" && (
+        <LinkButton {...pressable(!view.canAct, again)}>Ask again</LinkButton>
       )}
     </p>
   );

@@ -2,13 +2,14 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { characters, count, duration, timeOfDay, UNKNOWN } from "../../format";
+import { addTo } from "../../maps";
 import type { Task } from "../../messages";
 import { LongText } from "../../text/long-text";
 import type { Match } from "../../trace/finding";
 import { type Stage, TEXTS, type TextName } from "../../trace/read";
 import type { Row } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CLAMP_CHARS, CopyButton, Icon } from "../parts";
+import { BlockHead, Button, CLAMP_CHARS, CopyButton, Grow, Icon, LinkButton, Quiet } from "../parts";
 import { Failed } from "./shared";
 
 const CLAMP_LINES = 3;
@@ -40,14 +41,14 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
     <section aria-label={row.name}>
       <div class="rw-stage-head">
         <b>{stage.stage}</b>
-        <span class="rw-quiet">
+        <Quiet>
           attempt {stage.attempt} of {row.attempts}
-        </span>
-        <span class="rw-grow" />
+        </Quiet>
+        <Grow />
         {(stage.prompt_tokens ?? stage.completion_tokens) !== null && (
-          <span class="rw-quiet">
+          <Quiet>
             tokens in {count(stage.prompt_tokens)} · out {count(stage.completion_tokens)}
-          </span>
+          </Quiet>
         )}
         <span>{duration(row.duration_ms)}</span>
       </div>
@@ -65,14 +66,14 @@ export function OpenStage({ view, task, row, matches, current }: OpenStageProps)
         />
       ))}
       <section class="rw-section rw-block">
-        <div class="rw-block-head">
+        <BlockHead>
           <h4 class="rw-block-name">
             <i class="rw-icon" />
             <b>Parameters</b>
           </h4>
-          <span class="rw-grow" />
+          <Grow />
           <CopyButton text={code} label="Copy the stage's Python expression" />
-        </div>
+        </BlockHead>
         <dl class="rw-kv">
           {facts.map(([name, value]) => (
             <div key={name} class="rw-kv-wide">
@@ -90,9 +91,7 @@ function placesIn(stage: Stage, matches: readonly Match[]): ReadonlyMap<TextName
   const places = new Map<TextName, number[]>();
   for (const match of matches) {
     if (match.stage !== stage) continue;
-    const known = places.get(match.name);
-    if (known === undefined) places.set(match.name, [match.at]);
-    else known.push(match.at);
+    addTo(places, match.name, match.at);
   }
   return places;
 }
@@ -140,24 +139,24 @@ function Block({ view, task, row, name, title, places, current }: BlockProps) {
   };
   return (
     <section class="rw-section rw-block" data-error={name === "error"}>
-      <div class="rw-block-head">
-        <button type="button" class="rw-block-name" aria-expanded={!isFolded} onClick={fold}>
+      <BlockHead>
+        <Button class="rw-block-name" aria-expanded={!isFolded} onClick={fold}>
           <Icon name={isFolded ? "closed" : "open"} />
           <b>{title}</b>
-          <span class="rw-quiet">
+          <Quiet>
             {name === "tool_calls" && stage.n_tool_calls !== null
               ? `${count(stage.n_tool_calls)} · ${characters(chars)}`
               : characters(chars)}
-          </span>
-        </button>
-        <span class="rw-grow" />
+          </Quiet>
+        </Button>
+        <Grow />
         {!isFolded && (isLong || isWhole) && (
-          <button type="button" class="rw-link" onClick={showWhole}>
+          <LinkButton onClick={showWhole}>
             {isWhole ? "show less" : `show all ${characters(chars)}`}
-          </button>
+          </LinkButton>
         )}
         <CopyButton text={wholeText} label={isCopying ? "Fetching the text…" : `Copy: ${title}`} />
-      </div>
+      </BlockHead>
       {!isFolded &&
         (isWhole || places.length > 0 ? (
           <LongText text={text} places={places} chars={inspection.wanted.length} current={current} />

@@ -2,11 +2,12 @@
 
 import { useRef, useState } from "preact/hooks";
 import { duration, plural, UNKNOWN } from "../../format";
+import { hasModifier, takeKey } from "../../keyboard";
 import type { Task } from "../../messages";
 import type { Status } from "../../status";
 import type { Row, Waterfall } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { Glyph } from "../parts";
+import { Button, Glyph, LinkButton } from "../parts";
 
 /** Rows at once; a trace may have thousands. */
 const ROWS = 200;
@@ -32,18 +33,17 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
   const [most, setMost] = useState(ROWS);
   const shown = fall.rows.slice(0, Math.max(most, openAt + 1));
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (hasModifier(event)) return;
     const rows = [...(list.current?.children ?? [])] as HTMLElement[];
     const at = rows.indexOf(event.target as HTMLElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
     if (to === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
     rows[Math.max(0, Math.min(rows.length - 1, to))]?.focus();
   };
   return (
     <div class="rw-waterfall" data-sample={isSample}>
-      <div class="rw-stage-row rw-stage-axis" aria-hidden="true">
+      <div class="rw-stage-row rw-stage-axis" aria-hidden>
         <span class="rw-stage-name">Stage</span>
         <span class="rw-stage-track">
           {fall.span_ms !== null &&
@@ -59,8 +59,7 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
           const { stage } = row;
           const isOpen = stage.seq === open;
           return (
-            <button
-              type="button"
+            <Button
               key={stage.seq}
               class="rw-stage-row"
               aria-expanded={isOpen}
@@ -78,15 +77,15 @@ export function Stages({ view, task, fall, isSample }: StagesProps) {
               </span>
               <Track row={row} />
               <span class="rw-stage-time">{duration(row.duration_ms)}</span>
-            </button>
+            </Button>
           );
         })}
       </div>
       {shown.length < fall.rows.length && (
         <p class="rw-trace-note">
-          <button type="button" class="rw-link" onClick={() => setMost(shown.length + ROWS)}>
+          <LinkButton onClick={() => setMost(shown.length + ROWS)}>
             show more of {plural(fall.rows.length - shown.length, "stage")}
-          </button>
+          </LinkButton>
         </p>
       )}
     </div>

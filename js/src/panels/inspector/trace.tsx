@@ -2,13 +2,14 @@
 // while there is none: loading, none recorded, refused.
 
 import { useMemo } from "preact/hooks";
+import { newest } from "../../clock";
 import type { Task } from "../../messages";
 import { isOver } from "../../status";
 import { findIn } from "../../trace/finding";
 import type { TraceState } from "../../trace/traces";
 import { waterfall } from "../../trace/waterfall";
 import type { View } from "../../view";
-import { CopyButton, IconButton, pressable } from "../parts";
+import { CopyButton, IconButton, LinkButton, pressable } from "../parts";
 import { SearchNote, TraceSearch } from "./search";
 import { Failed } from "./shared";
 import { OpenStage } from "./stage";
@@ -17,7 +18,7 @@ import { Stages } from "./stages";
 export function TraceTab({ view, task }: { view: View; task: Task }) {
   const state = view.traces.of(task);
   const { trace } = state;
-  const now = isOver((view.kernel.run.tasks.get(task.id) ?? task).status) ? null : view.newest();
+  const now = isOver((view.kernel.run.tasks.get(task.id) ?? task).status) ? null : newest(view);
   const stages = trace?.stages ?? [];
   const fall = useMemo(() => waterfall(stages, now), [stages, now]);
   const { wanted } = view.inspection;
@@ -75,7 +76,7 @@ export function TraceTab({ view, task }: { view: View; task: Task }) {
 }
 
 /** A saved run has nobody to ask. */
-const canAsk = (view: View): boolean => view.canAct && view.kernel.traits.connection.state !== "archive";
+const canAsk = (view: View): boolean => view.canAct && view.traits.connection.state !== "archive";
 
 function again(view: View, task: Task): void {
   view.traces.ask(task);
@@ -108,13 +109,9 @@ function NoStages({ view, task, state }: { view: View; task: Task; state: TraceS
         {isOver(task.status)
           ? "The server says nothing of what happened inside this task. "
           : "Stages come here when the task's agents report them. "}
-        <button
-          type="button"
-          class="rw-link"
-          {...pressable(state.isAsking || !canAsk(view), () => again(view, task))}
-        >
+        <LinkButton {...pressable(state.isAsking || !canAsk(view), () => again(view, task))}>
           Ask again
-        </button>
+        </LinkButton>
       </p>
     </div>
   );
@@ -123,7 +120,7 @@ function NoStages({ view, task, state }: { view: View; task: Task; state: TraceS
 /** LOOK: a wave in a dashed square. */
 function SampleGlyph() {
   return (
-    <svg viewBox="0 0 12 12" class="rw-glyph rw-s-UNKNOWN" aria-hidden="true">
+    <svg viewBox="0 0 12 12" class="rw-glyph rw-s-UNKNOWN" aria-hidden>
       <path class="rw-glyph-stroke" stroke-width="1.1" stroke-dasharray="1.6 1.5" d="M.8.8H11.2V11.2H.8z" />
       <path class="rw-glyph-stroke" stroke-width="1.2" d="M2.6 6.8C3.8 3.4 5 4 6 6S8.2 8.6 9.4 5.2" />
     </svg>

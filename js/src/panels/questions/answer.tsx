@@ -3,9 +3,11 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../../focus";
+import { takeKey } from "../../keyboard";
 import type { Entry } from "../../questions/questions";
 import type { View } from "../../view";
 import { Confirmation } from "../action";
+import { Button, Grow } from "../parts";
 
 const REASON_CHARS = 2_000;
 
@@ -72,8 +74,7 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
   }
   return (
     <div class="rw-answers">
-      <button
-        type="button"
+      <Button
         class={isWriting || !isUnfolded ? "rw-button" : "rw-button rw-button-main"}
         aria-disabled={isOff}
         title={
@@ -82,31 +83,29 @@ export function AnswerButtons({ view, entry }: AnswerProps) {
         onClick={press(() => questions.answer(id, "approve", null))}
       >
         {writing.draft === null ? "Approve" : "Approve as proposed"}
-      </button>
-      <button
-        type="button"
+      </Button>
+      <Button
         class={isWriting ? "rw-button rw-button-main" : "rw-button"}
         aria-label="Modify"
         aria-disabled={isOff || (isWriting && !hasWords)}
         onClick={press(modify)}
       >
         {isWriting ? "Modify" : "Modify…"}
-      </button>
+      </Button>
       {isWriting && entry.canAnswer && (
-        <button type="button" class="rw-button rw-button-quiet" onClick={() => writing.discard()}>
+        <Button class="rw-button rw-button-quiet" onClick={() => writing.discard()}>
           Cancel
-        </button>
+        </Button>
       )}
-      <span class="rw-grow" />
-      <button
-        type="button"
+      <Grow />
+      <Button
         class="rw-button rw-button-quiet rw-abort"
         ref={abort}
         aria-disabled={isOff}
         onClick={press(() => setConfirming(true))}
       >
         Abort
-      </button>
+      </Button>
     </div>
   );
 }
@@ -140,8 +139,7 @@ export function AnswerForm({ view, entry, children }: AnswerProps & { children: 
       event.preventDefault();
       sendInstructions(view, entry);
     } else if (event.key === "Escape") {
-      event.preventDefault();
-      event.stopPropagation();
+      takeKey(event);
       view.wantsTray = true;
       writing.close();
     }

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { count, plural } from "../../format";
-import { Clamped, CopyButton, Icon } from "../parts";
+import { BlockHead, Button, Clamped, CopyButton, Grow, Icon, LinkButton, Quiet } from "../parts";
 
 const MEMBERS_AT_ONCE = 100;
 const NAME_CHARS = 300;
@@ -28,11 +28,11 @@ export function DataTree({ json, isCut }: { json: string; isCut: boolean }) {
   }
   return (
     <div class="rw-section">
-      <div class="rw-block-head">
+      <BlockHead>
         <h4 class="rw-label">Data{note}</h4>
-        <span class="rw-grow" />
+        <Grow />
         <CopyButton text={json} label="Copy the data" />
-      </div>
+      </BlockHead>
       <JsonTree value={value} />
     </div>
   );
@@ -44,11 +44,11 @@ export function AllData({ json, more }: { json: string; more: number }) {
   return (
     <>
       <div class="rw-section">
-        <button type="button" class="rw-data-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Button class="rw-data-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name={open ? "open" : "closed"} />
           All the data
           {more > 0 && <span class="rw-s-waits rw-inked rw-data-more">{plural(more, "more field")}</span>}
-        </button>
+        </Button>
       </div>
       {open && <DataTree json={json} isCut={json.endsWith("…")} />}
     </>
@@ -97,13 +97,11 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
   const members = Array.from({ length: Math.min(size, shown) }, (_, i) => names?.[i] ?? String(i));
   return (
     <li>
-      <button type="button" class="rw-data-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
+      <Button class="rw-data-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name={open ? "open" : "closed"} />
         {label}
-        <span class="rw-quiet">
-          {plural(size, isList ? "entry" : "field", isList ? "entries" : "fields")}
-        </span>
-      </button>
+        <Quiet>{plural(size, isList ? "entry" : "field", isList ? "entries" : "fields")}</Quiet>
+      </Button>
       {open && (
         <ul>
           {members.map((member) => (
@@ -116,9 +114,9 @@ function Member({ name, value, isNear = false }: { name: string | null; value: u
           ))}
           {size > shown && (
             <li>
-              <button type="button" class="rw-link" onClick={() => setShown(shown + MEMBERS_AT_ONCE)}>
+              <LinkButton onClick={() => setShown(shown + MEMBERS_AT_ONCE)}>
                 show more of {count(size - shown)}
-              </button>
+              </LinkButton>
             </li>
           )}
         </ul>

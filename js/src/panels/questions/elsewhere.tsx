@@ -8,20 +8,22 @@ import { ActionButton } from "../action";
 const NAME_CHARS = 40;
 
 export function QuestionsElsewhere({ view }: { view: View }) {
-  const [first, ...others] = askingElsewhere(view.kernel.traits);
+  const [first, ...others] = askingElsewhere(view.traits);
   if (first === undefined) return null;
   const name = nameOf(first);
-  const short = name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS).trimEnd()}…` : name;
+  const cut = name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS).trimEnd()}…` : name;
   const all = others.reduce((sum, { questions }) => sum + questions, first.questions);
-  const where = others.length === 0 ? short : plural(others.length + 1, "other project");
+  const where = others.length === 0 ? cut : plural(others.length + 1, "other project");
   const label = `${plural(all, "question")} in ${where}`;
+  const short = others.length === 0 && view.shape === "wide" ? label : `${all} elsewhere`;
   return (
     <span class="rw-badge-box rw-elsewhere" title={`${label}: show it here`}>
       <ActionButton
         key={first.id}
         view={view}
         action={{ action: "watch", project: first.id }}
-        label={label}
+        label={short}
+        name={short === label ? undefined : `${short}: ${label}`}
       />
     </span>
   );

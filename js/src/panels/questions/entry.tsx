@@ -1,5 +1,6 @@
 // One question: what asks, what is asked and how long ago; unfolded also what is under review and how to answer.
 
+import { waitedFor } from "../../clock";
 import { elapsed, UNKNOWN } from "../../format";
 import { unreachable } from "../../kernel";
 import type { Question } from "../../messages";
@@ -7,7 +8,7 @@ import { type Entry, isWaiting } from "../../questions/questions";
 import { LongText } from "../../text/long-text";
 import { Markdown } from "../../text/markdown";
 import type { View } from "../../view";
-import { Clamped, CopyButton, pressable } from "../parts";
+import { BlockHead, Button, Clamped, CopyButton, Grow, LinkButton, pressable, Quiet } from "../parts";
 import { AnswerButtons, AnswerForm } from "./answer";
 import { AllData, DataTree } from "./data";
 import { PlanReview } from "./plan";
@@ -32,7 +33,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
   const words = sentenceOf(entry);
   const line = (entry.state !== "open" && words) || askedBy(entry);
   const asker = prompt.task_id ?? "no task";
-  const waits = isWaiting(entry) && <span class="rw-q-waits">waits {elapsed(view.waitedFor(prompt))}</span>;
+  const waits = isWaiting(entry) && <span class="rw-q-waits">waits {elapsed(waitedFor(view, prompt))}</span>;
   return (
     <li
       class={isUnfolded ? "rw-q rw-q-open" : "rw-q"}
@@ -46,15 +47,14 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
         <>
           <div class="rw-q-head">
             <Asker view={view} id={prompt.task_id} />
-            <span class="rw-grow" />
+            <Grow />
             {waits}
           </div>
           <Unfolded view={view} entry={entry} at={at} words={words} />
         </>
       ) : (
         <>
-          <button
-            type="button"
+          <Button
             class="rw-line rw-q-head"
             aria-expanded="false"
             title="Show this question"
@@ -64,7 +64,7 @@ export function QuestionEntry({ view, entry, at, isUnfolded }: EntryProps) {
             <span class="rw-line-goal" dir="auto">
               {line}
             </span>
-          </button>
+          </Button>
           <div class="rw-q-quick">
             <AnswerButtons view={view} entry={entry} />
             {waits}
@@ -81,14 +81,13 @@ function Asker({ view, id }: { view: View; id: string | null }) {
   if (task === undefined) return <bdi class="rw-line-id">{id ?? "no task"}</bdi>;
   return (
     <>
-      <button
-        type="button"
+      <Button
         class="rw-line-id rw-link"
         title={`${task.goal.slice(0, 300)}: show in the graph`}
         onClick={() => view.goTo(task.id)}
       >
         <bdi>{task.id}</bdi>
-      </button>
+      </Button>
       {task.type !== null && <span class="rw-chip">{task.type}</span>}
     </>
   );
@@ -115,7 +114,7 @@ function Unfolded({
     <div class="rw-q-body">
       <div class="rw-q-facts">
         <bdi class="rw-mono rw-quiet">{prompt.checkpoint ?? UNKNOWN}</bdi>
-        {prompt.attempt !== null && <span class="rw-quiet">attempt {prompt.attempt}</span>}
+        {prompt.attempt !== null && <Quiet>attempt {prompt.attempt}</Quiet>}
       </div>
       <Message view={view} entry={entry} />
       <UnderReview view={view} entry={entry} />
@@ -180,6 +179,8 @@ function sentenceOf({ state, action, why }: Entry): string | null {
     case "held":
       return `Held.${because}`;
     case "waiting_link":
+      // A relay keeps somebody else's answer: the kernel says whose.
+      if (action === null && why !== null) return why;
       return `${capital(done)}: kept${because === "" ? ", no connection" : ""}.${because}`;
     case "sent":
       return `${capital(done)}: sent, and received by the server. Not confirmed yet.`;
@@ -208,13 +209,7 @@ function UnderReview({ view, entry }: { view: View; entry: Entry }) {
       return (
         <p class="rw-section rw-quiet rw-detail-failed">
           {state.why}{" "}
-          <button
-            type="button"
-            class="rw-link"
-            {...pressable(!view.canAct, () => view.questions.askAgain(id))}
-          >
-            Ask again
-          </button>
+          <LinkButton {...pressable(!view.canAct, () => view.questions.askAgain(id))}>Ask again</LinkButton>
         </p>
       );
     case "loaded":
@@ -259,11 +254,11 @@ function Review({ view, entry, question }: { view: View; entry: Entry; question:
     case "text":
       return (
         <div class="rw-section">
-          <div class="rw-block-head">
+          <BlockHead>
             <h4 class="rw-label">Text{question.cut && ", its beginning"}</h4>
-            <span class="rw-grow" />
+            <Grow />
             <CopyButton text={text ?? ""} label="Copy the text" />
-          </div>
+          </BlockHead>
           <Markdown text={text ?? ""} />
         </div>
       );

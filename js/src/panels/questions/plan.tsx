@@ -2,8 +2,10 @@
 
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { isKnown } from "../../fields";
 import { IN_PLACE } from "../../focus";
 import { plural } from "../../format";
+import { takeKey } from "../../keyboard";
 import type { PlanStep } from "../../messages";
 import {
   comparedRows,
@@ -16,7 +18,7 @@ import {
 import { add, draftOf, move, readGoal, readNumbers, rewrite, toggle } from "../../questions/plan";
 import type { Writing } from "../../questions/writing";
 import { wordDiff } from "../../word-diff";
-import { Icon, IconButton } from "../parts";
+import { Button, Grow, Icon, IconButton, Quiet } from "../parts";
 
 const SIGNS: Readonly<Record<Mark, string>> = {
   added: "+",
@@ -108,11 +110,11 @@ export function PlanReview({ plan, before, isCut, writing, canEdit }: PlanProps)
         )}
       </ul>
       {canEdit && editing !== "new" && (
-        <button type="button" class="rw-step-add" onClick={() => setEditing("new")}>
+        <Button class="rw-step-add" onClick={() => setEditing("new")}>
           <Icon name="plus" />
           add a sub-task
-          <span class="rw-quiet">edits are sent as instructions</span>
-        </button>
+          <Quiet>edits are sent as instructions</Quiet>
+        </Button>
       )}
     </div>
   );
@@ -148,20 +150,19 @@ function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
   const [mark] = marks;
   return (
     <li class={`rw-step${mark === undefined ? "" : ` rw-step-${mark}`}`} data-step={key} onKeyDown={onKey}>
-      <span class="rw-step-sign" aria-hidden="true">
+      <span class="rw-step-sign" aria-hidden>
         {mark !== undefined && SIGNS[mark]}
       </span>
       <span class="rw-step-number">{number}</span>
       {mayEdit ? (
-        <button
-          type="button"
+        <Button
           class="rw-step-goal"
           dir="auto"
           title={isRemoved ? "Take it back" : "Edit this sub-task"}
           onClick={isRemoved ? () => onChange("remove") : onEdit}
         >
           {words}
-        </button>
+        </Button>
       ) : (
         <span class="rw-step-goal" dir="auto">
           {words}
@@ -193,7 +194,7 @@ function StepRow({ row, more, canEdit, onEdit, onChange }: RowProps) {
         </span>
         {tooEarly && <span class="rw-s-waits rw-inked">stands too early</span>}
         {more > 0 && <span class="rw-s-waits rw-inked">{plural(more, "more field")}</span>}
-        <span class="rw-grow" />
+        <Grow />
         <span class="rw-step-word">
           {marks.map((one) => (one === "moved" && was !== null ? `moved, was ${was}` : one)).join(", ")}
         </span>
@@ -261,8 +262,7 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Escape") {
-      event.preventDefault();
-      event.stopPropagation();
+      takeKey(event);
       onLeave();
     } else if (event.key === "Enter" && !event.shiftKey && !(event.target instanceof HTMLButtonElement)) {
       event.preventDefault();
@@ -303,13 +303,13 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
             defaultValue={row?.after.join(", ") ?? ""}
           />
         </label>
-        <span class="rw-grow" />
-        <button type="button" class="rw-button" onClick={take}>
+        <Grow />
+        <Button class="rw-button" onClick={take}>
           Done
-        </button>
-        <button type="button" class="rw-button rw-button-quiet" onClick={onLeave}>
+        </Button>
+        <Button class="rw-button rw-button-quiet" onClick={onLeave}>
           Cancel
-        </button>
+        </Button>
       </div>
       {error !== null && (
         <p class="rw-s-FAILED rw-inked" role="alert">
@@ -321,7 +321,7 @@ function StepEditor({ plan, writing, row, onLeave }: EditorProps) {
 }
 
 const options = (said: readonly (string | null)[], known: readonly string[]): readonly string[] => [
-  ...new Set([...said.filter((word) => word !== null), ...known]),
+  ...new Set([...said.filter(isKnown), ...known]),
 ];
 
 interface ChoiceProps {

@@ -6,18 +6,19 @@ import { IN_PLACE } from "../../focus";
 import { plural } from "../../format";
 import { canNotify, isNotifying, setNotifying } from "../../questions/attention";
 import type { View } from "../../view";
-import { Glyph, Icon, IconButton } from "../parts";
+import { Button, Glyph, Grow, Icon, IconButton, LinkButton } from "../parts";
 import { activeElement } from "../popover";
 import { QuestionEntry } from "./entry";
 
 const KEYS =
   "q opens this · Enter unfolds, edits, takes · Alt ↑ ↓ moves a sub-task · Delete removes it · Ctrl Enter sends · Escape leaves";
 
-/** The number of questions in the header; opens and closes the tray. */
+/** The number of questions in the header, or of answers that are not confirmed yet; opens and closes the tray. */
 export function QuestionBadge({ view }: { view: View }) {
   const { questions } = view;
-  if (questions.entries.length === 0) return null;
-  const words = plural(questions.count, "question");
+  const count = questions.count || questions.unconfirmed;
+  if (count === 0) return null;
+  const words = plural(count, questions.count > 0 ? "question" : "answer");
   const toggle = () => {
     if (questions.isOpen) return questions.close();
     questions.open();
@@ -25,18 +26,17 @@ export function QuestionBadge({ view }: { view: View }) {
   };
   return (
     <span class="rw-badge-box">
-      <button
-        type="button"
+      <Button
         class="rw-badge"
         aria-expanded={questions.isOpen}
-        aria-label={`${words} waiting for you`}
+        aria-label={words}
         title="Show or hide the questions (q)"
         onClick={toggle}
       >
         <Glyph status="waits" />
-        {questions.count}
-        <span class="rw-badge-word">{questions.count === 1 ? " question" : " questions"}</span>
-      </button>
+        {count}
+        <span class="rw-badge-word">{words.slice(`${count}`.length)}</span>
+      </Button>
     </span>
   );
 }
@@ -96,7 +96,7 @@ export function QuestionTray({ view }: { view: View }) {
         <h3 class="rw-inspector-title">
           {entries.length === 1 ? "Question" : `Question ${at + 1} of ${entries.length}`}
         </h3>
-        <span class="rw-grow" />
+        <Grow />
         {entries.length > 1 && (
           <>
             <IconButton icon="back" label="Question before" onClick={() => questions.step(-1)} />
@@ -132,26 +132,15 @@ function TrayFoot() {
   return (
     <div class="rw-tray-foot">
       {canNotify() && (
-        <button
-          type="button"
-          role="switch"
-          class="rw-switch"
-          aria-checked={isOn}
-          onClick={() => void toggle()}
-        >
+        <Button role="switch" class="rw-switch" aria-checked={isOn} onClick={() => void toggle()}>
           <span class="rw-switch-mark">{isOn && <Icon name="copied" />}</span>
           notify me when I look elsewhere
-        </button>
+        </Button>
       )}
-      <span class="rw-grow" />
-      <button
-        type="button"
-        class="rw-link"
-        aria-expanded={showsKeys}
-        onClick={() => setShowsKeys(!showsKeys)}
-      >
+      <Grow />
+      <LinkButton aria-expanded={showsKeys} onClick={() => setShowsKeys(!showsKeys)}>
         keys
-      </button>
+      </LinkButton>
       {refused !== null && <p role="status">{refused}</p>}
       {showsKeys && <p>{KEYS}</p>}
     </div>

@@ -29,7 +29,7 @@ export function useLanes(view: View, span: Span, line: number, isLive: boolean) 
   useLayoutEffect(() => {
     const element = canvas.current;
     const ctx = element?.getContext("2d") ?? null;
-    if (element === null || ctx === null || palette === null || line === 0 || !view.isInSight) return;
+    if (element === null || ctx === null || palette === null || line === 0 || !view.frames.isInSight) return;
     const ratio = window.devicePixelRatio || 1;
     element.width = Math.round((line + LEFT_PX + RIGHT_PX) * ratio);
     element.height = Math.round(HEIGHT_PX * ratio);

@@ -5,6 +5,7 @@ import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { IN_PLACE } from "../../focus";
 import { timeOfDay } from "../../format";
+import { hasModifier, takeKey } from "../../keyboard";
 import { aPageOn, nextChange, placeOf, type Span, ticks, timeAt } from "../../time/axis";
 import { type Range, spanOf } from "../../time/range";
 import type { View } from "../../view";
@@ -40,7 +41,7 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
   /** Where the handle's words begin. */
   const said = isBefore ? at - TIME_PX : at;
   const marks = useMemo(() => ticks(span, line), [span.from, Math.floor(span.to / 1000), line]);
-  const mark = (range: Range | null) => view.lookFor(() => finder.within(range));
+  const mark = (range: Range | null) => view.change(() => finder.within(range));
 
   const onPointer = (event: PointerEvent) => {
     const { current } = slider;
@@ -73,13 +74,12 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
     if (placeOf(to, span, line) - placeOf(from, span, line) < CLICK_PX) mark(null);
   };
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (hasModifier(event)) return;
     const isMark = event.shiftKey && event.key !== "Escape";
     const from = isMark ? (during?.head ?? wish) : wish;
     const there = wanted(event.key, from, travel.times, span);
     if (there === undefined || (event.key === "Escape" && (wish === null || during !== null))) return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
     if (isMark) mark({ anchor: during?.anchor ?? wish ?? span.to, head: there ?? span.to });
     else if (there === null || view.canAct) travel.goTo(there);
   };
@@ -107,7 +107,7 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
       onFocus={() => travel.use(true)}
       onBlur={() => travel.use(false)}
     >
-      <div class="rw-strip-axis" aria-hidden="true">
+      <div class="rw-strip-axis" aria-hidden>
         <canvas ref={canvas} />
         {at >= TIME_PX && <span style={{ left: `${LEFT_PX + 4}px` }}>{timeOfDay(span.from)}</span>}
         {marks.map(({ time, label }) => {
@@ -130,7 +130,7 @@ export function Slider({ view, span, isLive, clock, slider }: SliderProps) {
       )}
       {during !== null && <RangeBand range={spanOf(during)} span={span} line={line} />}
       <div class="rw-strip-handle" style={{ transform: `translateX(${LEFT_PX + at}px)` }}>
-        <svg viewBox="0 0 8 9" aria-hidden="true">
+        <svg viewBox="0 0 8 9" aria-hidden>
           <path d="M0 0H8V5.5L4 9L0 5.5z" />
         </svg>
         <b class={isBefore ? "rw-strip-before" : ""}>{label}</b>

@@ -2,14 +2,16 @@
 // the lines that say so.
 
 import { useRef } from "preact/hooks";
+import { newest } from "../../clock";
 import { IN_PLACE } from "../../focus";
 import { duration, timeOfDay } from "../../format";
 import { isFollowing } from "../../kernel";
+import { takeKey } from "../../keyboard";
 import { isEnded } from "../../status";
 import type { Span } from "../../time/axis";
 import { betweenCode, happened, spanOf } from "../../time/range";
 import type { View } from "../../view";
-import { CopyButton } from "../parts";
+import { Button, CopyButton, Foreign } from "../parts";
 import { Slider } from "./slider";
 
 /** In a short run many moments have the same second. */
@@ -19,7 +21,7 @@ export function TimeStrip({ view }: { view: View }) {
   const { travel, kernel, finder } = view;
   const { connection, progress } = kernel.traits;
   const isLive = isFollowing(connection) && !isEnded(progress.outcome);
-  const span = travel.span(isLive ? view.newest() : null);
+  const span = travel.span(isLive ? newest(view) : null);
   const slider = useRef<HTMLDivElement>(null);
   if (span === null) return null;
   const { during } = finder.wanted;
@@ -29,13 +31,12 @@ export function TimeStrip({ view }: { view: View }) {
     focus();
   };
   const endRange = () => {
-    view.lookFor(() => finder.within(null));
+    view.change(() => finder.within(null));
     focus();
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || during === null) return;
-    event.preventDefault();
-    event.stopPropagation();
+    takeKey(event);
     endRange();
   };
   const clock = (time: number) => timeOfDay(time, span.to - span.from < TENTHS_UP_TO_MS);
@@ -59,15 +60,15 @@ interface BannerProps {
 function Banner({ view, span, isLive, clock, onBack }: BannerProps) {
   const { past, error } = view.travel;
   const button = (
-    <button type="button" class="rw-button" onClick={onBack}>
+    <Button class="rw-button" onClick={onBack}>
       {isLive ? "Back to live" : "Back to the end"}
-    </button>
+    </Button>
   );
   if (error !== null) {
     return (
       <div class="rw-notice rw-notice-att">
         <span class="rw-notice-text">
-          <b>That moment cannot be shown.</b> <span dir="auto">{error}</span>
+          <b>That moment cannot be shown.</b> <Foreign>{error}</Foreign>
         </span>
         {button}
       </div>
@@ -118,9 +119,9 @@ function RangeBar({ view, range, clock, onEnd }: RangeBarProps) {
       </span>
       <code class="rw-range-code">{code}</code>
       <CopyButton text={code} label={`Copy ${code}`} />
-      <button type="button" class="rw-button" title="Escape" onClick={onEnd}>
+      <Button class="rw-button" title="Escape" onClick={onEnd}>
         End range
-      </button>
+      </Button>
     </div>
   );
 }
