@@ -1,8 +1,9 @@
 """The command line: `roma-widget serve`, `roma-widget replay CAPTURE`, `roma-widget record URL OUT.roma`,
-`roma-widget export RUN.roma OUT.html`.
+`roma-widget export RUN.roma OUT.html`, `roma-widget relay URL`.
 
 Imports happen in the commands, so that each starts quickly.
-Exit codes: 0 done (also when ended by Ctrl+C), 2 something that the user can mend, said in one sentence.
+Exit codes: 0 done (also when ended by Ctrl+C), 2 something that the user can mend, said in one sentence, 3 a relay that
+runs already.
 """
 
 from __future__ import annotations
@@ -13,14 +14,29 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from roma_widget.relay.process import Wish
 
 TOKEN_VARIABLE = "ROMA_WIDGET_TOKEN"
+_NO_TOKEN_HERE = frozenset({"--token", "--server-token"})
+MANY_TASKS = 1000
+RUNS_ALREADY = 3
+"""The exit code of a relay whose place is taken: unlike other mistakes it may pass, so a service tries again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if any(argument.partition("=")[0] in _NO_TOKEN_HERE for argument in given):
+        return _fail(
+            f"a token comes from a file, which no other user of this machine can read: --token-file FILE, or the "
+            f"variable {TOKEN_VARIABLE}."
+        )
+    arguments, unknown = _parser().parse_known_args(given)
+    if unknown:
+        return _fail(_unknown(unknown))
     if arguments.version:
         from roma_widget import __version__
 
@@ -33,9 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        """No option is abbreviated: `--token SECRET` would be taken for a file, and said again."""
+        super().__init__(**{**options, "allow_abbrev": False})
+
     def error(self, message: str) -> NoReturn:
         """One sentence instead of argparse's usage and sentence."""
         raise SystemExit(_fail(f"{message} (see --help)."))
+
+
+def _unknown(arguments: Sequence[str]) -> str:
+    """Names options only: what stands behind one may be a secret."""
+    option = next((each.partition("=")[0] for each in arguments if each.startswith("--")), None)
+    what = "more is given than this command takes" if option is None else f"there is no option {option} here"
+    return f"{what} (see --help)."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_record(commands)
     _add_export(commands)
+    _add_relay(commands)
     return parser
 
 
@@ -56,8 +84,10 @@ def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     serve.add_argument("--scenario", help="what a started project does: report, failure, wide or chat")
     serve.add_argument("--seed", type=int, default=0, help="of the scenario: the same seed, the same run")
-    serve.add_argument("--tasks", type=int, default=1000, help="how many, for the scenario wide")
-    serve.add_argument("--no-hitl", action="store_true", help="the scenario asks nobody")
+    serve.add_argument("--tasks", type=int, help="how many, for the scenario wide (default: 1000)")
+    serve.add_argument(
+        "--no-hitl", action="store_true", help="the scenario asks nobody (of the four only report does)"
+    )
     serve.add_argument("--start", action="store_true", help="start the scenario at once")
     serve.add_argument(
         "--token-file", help=f"a file with the token that clients need (or the variable {TOKEN_VARIABLE})"
@@ -116,6 +146,35 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     export.set_defaults(run=_export)
 
 
+def _add_relay(commands: argparse._SubParsersAction[_Parser]) -> None:
+    relay = commands.add_parser(
+        "relay", help="be the one client of a ROMA server, and a safe server to any number of notebooks"
+    )
+    relay.add_argument("url", metavar="URL", nargs="?", help="the ROMA server's address")
+    what_else = relay.add_mutually_exclusive_group()
+    what_else.add_argument(
+        "--list", action="store_true", help="show those of yours that run here, with URL that one"
+    )
+    what_else.add_argument("--stop", action="store_true", help="end that of URL, without URL all of them")
+    what_else.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+    relay.add_argument("--host", default="127.0.0.1", help="any address but this machine's demands a token")
+    relay.add_argument("--port", type=int, default=0, help="default: any free one")
+    relay.add_argument("--token-file", help="a file with the token that clients need (default: made up)")
+    relay.add_argument(
+        "--server-token-file",
+        help=f"a file with the token that the ROMA server needs (or the variable {TOKEN_VARIABLE})",
+    )
+    relay.add_argument("--record", metavar="DIR", help="a folder: one .roma file for each project")
+    relay.add_argument(
+        "--idle",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="ends by itself after so long without clients and without a living run (default: 600)",
+    )
+    relay.set_defaults(run=_relay)
+
+
 def _add_redact(parser: _Parser) -> None:
     parser.add_argument(
         "--redact",
@@ -140,7 +199,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     from roma_widget.server.serve import serve
 
     wrong = _wrong_numbers(arguments)
-    if wrong is None and arguments.tasks < 1:
+    if wrong is None and arguments.tasks is not None and arguments.scenario != "wide":
+        wrong = "--tasks is for --scenario wide: the other scenarios have the tasks they have."
+    if wrong is None and arguments.tasks is not None and arguments.tasks < 1:
         wrong = f"--tasks must be 1 or more, not {arguments.tasks}."
     if wrong is None and arguments.start and arguments.scenario is None:
         wrong = "--start needs a --scenario to start."
@@ -148,9 +209,6 @@ def _serve(arguments: argparse.Namespace) -> int:
         return _fail(wrong)
     try:
         token = _token(arguments.token_file)
-    except (OSError, ValueError) as error:
-        return _fail(f"the token file {arguments.token_file} cannot be read: {error}.")
-    try:
         serve(
             host=arguments.host,
             port=arguments.port,
@@ -161,7 +219,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             speed=arguments.speed,
             hitl=not arguments.no_hitl,
-            tasks=arguments.tasks,
+            tasks=MANY_TASKS if arguments.tasks is None else arguments.tasks,
             start=arguments.start,
             parent_pid=arguments.parent_pid,
             announce=arguments.announce,
@@ -176,9 +234,6 @@ def _record(arguments: argparse.Namespace) -> int:
 
     try:
         token = _token(arguments.token_file)
-    except (OSError, ValueError) as error:
-        return _fail(f"the token file {arguments.token_file} cannot be read: {error}.")
-    try:
         from roma_widget.client.feed import FeedOptions
         from roma_widget.core.address import server_url
         from roma_widget.recording import record
@@ -216,14 +271,63 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _relay(arguments: argparse.Namespace) -> int:
+    from roma_widget.errors import RomaError
+    from roma_widget.local_relays.claim import AlreadyRuns
+
+    try:
+        if arguments.detached:
+            from roma_widget.relay.detached import run_detached
+
+            return run_detached()
+        from roma_widget.relay.command import print_list, run_in_terminal, stop_all
+
+        if arguments.list:
+            print_list(arguments.url)
+        elif arguments.stop:
+            stop_all(arguments.url)
+        elif arguments.url is None:
+            return _fail("say of which server, e.g. `roma-widget relay http://127.0.0.1:5000` (see --help).")
+        else:
+            run_in_terminal(_relay_wish(arguments), arguments.token_file)
+    except AlreadyRuns as error:
+        _fail(str(error))
+        return RUNS_ALREADY
+    except RomaError as error:
+        return _fail(str(error))
+    return 0
+
+
+def _relay_wish(arguments: argparse.Namespace) -> Wish:
+    from roma_widget.core.address import server_url
+    from roma_widget.relay.process import Wish
+
+    return Wish(
+        root=server_url(arguments.url),
+        server_token=_token(arguments.server_token_file),
+        host=arguments.host,
+        port=arguments.port,
+        token=None if arguments.token_file is None else _token(arguments.token_file),
+        record=None if arguments.record is None else Path(arguments.record).expanduser().absolute(),
+        idle_s=arguments.idle,
+    )
+
+
 def _token(path: str | None) -> str | None:
-    """From a file or the environment: an argument could be read by every user of the machine."""
-    if path is None:
-        return os.environ.get(TOKEN_VARIABLE) or None
-    token = Path(path).read_text(encoding="utf-8").strip()
-    if not token:
-        raise ValueError("it is empty")
-    return token
+    """From a file or the environment: an argument could be read by every user of the machine. Raises RomaError."""
+    from roma_widget.errors import RomaError
+
+    source = f"variable {TOKEN_VARIABLE}" if path is None else f"token file {path}"
+    try:
+        text = os.environ.get(TOKEN_VARIABLE, "") if path is None else Path(path).read_text(encoding="utf-8")
+        token = text.strip()
+        if not token and path is not None:
+            raise ValueError("it is empty")
+        if len(token.splitlines()) > 1:
+            raise ValueError("it has more than one line")
+    except (OSError, ValueError) as error:
+        raise RomaError(f"the {source} cannot be read: {error}.") from error
+    return token or None
 
 
 def _replay(arguments: argparse.Namespace) -> int:

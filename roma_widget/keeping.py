@@ -70,10 +70,10 @@ class Keeping(Remembers):
         """What must be in no file."""
         return self._feed.options.secrets()
 
-    async def source(self) -> Source:
+    async def source(self, *, fetches: bool = True) -> Source:
         """The shown run, to be saved: its history, or without one what it is now. What servers left out of tasks is
-        fetched first, where they still answer."""
-        missing = await self._fetch_left_out()
+        fetched first, where they still answer and unless told otherwise."""
+        missing = await self._fetch_left_out() if fetches else ()
         self.publish_now()
         shown = self._shown()
         if shown is None:
@@ -151,6 +151,17 @@ class Keeping(Remembers):
                 async with asyncio.timeout(LAST_WITHIN_S):
                     await self._fetch_some()
         self.stop_recording(recorder)
+
+    async def fetch_what_ended(self) -> None:
+        """Returns when the traces and results of all tasks that have ended were asked for; waits for the connection.
+        Raises RomaError."""
+        is_more = True
+        while is_more:
+            while self.connection.state != "live":
+                if self.connection.state == "closed":
+                    return
+                await asyncio.sleep(SOON_S)
+            is_more = await self._fetch_some()
 
     def _end_recordings(self) -> None:
         for recorder in tuple(self._recorders):

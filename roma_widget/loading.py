@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .core.log import LONGEST_VALUE, Excerpt, Row
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN, Connection, Snapshot, Stage, Task, Trace
 from .core.project_list import entry_of, facts_of
 from .core.reading import shorten
-from .core.recall import Recalled
+from .core.recall import Recalled, StatusSince
 from .core.server_status import Execution
 from .core.traces import Fetching
 from .core.when import When
@@ -38,9 +38,11 @@ def load(path: str | Path, project: str | None = None) -> Monitor:
     `path` is a file that `m.save`, `connect(record=…)` or `roma-widget record` wrote, also while it grows: it is
     shown as it is now. A raw recording of a server's events (`.jsonl`, `.jsonl.xz`) will do, too. A file of several
     runs shows the one that was looked at last, or `project`; `m.watch` shows another. Nothing in the file acts,
-    whoever made it. Raises ArchiveError for what is no archive, is damaged, or of a newer version, UnknownProject.
-    Example: `m = load("run.roma"); m.at(30).tasks()`
+    whoever made it. Raises ArchiveError for what is no archive, is damaged, or of a newer version, UnknownProject,
+    ValueError for a project that is no text. Example: `m = roma.load("run.roma"); m.at(30).tasks()`
     """
+    if project is not None and not isinstance(project, str):
+        raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
     run = open_run(path, project)
     io = io_thread()
     session = SavedSession(run)
@@ -116,7 +118,7 @@ class SavedSession:
     def secrets(self) -> tuple[str, ...]:
         return ()
 
-    def reconnect(self, *, force: bool = False) -> None:
+    def reconnect(self, *, force: bool = False) -> Coroutine[Any, Any, None]:
         raise _not_live()
 
     def prompts(self) -> tuple[HitlRequest, ...]:
@@ -163,11 +165,22 @@ class SavedSession:
     def server_offset_s(self) -> float | None:
         return self.run.server_offset_s
 
+    def reaches_back(self) -> bool:
+        return False
+
+    def reach_back_now(self) -> None:
+        """It begins where the file does."""
+
+    async def reach_back(self) -> None: ...
+
     def times_us(self) -> list[int]:
         return self.run.times_us()
 
     def recall(self, when: When) -> Recalled:
         return self.run.recall(when)
+
+    def statuses(self, task_id: str) -> list[StatusSince]:
+        return self.run.statuses(task_id)
 
     def events_between(self, begin: When, end: When) -> Excerpt:
         return self.run.events_between(begin, end)

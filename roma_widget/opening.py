@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
@@ -16,9 +17,14 @@ from weakref import WeakKeyDictionary, WeakSet
 from .archive.recorder import Recorder, recorder_of
 from .archive.redaction import redaction
 from .archive.saving import about, checked_path
-from .client.feed import Feed, FeedOptions
+from .client.aside import aside
+from .client.feed import Feed, FeedOptions, Target
 from .client.loop import IoThread, io_thread
+from .client.relayed import RelayedFeed
 from .core.address import host_and_port, server_url
+from .core.arguments import as_number
+from .core.credentials import checked_headers, checked_token
+from .core.reading import shorten
 from .errors import ArchiveError, NotLive, WaitTimeout
 from .server.child import start_child
 from .session import Session
@@ -39,25 +45,35 @@ def connect(
     transports: Iterable[str] = TRANSPORTS,
     timeout: float = 20.0,
     record: str | Path | None = None,
+    redact: Any = None,
     history: bool = True,
+    relay: bool = False,
 ) -> Monitor:
     """Watch a ROMA server. Returns at once; `m.wait("connected")` waits.
 
-    `url` is the server's address, `http://127.0.0.1:5000`. `project` is the id of the project to show; without it
-    the server's current one is shown. With `join="safe"` a run in progress on a server that does not declare
-    itself safe is followed over HTTP, because opening a socket could freeze it; `join="always"` connects
-    regardless. `token` is sent as the socket's auth and as `Authorization: Bearer`; `headers` go with every
-    request. `transports` are tried in order. `timeout` bounds each try, in seconds. With `history` every change of
-    the shown run is kept for `m.at`, in up to 64 MB beside the run itself; False keeps none.
+    `url` is the server's address, `http://127.0.0.1:5000`, with the path that a reverse proxy gave it. `project` is
+    the id of the project to show; without it the server's current one is shown. With `join="safe"` a run in progress
+    on a server that does not declare itself safe is followed over HTTP, because opening a socket could freeze it;
+    `join="always"` connects regardless. `token` is sent as the socket's auth and as `Authorization: Bearer`, or as
+    `X-Roma-Widget-Token` where `headers` have an `Authorization` for a proxy; `headers` go with every request.
+    `transports` are tried in order. `timeout` bounds each try, in seconds. With `history` every change of the shown
+    run is kept for `m.at`, in up to 64 MB beside the run itself; False keeps none.
+
+    With `relay` the server is reached through a relay of this machine, which holds the one socket to it for all
+    kernels of this user, and lives on when they end. One is started, detached from this kernel, where none runs yet.
+    This process opens no socket to the server then, whatever happens: while there is no relay the run is followed over
+    HTTP, and `m.connection["reason"]` says why. `m.connection["relay"]` says how the relay stands with the server. A
+    relay ends by itself after ten minutes without clients and without a living run.
 
     With `record` what the monitor shows is written to that file while it happens, in an archive that `roma.load`
     reads also while it grows: all states, the log, annotations, results, and the traces of tasks that have ended,
     which are fetched for it. At most the last second is lost when the kernel dies; an archive that is there is gone
-    on with.
+    on with. `redact` keeps out of the file what is not for everybody, as in `m.save`; what stood there before stays,
+    and the monitor shows everything.
 
     Monitors of one server and token share one connection, and those of one project its state and history. Raises
     ConnectError when the address makes no sense, ArchiveError when `record` cannot be written, ValueError for an
-    unknown option. Example: `m = connect("http://127.0.0.1:5000")`
+    unknown option. Example: `m = roma.connect("http://127.0.0.1:5000")`
     """
     chosen = (transports,) if isinstance(transports, str) else tuple(transports)
     if not chosen or any(transport not in TRANSPORTS for transport in chosen):
@@ -66,23 +82,30 @@ def connect(
         raise ValueError(f'join takes "safe" or "always", not {join!r}.')
     if not checked_timeout(timeout) < 86_400:
         raise ValueError(f"timeout takes seconds above 0, not {timeout!r}.")
-    if any(not isinstance(text, str) for pair in (headers or {}).items() for text in pair):
-        raise ValueError("headers takes names and values that are strings.")
-    if token is not None and not isinstance(token, str):
-        raise ValueError(f"token takes a string, not {type(token).__name__}.")
     if not isinstance(history, bool):
         raise ValueError(f"history takes True or False, not {history!r}.")
     options = FeedOptions(
         root=server_url(url),
-        token=token,
-        headers=tuple(sorted((headers or {}).items())),
+        token=checked_token(token),
+        headers=checked_headers(headers),
         transports=chosen,
         timeout_s=float(timeout),
         always_join=join == "always",
+        relay=relay,
     )
+    if not isinstance(relay, bool):
+        raise ValueError(f"relay takes True or False, not {relay!r}.")
+    if relay and options.always_join:
+        raise ValueError(
+            'join="always" opens a socket to the server, which relay=True never does: choose one.'
+        )
     if project is not None and not isinstance(project, str):
         raise ValueError(f"project takes a project's id, a string, not {type(project).__name__}.")
-    recorder = None if record is None else recorder_for(record, options)
+    if record is None and redact is not None:
+        raise ValueError(
+            "redact is for what is recorded: name a file with record=, or give redact= to m.save."
+        )
+    recorder = None if record is None else recorder_for(record, options, redact)
     try:
         return _open(options, project, options.root, keeps_history=history, recorder=recorder)
     except BaseException:
@@ -111,11 +134,17 @@ def recorder_for(path: str | Path, options: FeedOptions, redact: Any = None) -> 
 
 
 async def open_session(
-    options: FeedOptions, project: str | None, owner: object, recorder: Recorder
+    options: FeedOptions,
+    project: str | None,
+    owner: object,
+    recorder: Recorder | None = None,
+    *,
+    keeps_history: bool = False,
 ) -> Session:
-    """A session that is recorded and that nobody shows, open until `owner` leaves it. On the loop."""
-    session = await _registry_of(io_thread()).session(_Key(options, project, keeps_history=False), owner)
-    session.record_with(recorder)
+    """A session that nobody shows, open until `owner` leaves it. On the loop."""
+    session = await _registry_of(io_thread()).session(_Key(options, project, keeps_history), owner)
+    if recorder is not None:
+        session.record_with(recorder)
     return session
 
 
@@ -124,25 +153,34 @@ def demo(scenario: str = "report", *, speed: float = 1.0, seed: int = 0, hitl: b
 
     `scenario` is "report" (about 40 tasks, a minute), "failure" (a leaf fails and is rescued, another is not),
     "wide" (1,000 tasks) or "chat" (many short runs); the same `seed` gives the same run. `speed` 10.0 plays it ten
-    times as fast. With `hitl` the run asks its human, and goes on by itself when nobody answers for two minutes.
+    times as fast. With `hitl` a "report" asks its human, and goes on by itself when nobody answers for two minutes;
+    the others ask nothing.
     Running the same cell again starts the run anew and ends the one before. Raises ValueError for a bad option,
-    RomaError when the server does not start. Example: `m = demo(speed=5)`
+    RomaError when the server does not start. Example: `m = roma.demo(speed=5)`
     """
     from .server.scenarios import SCENARIOS
 
     if scenario not in SCENARIOS:
         raise ValueError(f"scenario takes one of {', '.join(SCENARIOS)}, not {scenario!r}.")
-    if not speed > 0:
-        raise ValueError(f"speed takes a number above 0, not {speed!r}.")
+    speed = _checked_speed(speed)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"seed takes a whole number, not {seed!r}.")
-    command = ["serve", "--scenario", scenario, f"--seed={seed}", f"--speed={float(speed)!r}", "--start"]
+    if hitl not in (True, False):
+        raise ValueError(f"hitl takes True or False, not {hitl!r}.")
+    command = ["serve", "--scenario", scenario, f"--seed={seed}", f"--speed={speed!r}", "--start"]
     child = start_child(command if hitl else [*command, "--no-hitl"])
     try:
         return _open(FeedOptions(root=child.url), None, "demo", child.close)
     except BaseException:
         child.close()
         raise
+
+
+def _checked_speed(speed: object) -> float:
+    number = as_number(speed)
+    if number is None or not number > 0:
+        raise ValueError(f"speed takes a number above 0, not {shorten(repr(speed), 60)}.")
+    return number
 
 
 class _Key(NamedTuple):
@@ -189,7 +227,7 @@ class _Registry:
         feed = self._feeds.get(options)
         is_new = feed is None
         if feed is None:
-            feed = self._feeds[options] = Feed(options)
+            feed = self._feeds[options] = _new_feed(options)
 
         async def end() -> None:
             self._sessions.pop(key, None)
@@ -221,6 +259,7 @@ class _Registry:
         """Add a monitor to its session. Those that an earlier run of the same cell made for the same kind of thing no
         longer keep theirs open: running a cell again is how notebooks are used, and ipywidgets never lets go."""
         session.attach(monitor, reservation)
+        session.feed.want()
         self._where[monitor] = session
         if recorder is not None:
             self._recorders[monitor] = recorder
@@ -318,6 +357,36 @@ class _Registry:
         if recorder is not None:
             await self._where[monitor].finish_recording(recorder)
             await asyncio.to_thread(recorder.close)
+
+
+def _new_feed(options: FeedOptions) -> Feed:
+    if not options.relay:
+        return Feed(options)
+
+    async def locate() -> Target:
+        # in a thread of its own, which no interrupt of the kernel reaches
+        return await aside(relay_of, replace(options, relay=False))
+
+    async def find() -> Target | None:
+        return await aside(running_relay_of, replace(options, relay=False))
+
+    return RelayedFeed(options, locate, find)
+
+
+def relay_of(options: FeedOptions) -> Target:
+    """A relay of this server on this machine, started where there is none. Blocks. Raises RomaError."""
+    from .local_relays.finding import find_or_start
+
+    found = find_or_start(options)
+    return Target(found.url, found.token)
+
+
+def running_relay_of(options: FeedOptions) -> Target | None:
+    """`relay_of`, and none is started. Blocks. Raises RomaError."""
+    from .local_relays.finding import find
+
+    found = find(options)
+    return None if found is None else Target(found.url, found.token)
 
 
 _registry: _Registry | None = None

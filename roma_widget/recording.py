@@ -14,13 +14,17 @@ from types import FrameType
 from typing import Any
 
 from .archive.recorder import Recorder
+from .archive.redaction import redaction
+from .archive.saving import checked_path
 from .client.feed import FeedOptions
+from .client.first_look import look_first
 from .client.loop import io_thread
 from .core.model import OUTCOMES_OF_AN_ENDED_RUN
 from .core.reading import shorten
+from .core.server_status import GIVE_TOKEN
 from .core.text import count_text
 from .core.traces import Fetching
-from .errors import RomaError
+from .errors import ConnectError, RomaError
 from .opening import open_session, recorder_for
 from .session import Session
 
@@ -38,13 +42,22 @@ def record(
 ) -> None:
     """Records until Ctrl-C or SIGTERM, with `until_done` until the run has ended and its traces are here.
 
-    Raises ArchiveError, ValueError before anything is begun; RomaError when it had to end.
+    Raises ArchiveError, ValueError, ConnectError (no ROMA server, or it lets nobody in without a token) before
+    anything is begun; RomaError when it had to end. A server that does not answer yet is waited for.
     """
-    recorder = recorder_for(path, options, redact)
+    checked_path(path)
+    redaction(redact, options.secrets())
     io = io_thread()
     owner = object()
-    try:
-        with _asked_to_end() as asked:
+    with _asked_to_end() as asked:
+        try:
+            io.result(look_first(options), meanwhile=lambda: _end_if(asked))
+        except _EndedEarly:
+            return
+        except ConnectError as error:
+            raise ConnectError(_at_command_line(str(error))) from error
+        recorder = recorder_for(path, options, redact)
+        try:
             session = io.result(open_session(options, project, owner, recorder))
             try:
                 _go_on(session, recorder, asked, until_done=until_done)
@@ -52,11 +65,24 @@ def record(
                     io.result(_last_traces(session))
             finally:
                 io.result(session.disown(owner))
-    finally:
-        recorder.close()
+        finally:
+            recorder.close()
     if recorder.failure is not None:
         raise RomaError(recorder.failure)
     print(f"{recorder.path}: {_story(session)}")
+
+
+class _EndedEarly(Exception):
+    """Asked to end before anything was begun."""
+
+
+def _end_if(asked: threading.Event) -> None:
+    if asked.is_set():
+        raise _EndedEarly
+
+
+def _at_command_line(sentence: str) -> str:
+    return sentence.replace(GIVE_TOKEN, "give one with --token-file")
 
 
 def _go_on(session: Session, recorder: Recorder, asked: threading.Event, *, until_done: bool) -> None:

@@ -30,6 +30,7 @@ from .core.outcome import Verdict, judge
 from .core.project_list import Entries, facts_of, project_list, touches_the_list
 from .core.state import Change, ProjectState, State, apply
 from .keeping import Keeping
+from .reaching import ReachesBack
 from .widget.messages import Publication, publication
 
 PUBLISH_EVERY_S = 0.1
@@ -61,7 +62,7 @@ class Viewer(HearsPrompts, Protocol):
     ) -> None: ...
 
 
-class Session(Keeping, Awaited, Prompted):
+class Session(Keeping, ReachesBack, Awaited, Prompted):
     """See the module. `on_empty` is called when the last owner has left.
 
     `like` is an open session of the same feed, which has heard more than the feed remembers: what it knows, the
@@ -78,6 +79,7 @@ class Session(Keeping, Awaited, Prompted):
         keeps_history: bool = True,
     ) -> None:
         Keeping.__init__(self, feed, keeps_history=keeps_history)
+        self._begin_reaching()
         Awaited.__init__(self)
         Prompted.__init__(self)
         self.wanted_project = wanted_project
@@ -160,6 +162,10 @@ class Session(Keeping, Awaited, Prompted):
             self._wake_soon()  # whoever waits goes along to where it is now
 
     @property
+    def feed(self) -> Feed:
+        return self._feed
+
+    @property
     def is_closed(self) -> bool:
         return self._closed
 
@@ -187,8 +193,8 @@ class Session(Keeping, Awaited, Prompted):
         self._listed = self._deleted = frozenset()
         self._times.clear()
 
-    def reconnect(self, *, force: bool = False) -> None:
-        self._feed.reconnect(force=force)
+    async def reconnect(self, *, force: bool = False) -> None:
+        await self._feed.reconnect(force=force)
 
     def link(self) -> dict[str, Any]:
         """How good the connection is, as of now: see `Monitor.link`."""
@@ -197,6 +203,7 @@ class Session(Keeping, Awaited, Prompted):
             "age_s": self._age_s(),
             "reconnects": self.connection.reconnects,
             "unasked_replies": self._feed.hearing.requests.unasked,
+            "relay": self.connection.as_trait()["relay"],
         }
 
     def traces(self, project_id: str) -> Mapping[str, Trace]:
@@ -249,7 +256,7 @@ class Session(Keeping, Awaited, Prompted):
         if changes:
             self._is_list_due = self._is_list_due or touches_the_list(changes)
             self._schedule()
-        if isinstance(event, wire.ProjectsListed):
+        if isinstance(event, wire.ProjectsListed) and event.is_whole:
             named = frozenset(project.project_id for project in event.projects)
             gone = (self._deleted | self._listed) - named
             kept = {*self._state.projects, self._shown_id}
@@ -291,10 +298,12 @@ class Session(Keeping, Awaited, Prompted):
     def on_connection(self, connection: Connection) -> None:
         if self._closed and connection.state != "closed":
             return
-        self._times.supplied(connection.state in ("live", "polling"))
+        self._times.supplied(connection.is_supplied)
         before, self._told = self._told, connection
         if connection.state != before.state:
             self._event_log.note_connection(before.state, connection.state, time.time())
+        if (connection.relay and connection.relay.state) != (before.relay and before.relay.state):
+            self._event_log.note_relay(before.relay, connection.relay, time.time())
         if replace(connection, error=before.error) != before:
             self._show_connection()
         else:
@@ -306,8 +315,8 @@ class Session(Keeping, Awaited, Prompted):
         shown = self._shown()
         problems = shown.forest.problems if shown else ()
         connection = self._told
-        is_supplied = connection.state in ("live", "polling")
-        unread = self._feed.complaint(self._shown_id) if is_supplied and self._shown_id is not None else None
+        is_heard = connection.state in ("live", "polling")
+        unread = self._feed.complaint(self._shown_id) if is_heard and self._shown_id is not None else None
         said = " ".join(filter(None, (self._gone(), connection.error, unread)))
         connection = replace(connection, error=said or None)
         if connection.error is None and problems:
@@ -412,7 +421,9 @@ class Session(Keeping, Awaited, Prompted):
         shown = self._state.projects.get(self._shown_id) if self._shown_id is not None else None
         if shown is None or shown.time is None:
             return None
-        return (shown.time.timestamp() + self._times.since_stamp_s(shown.project.project_id)) * 1000
+        stamped_s = shown.time.timestamp() + self._times.since_stamp_s(shown.project.project_id)
+        relay = self._told.relay
+        return 1000 * (stamped_s if relay is None else relay.server_now_s(stamped_s, self._times.now_s))
 
     async def _tick(self) -> None:
         """Time passes also when nothing comes: verdicts change, views want a sign of life."""

@@ -50,6 +50,10 @@ def wholes(values: Iterable[int | None]) -> pd.api.extensions.ExtensionArray:
     import pandas as pd
 
     said = list(values)
+    n_missing = said.count(None)
+    if n_missing in (0, len(said)):  # as most columns are: half the time, or almost none
+        known = np.array(said if n_missing == 0 else np.zeros(len(said)), np.int64)
+        return pd.arrays.IntegerArray(known, np.full(len(said), n_missing > 0))
     is_missing = np.array([value is None for value in said], np.bool_)
     return pd.arrays.IntegerArray(np.array([value or 0 for value in said], np.int64), is_missing)
 
@@ -58,7 +62,10 @@ def numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
     """float64; missing is NaN."""
     import numpy as np
 
-    return np.array(list(values), dtype=np.float64)  # None becomes NaN
+    said = list(values)
+    if said.count(None) == len(said):
+        return np.full(len(said), np.nan)
+    return np.array(said, dtype=np.float64)  # None becomes NaN
 
 
 def times(values: Iterable[datetime | None], naive_is_ahead_s: float | None = None) -> pd.DatetimeIndex:

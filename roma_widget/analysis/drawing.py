@@ -9,12 +9,15 @@ cannot know the notebook's theme. Where somebody has chosen `plotly.io.templates
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import as_number
 from ..core.model import FINAL, Snapshot, Status, Task
+from ..core.reading import shorten
 from ..core.text import UNKNOWN, clock_text, count_text, duration_text, one_line, status_glyph, status_word
 
 if TYPE_CHECKING:
@@ -54,11 +57,14 @@ UNKNOWN_STATUS = ""
 OUTLINED = frozenset({Status.AGGREGATING, Status.READY, Status.CANCELLED, UNKNOWN_STATUS})
 PATTERNS = ("", "/", "x", "-", "|", "+", ".", "\\")
 GREYS = ("#4c78a8", "#9ecae9", "#f58518", "#ffbf79", "#54a24b", "#b3b3b3", "#b279a2", "#e6c9a8")
+LEAST_PX = 10
+"""Plotly draws nothing lower."""
 ROW_PX, FRAME_PX, SHORTEST_PX, TALLEST_PX = 22, 130, 240, 1600
 
 
 def frame(height: int | None, title: str | None, rows: int = 10) -> dict[str, Any]:
-    """The layout: `height` in pixels, None for as much as `rows` of them need."""
+    """The layout: `height` in pixels, None for as much as `rows` of them need. Raises ValueError."""
+    _check(height, title)
     import plotly.io
 
     chosen = plotly.io.templates.default
@@ -70,6 +76,14 @@ def frame(height: int | None, title: str | None, rows: int = 10) -> dict[str, An
         "margin": {"l": 60, "r": 30, "t": 50 if title is None else 90, "b": 60},
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "traceorder": "normal"},
     }
+
+
+def _check(height: object, title: object) -> None:
+    pixels = as_number(height)
+    if height is not None and (pixels is None or not LEAST_PX <= pixels < math.inf):
+        raise ValueError(f"height takes pixels, {LEAST_PX} or more, not {shorten(repr(height), 60)}.")
+    if title is not None and not isinstance(title, str):
+        raise ValueError(f"title takes a text, not {type(title).__name__}.")
 
 
 def nothing(says: str, height: int | None, title: str | None) -> go.Figure:

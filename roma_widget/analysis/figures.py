@@ -19,12 +19,9 @@ Fetched = tuple[Mapping[str, Trace], float | None]
 class Figures:
     """The figures of a run as it stands when they are asked for.
 
-    `take` gives the snapshot to draw, `fetched` what was fetched for it: traces by task id, and by how many seconds
-    their times without a zone are ahead of UTC; `asked` what its agents asked people.
-
     Every figure takes `height` in pixels and a `title`. It follows plotly's default template; nothing is told by colour
     alone; hovering tells more; what is missing is said in the figure. Example:
-    `Figures(lambda: m.snapshot).timeline().show()`
+    `m.figures.timeline(height=400, title="Monday")`
     """
 
     def __init__(
@@ -33,6 +30,9 @@ class Figures:
         fetched: Callable[[Snapshot], Fetched] = lambda _: (NO_TRACES, None),
         asked: Callable[[Snapshot], Sequence[HitlRequest]] = lambda _: (),
     ) -> None:
+        """`take` gives the snapshot to draw, `fetched` what was fetched for it: traces by task id, and by how many
+        seconds their times without a zone are ahead of UTC; `asked` what its agents asked people.
+        """
         self._take = take
         self._fetched = fetched
         self._asked = asked

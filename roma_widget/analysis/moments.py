@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Moment(RunData):
     """What `m.at(t)` gives: frozen, and readable as a monitor is: frames, graphs, figures.
 
-    What comes from traces is missing: these are kept as they are now. Example: `m.at("14:02:10").tasks()`
+    What comes from traces is missing: these are kept as they are now. Example: `m.at(30).tasks()`
     """
 
     def __init__(self, recalled: Recalled) -> None:
@@ -53,7 +53,7 @@ class Moment(RunData):
         """One task as it was: see `Monitor.task`. Raises UnknownTask when there was none.
 
         Servers of ours leave results out, and know only what a task is now: reading one that has changed since raises
-        RomaError.
+        RomaError. Example: `m.at(30).task("root").status`
         """
         return self.snapshot.task(task_id)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..core.hitl import HitlRequest
-from ..core.model import Snapshot, Trace
-from . import frames, graphs, order, trace_frames
+from ..core.model import Snapshot, Task, Trace
+from . import finding, frames, graphs, order, trace_frames
 from .figures import Figures
 
 if TYPE_CHECKING:
@@ -88,6 +88,15 @@ class RunData:
         snapshot = self.snapshot
         made = graphs.graph(snapshot, kind, self._fetched(snapshot)[0])
         return graphs.portable(made) if portable else made
+
+    def find(self, text: str) -> list[Task]:
+        """The tasks that the view's search finds: all words of `text` are in a task's goal, id, agent, model or error.
+
+        Without case and accents ("resume" finds "Résumé"), in plan order; without a word every task. Here whole goals
+        and errors are searched, of which a view has the first 500 characters. Raises ValueError for what is no string.
+        Example: `[task.task_id for task in m.find("search timeout")]`
+        """
+        return finding.find(self.snapshot, text)
 
     def critical_path(self) -> list[str]:
         """The ids of the tasks that the run's end waited for, in the order in which they ended; the root is the last.

@@ -115,6 +115,7 @@ class _Head(msgspec.Struct):
     current_project: Any = None
 
 
+_SAVED_RUN = b"SQLite format 3\x00"
 _line_decoder = msgspec.json.Decoder(_Line)
 _head_decoder = msgspec.json.Decoder(_Head)
 
@@ -239,6 +240,11 @@ def _numbered_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
                     raise CaptureError(
                         f"{path} is too large: a recording has up to {LARGEST_CAPTURE // 2**20} MiB, and "
                         f"{MOST_LINES:,} lines of up to {LARGEST_LINE // 2**20} MiB."
+                    )
+                if number == 1 and line.startswith(_SAVED_RUN):
+                    raise CaptureError(
+                        f"{path} is a saved run and no raw recording: roma.load(…) shows it, and `roma-widget export` "
+                        "makes a page of it."
                     )
                 if line.strip():
                     yield number, line

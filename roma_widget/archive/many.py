@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..analysis import columns
 from ..core.nearest import did_you_mean
 from ..core.reading import shorten
+from ..core.text import count_text
 from ..errors import ArchiveError, RomaError
 from .naming import run_names
 from .run_frames import KINDS, Opened, empty_frames, frame_of
@@ -116,7 +117,10 @@ class Runs:
     def __getitem__(self, which: str) -> SavedRun: ...
 
     def __getitem__(self, which: int | str) -> SavedRun:
-        """The run of this name (as in the column `run`), or at this place. Raises ArchiveError, IndexError."""
+        """The run of this name (as in the column `run`), or at this place.
+
+        Raises ArchiveError, IndexError, TypeError.
+        """
         if isinstance(which, str):
             if which not in self.names:
                 raise ArchiveError(
@@ -124,6 +128,10 @@ class Runs:
                     f"({shorten(', '.join(self.names), 80)}).{did_you_mean(which, self.names)}"
                 )
             which = self.names.index(which)
+        if isinstance(which, bool) or not isinstance(which, int):
+            raise TypeError(f"runs[…] takes a name or a place from 0 on, not {type(which).__name__}.")
+        if not -len(self) <= which < len(self):
+            raise IndexError(f"There is no run {which} among these {count_text(len(self), 'file')}.")
         opened: SavedRun = self._opener(self.files[which])
         return opened
 

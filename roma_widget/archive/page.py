@@ -23,10 +23,10 @@ from ..core.reading import shorten
 from ..core.split import decoded
 from ..core.text import GONE, count_text
 from ..core.traces import in_utc
-from ..core.view import Record, epoch_ms, task_details, task_record
+from ..core.view import Record, epoch_ms, status_history, task_details, task_record
 from ..errors import RomaError
 from .page_fit import Choice, Part, Scale, lengths, most_that_fits, packed_lengths
-from .page_steps import page_steps
+from .page_steps import Statuses, page_steps
 from .redaction import Redaction
 from .source import SourceStep
 
@@ -77,6 +77,13 @@ def gathered(
         task, record = _details(each, redaction)
         tasks.append(task)
         details[task.task_id] = record
+    seen = Statuses(steps)
+    moments = page_steps(seen, n_steps, len(tasks), redaction)
+    for task_id in snapshot.tasks:
+        history = status_history(seen.of(task_id))
+        for change in history:
+            change["status"] = redaction.status(change["status"])
+        details[redaction.task_id(task_id)]["history"] = history
     traces = {
         redaction.task_id(task_id): trace_record(in_utc(redaction.trace(fetched[task_id]), clock))
         for task_id in snapshot.tasks
@@ -91,7 +98,6 @@ def gathered(
         *_said("results", unread, "could not be read, and are not in this page"),
         *_said("traces", [each for each in details if each not in traces], "were not fetched"),
     )
-    moments = page_steps(steps, n_steps, len(tasks), redaction)
     head = _head(snapshot, tasks, redaction, annotations)
     shown = replace(
         snapshot,

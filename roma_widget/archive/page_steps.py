@@ -7,11 +7,12 @@ What is not there did not change; the first one has everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..core.model import Project, Task
 from ..core.outcome import ROOT_GRACE_S, judge, progress
+from ..core.recall import StatusSince, status_changes
 from ..core.view import Record, task_record
 from .redaction import Redaction
 from .source import SourceStep
@@ -44,6 +45,27 @@ def halved(steps: Sequence[Record]) -> list[Record]:
     odd = len(rest) % 2
     pairs = zip(rest[odd::2], rest[odd + 1 :: 2], strict=True)
     return [first, *rest[:odd], *(_joined(one, other) for one, other in pairs)]
+
+
+class Statuses:
+    """Steps on their way to whoever reads them; what they said of the tasks' statuses is known afterwards."""
+
+    def __init__(self, steps: Iterable[SourceStep]) -> None:
+        self._steps = steps
+        self._seen: dict[str, list[tuple[int | None, str | None]]] = {}
+
+    def __iter__(self) -> Iterator[SourceStep]:
+        for place, step in enumerate(self._steps):
+            for task_id, task in step.versions.items():
+                known = self._seen.setdefault(task_id, [])
+                status = None if task is None else str(task.status)
+                if not known or known[-1][1] != status:
+                    known.append((step.time_us if place else None, status))
+            yield step
+
+    def of(self, task_id: str) -> list[StatusSince]:
+        """See `Recall.statuses`."""
+        return status_changes(self._seen.get(task_id, ()))
 
 
 class _Steps:

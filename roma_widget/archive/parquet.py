@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..core.reading import shorten
+from ..core.reading import clean, shorten
 from ..errors import ArchiveError
 from .naming import as_folder, name_of_folder, stem_of
 
@@ -66,10 +66,12 @@ class Folder:
         places = {kind: self._folder / kind / as_folder(name) for kind in frames}
         try:
             for kind, frame in frames.items():
-                table = pyarrow.Table.from_pandas(frame, schema=self._schemas[kind], preserve_index=False)
-                parquet.write_table(
-                    table.replace_schema_metadata(self._schemas[kind].metadata), self._draft / kind
-                )
+                schema = self._schemas[kind]
+                try:
+                    table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
+                except UnicodeEncodeError:  # pandas 2 keeps half a pair, which Arrow's strings cannot carry
+                    table = pyarrow.Table.from_pandas(_cleaned(frame), schema=schema, preserve_index=False)
+                parquet.write_table(table.replace_schema_metadata(schema.metadata), self._draft / kind)
             for place in places.values():
                 self._make(place)
             self._move({self._draft / kind: place / FILE for kind, place in places.items()})
@@ -117,3 +119,10 @@ class Folder:
             f"{shorten(str(self._folder), 200)} cannot be written: {error.strerror or error}. "
             "Name a folder that is yours to write."
         )
+
+
+def _cleaned(frame: pd.DataFrame) -> pd.DataFrame:
+    made = frame.copy()
+    for name in frame.select_dtypes(include=["string"]).columns:
+        made[name] = frame[name].map(clean, na_action="ignore")
+    return made

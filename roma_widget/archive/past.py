@@ -33,6 +33,7 @@ class Past(Recall):
         self._rest = _Rest(self.results)
         self._last: tuple[int, State] | None = None
         self._made: dict[str, tuple[Record, Task]] = {}
+        self._statuses: dict[str, list[tuple[int, str | None]]] | None = None
         self._last_tasks = self._tasks_at(self._steps[-1].seq) if self._steps else NO_TASKS
 
     def each(self) -> Iterator[tuple[Step, Mapping[str, Task | None], bool]]:
@@ -55,6 +56,7 @@ class Past(Recall):
     def let_go(self) -> None:
         """Of all that was put together; the moments themselves stay known."""
         self._last, self._made, self._last_tasks = None, {}, NO_TASKS
+        self._statuses = None
         self.results.clear()
 
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
@@ -73,6 +75,17 @@ class Past(Recall):
 
     def _newest(self) -> Iterable[Task]:
         return self._last_tasks.values()
+
+    def _statuses_of(self, task_id: str) -> Iterable[tuple[int, str | None]]:
+        if self._statuses is None:
+            self._statuses = {}
+            for seq, changes in self._reader.changes(self._project_id):
+                for changed_id, record in changes.items():
+                    known = self._statuses.setdefault(changed_id, [])
+                    status = None if record is None else record[2]
+                    if not known or known[-1][1] != status:
+                        known.append((seq, status))
+        return self._statuses.get(task_id, ())
 
     def _is_exact(self, seq: int) -> bool:
         return seq >= self._exact_from

@@ -48,5 +48,5 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def unwritable(path: Path, error: OSError) -> ArchiveError:
-    return ArchiveError(f"{path} cannot be written: {error.strerror or error}.")
+def unwritable(path: Path, error: OSError | ValueError) -> ArchiveError:
+    return ArchiveError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.")

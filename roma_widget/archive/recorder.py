@@ -27,6 +27,7 @@ from ..core.state import Change, ProjectState
 from ..core.steps import Steps
 from ..core.text import count_text
 from ..errors import ArchiveError
+from .redaction import RedactFailed
 from .writing import ArchiveWriter, Redacts, TakenOver
 
 EVERY_S = 1.0
@@ -218,6 +219,8 @@ class Recorder:
                 said = None
             except TakenOver as error:
                 self._fail(str(error))
+            except RedactFailed as error:
+                self._fail(f"{error.why}; the recording {self.path} ends before that.")
             except ArchiveError as error:
                 _log.warning("%s", error)
                 if said is None:

@@ -101,6 +101,14 @@ def redaction(redact: object, hidden: Iterable[str] = ()) -> Redaction:
     return Redaction(tuple(dict.fromkeys(field_rules)), tuple(text_rules), hidden)
 
 
+class RedactFailed(RomaError):
+    """A function raised, or gave what is no text: `why` says which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}; nothing was saved.")
+        self.why = why
+
+
 class Redaction:
     """See `redaction`. One is made for each file: it counts what it takes out of what it is given."""
 
@@ -163,6 +171,10 @@ class Redaction:
     def task_id(self, task_id: str) -> str:
         """An id as it stands in a redacted task: only what is always hidden is taken out."""
         return str(self._structural(task_id))
+
+    def status(self, status: str) -> str:
+        """A status as it stands in a redacted task."""
+        return str(self._structural(status))
 
     def task(self, task: Task) -> Task:
         """A task: its fields, and the JSON that it came as. The part that a lean task left out is not touched."""
@@ -506,13 +518,11 @@ def _by_function(hook: Hook, where: str, text: str) -> Rewritten:
     try:
         new = hook(where, text)
     except Exception as error:
-        raise RomaError(
-            f"The redact function {name} raised {type(error).__name__}: {shorten(str(error), 200)} at {where}; "
-            "nothing was saved."
+        raise RedactFailed(
+            f"The redact function {name} raised {type(error).__name__}: {shorten(str(error), 200)} at {where}"
         ) from error
     if new is not None and not isinstance(new, str):
-        raise RomaError(
-            f"The redact function {name} gave {shorten(repr(new), 60)} at {where}, where a text or None belongs; "
-            "nothing was saved."
+        raise RedactFailed(
+            f"The redact function {name} gave {shorten(repr(new), 60)} at {where}, where a text or None belongs"
         )
     return new, ()

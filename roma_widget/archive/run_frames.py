@@ -43,7 +43,12 @@ def frame_of(run: Opened, kind: str) -> pd.DataFrame:
     if kind == "summary":
         return summary([run])
     frame: pd.DataFrame = getattr(run, kind)()
-    return frame.reset_index() if kind == "tasks" else frame
+    return _flat(frame) if kind == "tasks" else frame
+
+
+def _flat(tasks: pd.DataFrame) -> pd.DataFrame:
+    """With ids as a column of texts. In pandas 2 an index has objects, of which a file without rows has no type."""
+    return tasks.reset_index().astype({"task_id": "string"})
 
 
 def empty_frames() -> dict[str, pd.DataFrame]:
@@ -51,7 +56,7 @@ def empty_frames() -> dict[str, pd.DataFrame]:
     nothing = Snapshot()
     return {
         "summary": summary([]),
-        "tasks": frames.tasks(nothing).reset_index(),
+        "tasks": _flat(frames.tasks(nothing)),
         "stages": trace_frames.stages(nothing, {}),
         "tool_calls": trace_frames.tool_calls(nothing, {}),
         "messages": trace_frames.messages(nothing, {}),

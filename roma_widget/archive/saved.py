@@ -19,7 +19,7 @@ from ..core.log import Excerpt
 from ..core.model import Project, Snapshot, Task, Trace
 from ..core.outcome import Verdict, progress
 from ..core.reading import shorten
-from ..core.recall import Recalled
+from ..core.recall import Recalled, StatusSince
 from ..core.steps import as_time
 from ..core.traces import in_utc
 from ..core.when import When
@@ -207,6 +207,10 @@ class SavedRun(RunData):
     def recall(self, when: When) -> Recalled:
         with self._reading:
             return self._past.recall(when)
+
+    def statuses(self, task_id: str) -> list[StatusSince]:
+        with self._reading:
+            return self._past.statuses(task_id)
 
     def listed(self) -> list[Project]:
         """The runs of the file, as far as their last steps tell."""

@@ -104,7 +104,7 @@ class ArchiveWriter:
         if why is not None:
             raise ArchiveError(f"{path} cannot be gone on with: {why}. Give another name.")
         with self._guarded():
-            path.touch()
+            path.touch(0o600)  # prompts and results: nobody shares them by chance
             self._identity = _identity(path)
             self._hold = Hold(path)
             try:

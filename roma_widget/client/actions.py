@@ -53,6 +53,10 @@ _WHY_NO_SOCKET = {
     "connecting": 'the connection is still being made: m.wait("connected") waits for it',
 }
 
+_WHY_NO_RELAY = (
+    "there is no relay at this moment, so the run is followed over HTTP. This works again when there is one: "
+    'm.connection["reason"] says why there is none'
+)
 
 REFUSED = "node_trace_error"
 """The event by which a server says that there is no trace, or that it cannot give one: others may come."""
@@ -362,12 +366,12 @@ class Actions:
                 raise refused
             await self._look_at_projects()
 
-    async def save(self, timeout_s: float) -> None:
-        """Has the server save the shown project."""
+    async def save(self, timeout_s: float, project_id: str | None = None) -> None:
+        """Has the server save this project (None: the shown one)."""
         async with self._within(timeout_s, "Saving the project"):
             await self._mirror.settled(timeout_s)
             self._need_socket("Saving on the server")
-            project_id = self._shown_id()
+            project_id = self._shown_id() if project_id is None else project_id
             # of an id that is not its own ROMA makes a file and a project, so look now and not at what we remember
             if self._feed.is_roma and project_id not in {
                 one.project_id for one in (await self._list()).projects
@@ -433,9 +437,10 @@ class Actions:
     def _need_socket(self, what: str) -> None:
         state = self._feed.connection.state
         if state != "live":
-            raise NotLive(
-                f"{what} needs the socket, and {_WHY_NO_SOCKET.get(state, f'the state is {state}')}."
-            )
+            why = _WHY_NO_SOCKET.get(state, f"the state is {state}")
+            if state == "polling" and self._feed.options.relay:
+                why = _WHY_NO_RELAY
+            raise NotLive(f"{what} needs the socket, and {why}.")
 
     def _rest(self) -> Rest:
         rest = self._feed.rest

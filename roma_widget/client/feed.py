@@ -13,30 +13,39 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
 from ..core import reconnect, wire
+from ..core.address import host_and_port
 from ..core.annotations import Annotations
+from ..core.kept_prompts import KeptPrompt
 from ..core.model import Connection
 from ..core.wire import FrameTexts
-from ..errors import RomaError
+from ..errors import NotLive, RomaError
 from . import requests
+from .extension import ExtensionWish
 from .hearing import Hearing, LinkNumbers, Sink
 from .left_out import LeftOut
-from .library import LinkError, NotJoined
+from .library import EXTENSION_VERSION, LinkError, NotJoined
 from .looks import Looks
 from .questions import Questions
 from .rest import Answer, Assessment, Rest, Unreachable
 from .sampling import Sampling
 from .socket import Link
+from .tls import connector
 from .trace_cache import TraceCache
 
+TOKEN_HEADER = "X-Roma-Widget-Token"
 FIRST_FRAME_S = 1.0
 AGAIN_S = 3.0
 LOST_AGAIN_S = 1.0
+ABOVE_WITHIN_S = 10.0
+"""So long a relay, and those above it, may take to say that they try."""
 LOSSES_IN_A_ROW = 5
 STEADY_S = 10.0
 """A socket that lived shorter, twice in a row, counts as one that did not open: it is not tried again at once."""
@@ -44,21 +53,42 @@ _log = logging.getLogger("roma_widget.feed")
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked, and what they need: the server itself, or a relay of it."""
+
+    root: str
+    token: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def all_headers(self) -> dict[str, str]:
+        headers = dict(self.headers)
+        if not self.token:
+            return headers
+        # a proxy that has a login of its own, as JupyterHub's, wants that header for itself
+        is_taken = any(name.lower() == "authorization" for name in headers)
+        own = {TOKEN_HEADER: self.token} if is_taken else {"Authorization": f"Bearer {self.token}"}
+        return {**own, **headers}
+
+
+@dataclass(frozen=True, slots=True)
 class FeedOptions:
+    """`relay`: the server is reached through a relay of this machine, and never by a socket of this process."""
+
     root: str
     token: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     transports: tuple[str, ...] = ("websocket", "polling")
     timeout_s: float = 20.0
     always_join: bool = False
+    relay: bool = False
+
+    @property
+    def server(self) -> Target:
+        return Target(self.root, self.token, self.headers)
 
     def secrets(self) -> tuple[str, ...]:
         values = (self.token, *(value for _, value in self.headers))
         return tuple(value for value in values if value and len(value) > 3)
-
-    def all_headers(self) -> dict[str, str]:
-        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return {**bearer, **dict(self.headers)}
 
 
 class Feed:
@@ -87,10 +117,16 @@ class Feed:
         self._link: Link | None = None
         self._wake = asyncio.Event()
         self._looks: Looks | None = None
+        self._target = options.server
         self._forced = False
         self._had_link = False
         self._brief_links = 0
-        self._wants_extension = True
+        self._extension = ExtensionWish()
+
+    def resume(self, kept: Iterable[KeptPrompt], label: str) -> None:
+        """Be who an earlier process was, before there is a socket: its name, and the questions that it kept."""
+        self.label = label
+        self.questions.restore(kept, label)
 
     @property
     def connection(self) -> Connection:
@@ -120,10 +156,26 @@ class Feed:
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="roma-feed")
 
-    def reconnect(self, *, force: bool = False) -> None:
-        """Try again now; `force` opens the socket whatever runs, once: not again when an open one is lost."""
+    async def reconnect(self, *, force: bool = False) -> None:
+        """Try again now; `force` opens the socket whatever runs, once: not again when an open one is lost.
+
+        Where a relay is joined that has no socket to the server, it is the relay that tries. Raises ServerError,
+        NotLive, ConnectError, WaitTimeout when it does not.
+        """
+        relay = self.connection.relay
+        if self._link is None or relay is None or not relay.lacks_socket:
+            self._try_now(force=force)
+        elif self.numbers.extension:
+            await self.hearing.requests.ask(requests.reconnect_above(force), ABOVE_WITHIN_S)
+        else:
+            raise NotLive(f"{self._target.root} is a relay of another version and cannot be told to connect.")
+
+    def _try_now(self, *, force: bool) -> None:
         self._forced = (self._forced or force) and self._link is None
         self._wake.set()
+
+    def want(self) -> None:
+        """A person has connected, be it to what is shared already."""
 
     def wake(self) -> None:
         """Something was done that is worth a look now."""
@@ -149,16 +201,14 @@ class Feed:
         self.hearing.tell(Connection("closed", reconnects=self.connection.reconnects))
 
     async def _run(self) -> None:
-        http = aiohttp.ClientSession(headers=self.options.all_headers(), cookie_jar=aiohttp.DummyCookieJar())
         loop = asyncio.get_running_loop()
         beside = [
             loop.create_task(self.hearing.read_events(), name="roma-feed-reader"),
             loop.create_task(self.sampling.look(), name="roma-feed-sampling"),
         ]
-        self.rest = Rest(self.options.root, http, self.options.timeout_s)
-        looks = self._looks = Looks(self.rest, self.hearing)
         try:
-            await self._keep_heard(looks)
+            async with self._looking(self.options.server) as looks:
+                await self._keep_heard(looks)
         except Exception as error:  # a bug of ours must be seen in the widget, not only in a log
             _log.exception("the feed of %s stopped", self.options.root)
             self.hearing.tell(
@@ -173,12 +223,30 @@ class Feed:
                 for task in beside:
                     task.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
-                await looks.end()
                 if self._link is not None:
                     await self._link.close()
             finally:  # also when a slow end is cancelled again
                 self.left_out.close()
-                await http.close()
+
+    @asynccontextmanager
+    async def _looking(self, target: Target) -> AsyncIterator[Looks]:
+        """From now on this is who is asked, over HTTP and by a socket."""
+        jar = aiohttp.DummyCookieJar()
+        headers = target.all_headers()
+        async with aiohttp.ClientSession(
+            connector=connector(target.root), headers=headers, cookie_jar=jar
+        ) as http:
+            looks = Looks(Rest(target.root, http, self.options.timeout_s), self.hearing)
+            self._look_through(looks, target)
+            try:
+                yield looks
+            finally:
+                await looks.end()
+
+    def _look_through(self, looks: Looks, target: Target) -> None:
+        self._looks, self.rest, self._target = looks, looks.rest, target
+        self.hearing.address = host_and_port(target.root)
+        self.hearing.forget_etags()
 
     async def _keep_heard(self, looks: Looks) -> None:
         unanswered = 0
@@ -222,13 +290,14 @@ class Feed:
         self.sampling.hear_round_trip(assessment.round_trip_s)
         return assessment
 
-    async def _wait_for_an_answer(self, attempt: int, sentence: str) -> None:
+    async def _wait_for_an_answer(self, attempt: int, sentence: str, reason: str | None = None) -> None:
         delay_s = reconnect.reconnect_delay_s(attempt, random.random())
         given_up = delay_s is None
         delay_s = reconnect.PROBE_S if delay_s is None else delay_s
         self.hearing.tell(
             Connection(
                 "failed" if given_up else "reconnecting",
+                reason=reason,
                 attempt=attempt,
                 next_retry=datetime.now(UTC) + timedelta(seconds=delay_s),
                 error=sentence,
@@ -267,8 +336,11 @@ class Feed:
     async def _live(self, looks: Looks, assessment: Assessment) -> None:
         """Open a socket and stay until it ends. Raises `LinkError` when none opens, or none stays open."""
         texts_before = self.hearing.texts
-        await self.hearing.begin_link(self.left_out, extended=assessment.declared and self._wants_extension)
-        link = await self._open_link(looks.rest, assessment)
+        extended = assessment.declared and not self._extension.due_in_s(time.monotonic())
+        await self.hearing.begin_link(self.left_out, extended=extended)
+        self.questions.begin_link()
+        self.hearing.note_relay(assessment.relay)
+        link = await self._open_link(looks.rest, assessment, extended=extended)
         self._link = self.hearing.requests.link = self.sampling.link = link
         self.is_declared_safe = assessment.declared
         self._forced = False
@@ -282,6 +354,8 @@ class Feed:
         ]
         if assessment.is_roma:
             beside.append(loop.create_task(self.sampling.time_health(looks.rest), name="roma-feed-health"))
+        if assessment.declared and not extended:
+            beside.append(loop.create_task(self._go_back_to_extension(link), name="roma-feed-extension"))
         try:
             if (
                 self._task is None
@@ -289,7 +363,10 @@ class Feed:
                 raise asyncio.CancelledError
             self.hearing.tell(
                 Connection(
-                    "live", transport=link.transport, reconnects=self.connection.reconnects + self._had_link
+                    "live",
+                    reason=None if extended else self._extension.why_plain,
+                    transport=link.transport,
+                    reconnects=self.connection.reconnects + self._had_link,
                 )
             )
             self._had_link = True
@@ -297,7 +374,12 @@ class Feed:
             catching_up = self._catch_up(link, texts_before, declared=assessment.declared)
             beside.append(loop.create_task(catching_up, name="roma-feed-catch-up"))
             sentence = await asyncio.shield(link.ended)  # others wait for it, too
+            if link.is_closed_here:  # to be opened in another way
+                self.hearing.tell(replace(self.connection, state="reconnecting", error=None, transport=None))
+                return
             self.hearing.tell(replace(self.connection, state="reconnecting", error=sentence, transport=None))
+            if self.numbers.extension and not self.hearing.lost.is_set():
+                self._extension.worked()
             self._brief_links = self._brief_links + 1 if time.monotonic() - opened < STEADY_S else 0
             if self._brief_links > 1:
                 raise LinkError(sentence)
@@ -309,21 +391,21 @@ class Feed:
             self._link = self.hearing.requests.link = None
             await link.close()
 
-    async def _open_link(self, rest: Rest, assessment: Assessment) -> Link:
+    async def _open_link(self, rest: Rest, assessment: Assessment, *, extended: bool) -> Link:
         asks_again = assessment.is_roma and not assessment.declared
         refusals: list[LinkError] = []
         for transport in self.options.transports:
             if refusals and not await self._still_safe(rest):
                 break  # a handshake may take its time, and a run may have begun meanwhile
             link = Link(
-                self.options.root,
+                self._target.root,
                 transport,
-                token=self.options.token,
-                headers=self.options.all_headers(),
+                token=self._target.token,
+                headers=self._target.all_headers(),
                 timeout_s=self.options.timeout_s,
                 on_event=self.hearing.enqueue,
                 may_join=(lambda: self._still_safe(rest)) if asks_again else None,
-                extended=assessment.declared and self._wants_extension,
+                extended=extended,
                 label=self.label,
             )
             try:
@@ -352,7 +434,12 @@ class Feed:
         if self.numbers.extension:
             return  # the whole state comes by itself
         if self.hearing.refused_extension is not None:
-            await self._go_on_without_extension(link, f"it is of version {self.hearing.refused_extension}")
+            version = self.hearing.refused_extension
+            why_plain = (
+                f"{self._target.root} is of another version of roma-widget (its protocol is {version}, ours "
+                f"{EXTENSION_VERSION}), so the whole state comes each time and not only what changed."
+            )
+            await self._go_on_without_extension(link, f"it is of version {version}", why_plain)
             return
         try:
             if declared:
@@ -386,9 +473,16 @@ class Feed:
                 failures = 0
         await self._go_on_without_extension(link, "what it sends cannot be put together")
 
-    async def _go_on_without_extension(self, link: Link, why: str) -> None:
-        _log.info("going on without the extension of %s: %s", self.options.root, why)
-        self._wants_extension = False
+    async def _go_on_without_extension(self, link: Link, why: str, why_plain: str | None = None) -> None:
+        _log.info("going on without the extension of %s: %s", self._target.root, why)
+        self._extension.was_in_vain(time.monotonic(), why_plain)
+        await link.close()
+
+    async def _go_back_to_extension(self, link: Link) -> None:
+        """Beside a link that goes without: ends it when the extension may be asked for again, and in no request."""
+        await asyncio.sleep(self._extension.due_in_s(time.monotonic()))
+        await self.hearing.requests.quiet()
+        _log.info("asking %s for its extension again", self._target.root)
         await link.close()
 
     async def _ask_rest(self, project_id: str, task_id: str, timeout_s: float) -> wire.TaskRest:
@@ -410,7 +504,7 @@ class Feed:
         delay_s = reconnect.POLL_FIRST_S
         while True:
             try:
-                changed = await looks.all_wanted()
+                changed = await self._look(looks, reason)
             except Unreachable as error:
                 # counted by `_keep_heard`, unless the server answers other questions
                 sentence = str(error)
@@ -422,17 +516,6 @@ class Feed:
                 left_s = reconnect.POLL_FIRST_S if until is None else until - time.monotonic()
                 await self._pause(max(0.05, left_s))
                 return
-            self.hearing.tell(
-                replace(
-                    self.connection,
-                    state="polling",
-                    reason=reason,
-                    attempt=0,
-                    next_retry=None,
-                    error=self.hearing.complaint(),
-                    transport=None,
-                )
-            )
             delay_s = reconnect.poll_delay_s(delay_s, changed=changed)
             if until is not None:
                 delay_s = min(delay_s, max(0.05, until - time.monotonic()))
@@ -449,6 +532,22 @@ class Feed:
                     await self._last_look(looks)
                     return
                 reason = assessment.reason
+
+    async def _look(self, looks: Looks, reason: str | None) -> bool:
+        """One look at everything wanted; True when something was new. Raises `Unreachable`."""
+        changed = await looks.all_wanted()
+        self.hearing.tell(
+            replace(
+                self.connection,
+                state="polling",
+                reason=reason,
+                attempt=0,
+                next_retry=None,
+                error=self.hearing.complaint(),
+                transport=None,
+            )
+        )
+        return changed
 
     async def _last_look(self, looks: Looks) -> None:
         try:

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from ..core import wire
 from ..core.events import project_of
 from ..core.lean import LeanMirror
-from ..core.model import Connection
+from ..core.model import Connection, RelayNews
 from ..core.outcome import ENDED_STATUSES
 from ..core.reading import hide, shorten
 from ..core.state import SAVED
@@ -90,6 +90,8 @@ class Hearing:
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self.connection = Connection()
         self.numbers = LinkNumbers()
+        self.address: str | None = None
+        """Of who is listened to, host and port: the server, or the relay."""
         self.texts = wire.NO_FRAME
         self.listed: ProjectsListed | None = None
         self.current_id: str | None = None
@@ -103,8 +105,13 @@ class Hearing:
         """Set when there may be another project to look at over HTTP: somebody came, or another one is current."""
         self.refused_extension: int | None = None
         """The version of an extension that the server speaks and we do not."""
-        self.on_question: Callable[[wire.HitlRequested | wire.HitlClosed], None] | None = None
+        self.on_question: Callable[[wire.HitlRequested | wire.HitlClosed | wire.HitlQueued], None] | None = (
+            None
+        )
         """Called with each question of an agent, and with what our servers say of one."""
+        self.unasked_listeners: list[Callable[[str, Argument | None, wire.Event], None]] = []
+        """Told of each event of the socket that is no reply to a request of ours, and its name and argument as they
+        came."""
         self._lean: LeanMirror | None = None
         self._left_out: LeftOut | None = None
         self._complaints = Complaints(secrets)
@@ -113,6 +120,7 @@ class Hearing:
         self._polled: dict[str, _Polled] = {}
         self._server: Literal["ready", "not_ready", "unreachable"] | None = None
         self._questions: int | None = None
+        self._relay: RelayNews | None = None
         self._missing: dict[str, str] = {}
         self._latest: dict[object, wire.Event] = {}
 
@@ -206,7 +214,11 @@ class Hearing:
             event = wire.Unreadable(name, (f"{name}: could not be read ({type(error).__name__})",))
         if isinstance(event, GraphUpdate) and isinstance(payload, wire.Payload):
             self.texts = event.texts
+        is_reply = self.requests.expects(event)
         self.handle(event, live=True)
+        if not is_reply:
+            for listener in tuple(self.unasked_listeners):
+                listener(name, payload, event)
 
     def _event(self, name: str, payload: Argument | None) -> wire.Event:
         if isinstance(payload, wire.Packed):
@@ -233,7 +245,9 @@ class Hearing:
         """Does the server say that the project's run is over, or list it no more?"""
         statuses = self._statuses()
         if project_id not in statuses:
-            return any(isinstance(event, ProjectsListed) for event in self._latest.values())
+            return any(
+                isinstance(event, ProjectsListed) and event.is_whole for event in self._latest.values()
+            )
         return statuses[project_id] in ENDED_STATUSES
 
     def _statuses(self) -> dict[str, str | None]:
@@ -266,6 +280,10 @@ class Hearing:
         """Of what HTTP said of a project last, while that is still remembered for who subscribes."""
         polled = self._polled.get(project_id)
         return polled.etag if polled is not None and self.frame(project_id) is not None else None
+
+    def forget_etags(self) -> None:
+        """From now on another one answers over HTTP, whose states have other names."""
+        self._polled = {key: replace(polled, etag=None) for key, polled in self._polled.items()}
 
     def hear_list(self, listed: ProjectsListed) -> bool:
         """What `GET /api/projects` answered; True when something was new."""
@@ -374,7 +392,10 @@ class Hearing:
                 sink.on_connection(self.connection)
 
     def handle(self, event: wire.Event, *, live: bool) -> None:
-        self.numbers.heard_at = time.monotonic()
+        if self._is_ignorance(event):
+            return
+        is_of_the_server = not isinstance(event, wire.RelayTold)
+        self.numbers.heard_at = time.monotonic() if is_of_the_server else self.numbers.heard_at
         is_answer = live and self.requests.hear(event)
         current_id = self.current_id
         match event:
@@ -399,8 +420,12 @@ class Hearing:
                 self.lost.set()
             case wire.Unreadable("snapshot") if self._lean is not None:
                 self.lost.set()
-            case wire.HitlRequested() | wire.HitlClosed() if self.on_question is not None and not is_answer:
+            case wire.HitlRequested() | wire.HitlClosed() | wire.HitlQueued() if (
+                self.on_question is not None and not is_answer
+            ):
                 self.on_question(event)
+            case wire.RelayTold() if self._lean is not None:
+                self.note_relay(event.news)
             case wire.ServerRefused() if not is_answer:  # else whoever asked is told
                 self._complaints.replace(None, (f"The server said {event.event}: {event.message}",))
             case _:
@@ -411,6 +436,11 @@ class Hearing:
         self._tell_complaint()
         for sink in tuple(self._sinks):
             self._pass_on(sink, event, live=live)
+
+    def _is_ignorance(self, event: wire.Event) -> bool:
+        """A relay that has not heard of any project yet: that says nothing of the server's."""
+        is_empty = isinstance(event, ProjectsListed) and not event.projects
+        return is_empty and self._relay is not None and self._relay.is_cut_off
 
     def _remember(self, key: object, event: wire.Event) -> None:
         self._latest.pop(key, None)
@@ -475,6 +505,17 @@ class Hearing:
         self._questions = count
         self.tell(self.connection)
 
+    def note_relay(self, news: RelayNews | None) -> None:
+        """How the relay stands that is listened to; None: there is none in between."""
+        if news is not None:
+            of, reason, error = (
+                text and hide(text, self._secrets) for text in (news.of, news.reason, news.error)
+            )
+            at = None if news.state == "absent" or of is None else self.address
+            news = replace(news, at=at, of=of, reason=reason, error=error, told_s=time.monotonic())
+        self._relay = news
+        self.tell(self.connection)
+
     def tell(self, connection: Connection) -> None:
         # a server may quote what it was sent
         error, reason = (text and hide(text, self._secrets) for text in (connection.error, connection.reason))
@@ -484,6 +525,7 @@ class Hearing:
             reason=reason,
             server=self._server if connection.state != "closed" else None,
             questions=self._questions if connection.state == "polling" else None,
+            relay=self._relay if connection.state != "closed" else None,
         )
         if connection == self.connection:
             return

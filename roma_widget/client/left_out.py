@@ -20,6 +20,7 @@ from ..core.model import FINAL, Rest, Task
 from ..core.reading import shorten
 from ..core.split import member
 from ..errors import NotLive, RomaError
+from .shared import Shared
 
 MOST_CHARACTERS = 64 * 2**20
 LARGEST_UNASKED = 2**20
@@ -51,6 +52,9 @@ class LeftOut:
         self._now: OrderedDict[str, Mapping[str, Node]] = OrderedDict()
         self._wanted: OrderedDict[_Key, None] = OrderedDict()
         self._has_wanted = asyncio.Event()
+        self._asking: Shared[tuple[str, str, str], TaskRest] = Shared()
+        self.listeners: list[Callable[[str, str, str, TaskRest], None]] = []
+        """Told of each that came, with the JSON that described its task."""
 
     def rest_of(self, project_id: str) -> Rest:
         """What reads the whole of this project's tasks; for `LeanMirror`."""
@@ -69,7 +73,7 @@ class LeftOut:
 
     def read(self, project_id: str, task: Task) -> Mapping[str, Any]:
         """The whole dict of `task`, from any thread but `roma-io`. Raises RomaError."""
-        kept = self._known(project_id, task.task_id, task.raw_json)
+        kept = self.known(project_id, task.task_id, task.raw_json)
         if kept is None:
             if self._pid != os.getpid():
                 raise NotLive("This task belongs to another process; connect again with roma.connect(…).")
@@ -98,7 +102,7 @@ class LeftOut:
         The server knows only what a task is now: of one that has another result since, or was made anew, it is not
         asked.
         """
-        kept = self._known(project_id, task_id, lean_json)
+        kept = self.known(project_id, task_id, lean_json)
         if kept is not None:
             return kept
         now = self._now.get(project_id, {}).get(task_id)
@@ -108,14 +112,24 @@ class LeftOut:
                 f"Task {shorten(task_id, 60)!r} has changed since this was read, and what it left out then is on no "
                 "server any more: m.task(…) and m.result(…) give what it is now."
             )
-        kept = self._known(project_id, task_id, newest)
+        kept = self.known(project_id, task_id, newest)
         if kept is None:
             if self._ask is None:
                 raise NotLive(
                     f"The result of {shorten(task_id, 60)!r} was not fetched before the connection was closed."
                 )
-            kept = await self._ask(project_id, task_id, timeout_s)
-            self._keep((project_id, task_id), newest, kept)
+            kept = await self._asking.ask(
+                (project_id, task_id, newest), lambda: self._fetch(project_id, task_id, newest, timeout_s)
+            )
+        return kept
+
+    async def _fetch(self, project_id: str, task_id: str, lean_json: str, timeout_s: float) -> TaskRest:
+        if self._ask is None:
+            raise NotLive("The connection was closed.")
+        kept = await self._ask(project_id, task_id, timeout_s)
+        self._keep((project_id, task_id), lean_json, kept)
+        for listener in tuple(self.listeners):
+            listener(project_id, task_id, lean_json, kept)
         return kept
 
     def note(self, frame: GraphUpdate) -> None:
@@ -152,7 +166,8 @@ class LeftOut:
             self._wanted[key] = None
             self._has_wanted.set()
 
-    def _known(self, project_id: str, task_id: str, lean_json: str) -> TaskRest | None:
+    def known(self, project_id: str, task_id: str, lean_json: str) -> TaskRest | None:
+        """What was fetched of a task that is still described by `lean_json`."""
         kept = self._kept.get((project_id, task_id))
         return kept[1] if kept is not None and kept[0] == lean_json else None
 

@@ -33,7 +33,7 @@ library_log.setLevel(logging.CRITICAL)  # it logs whole frames, and what it call
 _RESERVED = frozenset({*socketio.AsyncClient.reserved_events, UNREADABLE})
 _BINARY = ("5", "6")  # the packet types of events and acknowledgements with attachments
 _PACKED = re.compile(
-    r'51-(?:/,)?\["(snapshot|delta|stages|task_result_data|task_watched|task_unwatched)",'
+    r'51-(?:/,)?\["(snapshot|delta|stages|task_result_data|history_data|task_watched|task_unwatched)",'
     r'\{"_placeholder":true,"num":0\}\]'
 )
 """An event of the extension, whose one argument comes in the next message."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.hitl import ANSWERABLE, HitlRequest, Via
+from ..core.hitl import ANSWERABLE, HitlRequest, HitlState, Via
+from ..core.log import EventLog
 from .feed import Feed
 
 
@@ -27,6 +29,7 @@ class Prompted:
 
     _feed: Feed
     _shown_id: str | None
+    _event_log: EventLog
 
     if TYPE_CHECKING:
 
@@ -96,6 +99,8 @@ class Prompted:
         for request in changed:
             if self._is_here(request):
                 self._each(lambda viewer, request=request: viewer.prompt_changed(request))  # type: ignore[misc]
+                if request.state is HitlState.LOST and request.answer is not None:
+                    self._event_log.note_lost_answer(request.task_id, request.why, time.time())
         self._schedule()
 
     def _show_prompts(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from ..core import prompts as ledger
 from ..core import wire
 from ..core.clock import ServerClock
-from ..core.hitl import HitlRequest, HitlState, Via, checked_answer
+from ..core.hitl import HitlRequest, Via, checked_answer
+from ..core.kept_prompts import KeptPrompt
 from ..core.prompts import Prompts, Sending
 from ..errors import ConnectError, NotLive, ServerError, WaitTimeout
 from . import requests
@@ -40,6 +41,10 @@ class Questions:
         self.all: tuple[HitlRequest, ...] = ()
         """Every question that is remembered, in the order they came."""
         self.clock = ServerClock()
+        self.before_sending: Callable[[], Awaitable[None]] | None = None
+        """Awaited before an answer goes out: what is kept elsewhere says by then that it perhaps did."""
+        self.on_behalf_of: Callable[[str], str] | None = None
+        """Whose answer to this question it is, where we pass on those of others: told to servers of ours."""
         self._hearing = hearing
         self._prompts = Prompts(
             label,
@@ -77,20 +82,34 @@ class Questions:
 
         With `within_s` it waits so many seconds for the server's word, while there is a connection. Raises AnswerError.
         """
-        answer = checked_answer(action, instructions, via, self._now_s())
-        self._prompts.answer(request_id, answer)
-        self._go_on()
+        self.take(request_id, action, instructions, via)
         try:
             async with asyncio.timeout(within_s):
-                while within_s and self._is_under_way(request_id):
+                while within_s and self.is_under_way(request_id):
                     await self._moved.wait()
         except TimeoutError:
             _log.debug("no acknowledgement within %g s", within_s)
         return self._prompts.get(request_id)
 
-    def _is_under_way(self, request_id: str) -> bool:
+    def take(self, request_id: str, action: str, instructions: str | None, via: Via) -> HitlRequest:
+        """Take an answer, which goes out by itself as soon as it can. Raises AnswerError."""
+        self._prompts.answer(request_id, checked_answer(action, instructions, via, self._now_s()))
+        self._go_on()
+        return self._prompts.get(request_id)
+
+    def get(self, request_id: str) -> HitlRequest:
+        """As it stands. Raises AnswerError for a question that is not known."""
+        return self._prompts.get(request_id)
+
+    @property
+    def is_linked(self) -> bool:
+        """Can answers be sent at this moment?"""
+        return self._prompts.is_linked
+
+    def is_under_way(self, request_id: str) -> bool:
+        """May a word on its answer come at any moment? Raises AnswerError for a question that is not known."""
         is_linked = self._hearing.connection.state in ("connecting", "live")
-        return is_linked and self._prompts.get(request_id).state is HitlState.WAITING_LINK
+        return is_linked and self._prompts.is_under_way(request_id)
 
     def hold(
         self,
@@ -106,11 +125,27 @@ class Questions:
         self._go_on()
         return held
 
+    # -- another life
+
+    def kept(self, request_id: str) -> KeptPrompt | None:
+        """What is to be kept of a question over the end of this process; None once it is settled."""
+        return self._prompts.kept(request_id)
+
+    def restore(self, kept: Iterable[KeptPrompt], label: str) -> None:
+        """Take up what an earlier process kept, whose answers were announced under `label`."""
+        self._prompts.restore(kept, label, self._now_s())
+        self._go_on()
+
     # -- the feed
+
+    def begin_link(self) -> None:
+        """A new connection is about to open, and all that the last one brought has been heard."""
+        self._prompts.link_begins()
 
     async def beside_socket(self) -> None:
         """Until cancelled: sends what waits, and looks at what becomes of it. Begins and ends with the link."""
         await self._hearing.caught_up()  # the first word says whether requests may be numbered
+        self._prompts.is_told = self._hearing.numbers.extension
         self._prompts.link_up(self._now_s())
         try:
             while True:
@@ -133,10 +168,12 @@ class Questions:
 
     # -- insides
 
-    def _hear(self, event: wire.HitlRequested | wire.HitlClosed) -> None:
+    def _hear(self, event: wire.HitlRequested | wire.HitlClosed | wire.HitlQueued) -> None:
         now_s = self._now_s()
         if isinstance(event, wire.HitlClosed):
             self._prompts.closed(event, now_s)
+        elif isinstance(event, wire.HitlQueued):
+            self._prompts.queued(event, now_s)
         else:
             task_id = event.task_id
             project_id = event.project_id or (self._hearing.only_run_with(task_id) if task_id else None)
@@ -178,10 +215,19 @@ class Questions:
     async def _send(self, sending: Sending) -> None:
         """An answer goes out, and comes to something, or to nothing."""
         request_id = sending.request_id
+        if self.before_sending is not None:
+            await self.before_sending()
+            if not self._prompts.is_to_go(
+                sending
+            ):  # the link died meanwhile, or somebody else's answer counts
+                return
+        argument = sending.argument
+        if self.on_behalf_of is not None and self._hearing.numbers.extension:
+            argument = {**argument, "answered_by": self.on_behalf_of(request_id)}
         try:
             async with self._turns:
                 reply = await self._hearing.requests.ask(
-                    requests.answer(request_id, sending.argument), ACKNOWLEDGED_WITHIN_S
+                    requests.answer(request_id, argument), ACKNOWLEDGED_WITHIN_S
                 )
         except ServerError as error:
             if error.event == "hitl_error":
@@ -195,7 +241,9 @@ class Questions:
         except NotLive as error:  # `link_lost` knows what to do
             _log.debug("an answer under way: %s", error)
         else:
-            if isinstance(reply, wire.HitlClosed):
+            if isinstance(reply, wire.HitlQueued):
+                self._prompts.queued(reply, self._now_s(), is_reply=True)
+            elif isinstance(reply, wire.HitlClosed):
                 self._prompts.taken(request_id, self._now_s())
             else:
                 self._prompts.acknowledged(request_id, self._now_s())

@@ -10,7 +10,7 @@ from ..core.annotations import Annotation
 from ..core.history import History
 from ..core.log import EventLog, Excerpt
 from ..core.model import Snapshot
-from ..core.recall import Recalled
+from ..core.recall import Recalled, StatusSince
 from ..core.state import Change, ProjectState
 from ..core.when import When
 from ..errors import RomaError
@@ -32,6 +32,16 @@ class Remembers:
         """What happened, as far as it is remembered. May be called from any thread, as all that is remembered."""
         return self._event_log.excerpt()
 
+    def reaches_back(self) -> bool:
+        """May somebody else know what was before?"""
+        return False
+
+    def reach_back_now(self) -> None:
+        """Has them asked, and waits. Not on the loop."""
+
+    async def reach_back(self) -> None:
+        """The same on the loop."""
+
     def times_us(self) -> list[int]:
         """When the shown project changed, as microseconds since 1970."""
         with self._history_lock:
@@ -41,6 +51,11 @@ class Remembers:
         """The run as it was: see `History.recall`. Raises RomaError where there is no history."""
         with self._history_lock:
             return self._kept_history().recall(when)
+
+    def statuses(self, task_id: str) -> list[StatusSince]:
+        """When a task came into which status: see `Recall.statuses`. [] where there is no history."""
+        with self._history_lock:
+            return self._history.statuses(task_id) if self._history is not None else []
 
     def events_between(self, begin: When, end: When) -> Excerpt:
         """What happened from one moment of the run to another: see `History.heard_between`."""

@@ -140,6 +140,11 @@ class Requests:
             yield
             await self._caught_up()
 
+    async def quiet(self) -> None:
+        """Returns when none is under way."""
+        while self._exchanges:
+            await asyncio.wait(self._exchanges)
+
     def hear(self, event: wire.Event) -> bool:
         """Called with each event in order; True when somebody waited for it."""
         match event:
@@ -165,6 +170,10 @@ class Requests:
             return False
         waiting.fail(error)
         return True
+
+    def expects(self, event: wire.Event) -> bool:
+        """Is it a reply that somebody asked for, also somebody who has given up waiting?"""
+        return any(waiting.takes(event) for waiting in self._all())
 
     def _refused_by(self, event: wire.ServerRefused) -> _Waiting | None:
         """Whose request this error is about: the one it names, or the only one it can be."""
@@ -288,6 +297,7 @@ _REPLIES = (
     wire.NodeTrace,
     wire.StageDetails,
     wire.TaskRest,
+    wire.HistoryTold,
 )
 """Events that come to nobody but who asked for them."""
 
@@ -387,13 +397,16 @@ def stage_details(project_id: str, task_id: str, stage_id: str) -> Question:
 
 
 def answer(request_id: str, argument: Mapping[str, object]) -> Question:
-    """To an agent's question. ROMA says nothing to it; our servers tell a client of their extension that it counts."""
+    """To an agent's question. ROMA says nothing to it; our servers tell a client of their extension that it counts, or
+    that a relay keeps it."""
     return Question(
         "hitl_response",
         "hitl_answered",
         "hitl_error",
         lambda event: (
-            isinstance(event, wire.HitlClosed) and event.request_id == request_id and event.rid is not None
+            isinstance(event, wire.HitlClosed | wire.HitlQueued)
+            and event.request_id == request_id
+            and event.rid is not None
         ),
         argument,
         by_rid=True,
@@ -423,6 +436,30 @@ def task_rest(project_id: str, task_id: str) -> Question:
             isinstance(event, wire.TaskRest) and (event.project_id, event.task_id) == (project_id, task_id)
         ),
         {"project_id": project_id, "node_id": task_id},
+        by_rid=True,
+    )
+
+
+def history(project_id: str) -> Question:
+    """Of a relay: what it has heard of a project since it began."""
+    return Question(
+        "request_history",
+        "history_data",
+        "history_error",
+        lambda event: isinstance(event, wire.HistoryTold) and event.project_id == project_id,
+        {"project_id": project_id},
+        by_rid=True,
+    )
+
+
+def reconnect_above(force: bool) -> Question:
+    """Of a relay that has no socket to the server: that it tries now. `force` can freeze a run on ROMA v1."""
+    return Question(
+        "reconnect_above",
+        "relay",
+        "reconnect_above_error",
+        lambda event: isinstance(event, wire.RelayTold) and event.rid is not None,
+        {"force": force},
         by_rid=True,
     )
 

@@ -12,11 +12,20 @@ from urllib.parse import quote
 import aiohttp
 
 from ..core import wire
-from ..core.server_status import read_ready
+from ..core.model import RelayNews
+from ..core.server_status import GIVE_TOKEN, read_ready, relay_in_health
+from .tls import not_trusted
 
 LARGEST_BODY = 256 * 1024 * 1024
 SMALL_BODY = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
+_LOGIN = "wants a login first: connect with what its proxy asks for in headers="
+_REFUSALS = {
+    401: f"lets nobody in without the right token: {GIVE_TOKEN}",
+    403: "does not let us in: it may want a token, or refuse this address of itself",
+    **dict.fromkeys((302, 303, 307, 308), _LOGIN),
+}
+"""What an HTTP status says to who may not even ask."""
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{1,200}"')
 
 RUN_IN_PROGRESS = (
@@ -49,6 +58,8 @@ class Assessment:
     is_roma: bool = True
     is_ready: bool = True
     """What its health says of itself; a label, nothing depends on it."""
+    relay: RelayNews | None = None
+    """How it stands with the server above, where it is a relay; a label, too."""
 
 
 class Rest:
@@ -95,7 +106,11 @@ class Rest:
     async def assess(self) -> Assessment:
         """Ask whether a socket may be opened without harm to a run. Raises `Unreachable`."""
         health = await self.get("/api/health", SMALL_BODY)
-        return replace(await self._assess(health), is_ready=read_ready(health.status, health.body))
+        return replace(
+            await self._assess(health),
+            is_ready=read_ready(health.status, health.body),
+            relay=relay_in_health(health.body) if health.status == 200 else None,
+        )
 
     async def _assess(self, health: Answer) -> Assessment:
         if health.status == 200 and wire.read_health(health.body):
@@ -105,12 +120,15 @@ class Rest:
             running = wire.read_executions(executions.body)
             if running is not None:
                 return Assessment(not running, False, RUN_IN_PROGRESS if running else None, health.took_s)
+        if executions.status in _REFUSALS:
+            reason = f"{self.root} {_REFUSALS[executions.status]} (HTTP {executions.status})."
+            return Assessment(False, False, reason, health.took_s, is_roma=False)
         if health.status == executions.status == 404:
             return Assessment(True, False, None, health.took_s, is_roma=False)
         if health.status == executions.status == 200 and wire.read_health(health.body) is None:
             reason = (
                 f"{self.root} is no ROMA server: it answers GET /api/health and GET /api/executions with something "
-                "else than JSON."
+                "else than JSON. Give the address that ROMA's server says when it starts."
             )
             return Assessment(False, False, reason, health.took_s, is_roma=False)
         reason = (
@@ -152,7 +170,9 @@ def project_path(project_id: str) -> str:
 def _sentence(root: str, error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"No host of this name was found: {root}."
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return not_trusted(root, error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
         return f"{root} does not speak TLS as it should: {error}."
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ConnectionRefusedError):

@@ -16,13 +16,19 @@ class RunTimes:
         self._heard: dict[str, float] = dict(like._heard) if like is not None else {}
         self._moved: dict[str, float] = dict(like._moved) if like is not None else {}
         self._supplied_since: float | None = None
+        self._stood_still_at: float | None = like._stood_still_at if like is not None else None
 
     def supplied(self, is_supplied: bool) -> None:
         """Whether somebody supplies the state from now on."""
-        if not is_supplied:
-            self._supplied_since = None
-        elif self._supplied_since is None:
-            self._supplied_since = time.monotonic()
+        if is_supplied:
+            self._supplied_since, self._stood_still_at = self._supplied_since or time.monotonic(), None
+        else:
+            self._supplied_since, self._stood_still_at = None, self.now_s
+
+    @property
+    def now_s(self) -> float:
+        """Now, or when nobody supplied the state any more: what is shown gets no older by that."""
+        return time.monotonic() if self._stood_still_at is None else self._stood_still_at
 
     def note_stamp(self, project_id: str) -> None:
         """Its server's time was told anew."""
@@ -32,8 +38,7 @@ class RunTimes:
         self._moved[project_id] = time.monotonic()
 
     def since_stamp_s(self, project_id: str) -> float:
-        now_s = time.monotonic()
-        return now_s - self._heard.get(project_id, now_s)
+        return max(0.0, self.now_s - self._heard.get(project_id, self.now_s))
 
     def quiet_s(self, project_id: str, hearing: Hearing, *, is_looked_at: bool) -> float:
         """Seconds in which something would have been heard and nothing moved: an outage of ours is no stall."""

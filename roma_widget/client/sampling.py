@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from ..core.link import LinkQuality, Totals
-from ..core.server_status import read_ready
+from ..core.server_status import read_ready, relay_in_health
 from .hearing import Hearing
 from .rest import SMALL_BODY, Rest, Unreachable
 from .socket import Link
@@ -88,6 +88,9 @@ class Sampling:
                 self.hear_round_trip(health.took_s)
                 is_ready = read_ready(health.status, health.body)
                 self._hearing.note_server("ready" if is_ready else "not_ready")
+                news = relay_in_health(health.body)
+                if news is not None and not self._hearing.numbers.extension:  # else the relay tells it itself
+                    self._hearing.note_relay(news)
 
     def _totals(self) -> Totals:
         numbers, link = self._hearing.numbers, self.link

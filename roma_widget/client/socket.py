@@ -15,6 +15,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import engineio
@@ -35,6 +36,7 @@ from .library import (
     NotJoined,
     library_log,
 )
+from .tls import connector
 
 LARGEST_FRAME = 256 * 1024 * 1024
 PACKETS_PER_POLL = 10_000
@@ -53,6 +55,23 @@ _CLOSE_CODES = {
 _log = logging.getLogger("roma_widget.socket")
 Argument = wire.Payload | wire.Packed
 OnEvent = Callable[[str, Argument | None], None]
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """The library reads the body of a poll whole, however large: a few kilobytes of gzip may stand for all memory."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            whole = bytearray()
+            async for part in self.content.iter_any():
+                whole += part
+                if len(whole) > LARGEST_FRAME:
+                    self.close()
+                    raise ValueError(
+                        f"a poll of more than {LARGEST_FRAME // 2**20} MiB"
+                    )  # what the library expects
+            self._body = bytes(whole)
+        return await super().read()
 
 
 class Link:
@@ -95,7 +114,13 @@ class Link:
         self._client: Client | None = None
         self._closing: asyncio.Future[None] | None = None
         self._refused: str | None = None
-        self._responses: deque[aiohttp.ClientResponse] = deque(maxlen=LAST_RESPONSES)
+        self._redirected: str | None = None
+        self._responses: deque[BoundedResponse] = deque(maxlen=LAST_RESPONSES)
+
+    @property
+    def is_closed_here(self) -> bool:
+        """Was it us who ended it?"""
+        return self._closing is not None
 
     async def open(self) -> None:
         """Shake hands. Raises `LinkError`, and then nothing is left open."""
@@ -103,9 +128,11 @@ class Link:
         payload = engineio.payload.Payload
         payload.max_decode_packets = max(payload.max_decode_packets, PACKETS_PER_POLL)
         self._http = aiohttp.ClientSession(
+            connector=connector(self.root),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             response_class=self._make_response,  # type: ignore[arg-type]
+            trace_configs=[self._stay_here()],
         )
         client = self._client = Client(
             reconnection=False,
@@ -133,6 +160,7 @@ class Link:
                     self.root,
                     auth=self._auth(),
                     transports=[self.transport],
+                    socketio_path=f"{urlsplit(self.root).path}/socket.io",  # the library forgets the path of a URL
                     wait_timeout=self._timeout_s,
                 ),
             )
@@ -149,6 +177,8 @@ class Link:
                 raise NotJoined(
                     "A run may have begun during the handshake, so it was not completed."
                 ) from None
+            if self._redirected is not None:
+                raise LinkError(self._redirected) from error
             if self._refused is not None and not isinstance(
                 error.__cause__, engineio.exceptions.ConnectionError
             ):
@@ -226,9 +256,12 @@ class Link:
     async def _let_go(self, client: Client) -> None:
         """The library's tasks end before their HTTP session is closed: else it makes one of its own."""
         loops = {task for task in (client.eio.read_loop_task, client.eio.write_loop_task) if task}
-        for task in loops:
-            task.cancel()
-        if loops:
+        for _ in range(CANCELLATIONS):  # see `_within`: one that was swallowed would leave its loop for ever
+            loops = {task for task in loops if not task.done()}
+            if not loops:
+                break
+            for task in loops:
+                task.cancel()
             await asyncio.wait(loops, timeout=0.5)
         for response in self._responses:
             response.close()  # the library drops some unread, and a websocket that did not say hello as it should
@@ -259,9 +292,24 @@ class Link:
                 looks = LATE_LOOKS  # the next one is owed an interval later, and may be as late
 
     def _make_response(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
-        response = aiohttp.ClientResponse(*arguments, **options)
+        response = BoundedResponse(*arguments, **options)
         self._responses.append(response)
         return response
+
+    def _stay_here(self) -> aiohttp.TraceConfig:
+        """The library follows redirects and cannot be told not to: token, headers and joining would go elsewhere."""
+
+        async def refuse(_session: object, _about: object, asked: aiohttp.TraceRequestRedirectParams) -> None:
+            to = shorten(repr(asked.response.headers.get("Location", "")), 200)
+            self._redirected = (
+                f"{self.root} sends the {self.transport} handshake on to {to}, and no token goes where nobody "
+                "named the address: connect to that one, if you trust it."
+            )
+            raise aiohttp.ClientConnectionError("redirected")
+
+        watching = aiohttp.TraceConfig()
+        watching.on_request_redirect.append(refuse)
+        return watching
 
     def _hear(self, name: str, *arguments: object) -> None:
         argument: Argument | None = None

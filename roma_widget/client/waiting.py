@@ -67,7 +67,7 @@ class Awaited:
                 await self._news.wait()
 
     def raise_if_hopeless(self) -> None:
-        """Raises what says why waiting is in vain."""
+        """Raises what says why waiting is in vain. A relay without a server is not: it tries on for ever."""
         missing = self._feed.missing(self.wanted_project) if self.wanted_project is not None else None
         if missing is not None:
             raise UnknownProject(missing)
@@ -91,8 +91,12 @@ class Awaited:
         )
         counts = "{done} of {total} done, {failed} failed, {running} running".format_map(numbers)
         said = f"{run} ({counts})" if numbers["total"] else run
-        error = f": {self.connection.error}" if self.connection.error else ""
-        return f"{said}, the connection is {self.connection.state}{error}".rstrip(".")
+        connection = self.connection
+        error, link = connection.error, f"the connection is {connection.state}"
+        if connection.state == "live" and not connection.is_supplied and connection.relay is not None:
+            error, link = connection.relay.error, "the relay does not hear the server"
+        because = f": {error}" if error else ""
+        return f"{said}, {link}{because}".rstrip(".")
 
     def _wake_soon(self) -> None:
         task = asyncio.get_running_loop().create_task(self._wake())
@@ -135,6 +139,6 @@ async def _is_so(session: Awaited, until: Until) -> Any:
         # a person's code: off the loop, which must never be held up
         return await aside(until, session.snapshot)
     if until == "connected":
-        return session.connection.state in ("live", "polling")
+        return session.connection.is_supplied
     outcome = session.snapshot.outcome
     return outcome if outcome in OUTCOMES_OF_AN_ENDED_RUN else None

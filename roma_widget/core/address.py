@@ -12,11 +12,17 @@ _EXAMPLE = "write it like http://127.0.0.1:5000"
 _LONGEST = 2_000
 # up to the last @: a slip of the hand may put more of a password there than the rules see
 _USER = re.compile(r"(?<=://).*@|^(?!\w+://).*@", re.DOTALL)
+# what an address may hold without being quoted, but for @: `http://user/password@host` is a slip of the hand
+_PATH = re.compile(r"/([A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*")
+_OF_THE_SERVER = re.compile(r"/(api(/(executions|health|projects|task-graph)\b.*)?|socket\.io)$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def server_url(url: object) -> str:
-    """`scheme://host[:port]`, checked. Raises `ConnectError` with what is wrong and what to write instead."""
+    """`scheme://host[:port][/path]`, checked. The path is where a reverse proxy has put the server.
+
+    Raises `ConnectError` with what is wrong and what to write instead.
+    """
     if not isinstance(url, str):
         raise ConnectError(f"A server's address is text, not {type(url).__name__}: {_EXAMPLE}.")
     text = url.strip()
@@ -53,11 +59,24 @@ def server_url(url: object) -> str:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     root = f"{scheme}://{host}" + (f":{port}" if port is not None else "")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
+    path = parts.path.rstrip("/")
+    own = _OF_THE_SERVER.search(path)
+    if own is not None:
+        path = path[: own.start()]
+    if path and not _is_prefix(path):
         raise ConnectError(
-            f"{shown!r} has more than a server's address in it: leave out everything after {root}."
+            f"{shown!r} has a path that no server is under: leave out everything after {root}, or write the path as "
+            "the proxy's set-up does."
         )
-    return root
+    if own is not None or parts.query or parts.fragment:
+        raise ConnectError(
+            f"{shown!r} has more than a server's address in it: leave out everything after {root}{path}."
+        )
+    return root + path
+
+
+def _is_prefix(path: str) -> bool:
+    return bool(_PATH.fullmatch(path)) and not {"", ".", ".."} & set(path.split("/")[1:])
 
 
 def is_loopback(root: str) -> bool:
@@ -67,4 +86,5 @@ def is_loopback(root: str) -> bool:
 
 
 def host_and_port(root: str) -> str:
-    return urlsplit(root).netloc
+    """What tells it from others, for people: with the path, where there is one."""
+    return root.partition("://")[2]

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from .model import Project, Rest, Stage, Status, Trace
+from .model import Project, RelayNews, Rest, Stage, Status, Trace
 from .split import decoded
 
 
@@ -56,6 +56,11 @@ class Node:
     @property
     def is_whole(self) -> bool:
         return self.rest is None
+
+    @property
+    def began(self) -> datetime | None:
+        """When work on the task itself began, where that is said: ROMA says it of a later step in a planned one."""
+        return self.execution_started if self.node_type == "EXECUTE" or not self.is_whole else None
 
 
 NO_NODES: Mapping[str, Node] = MappingProxyType({})
@@ -112,6 +117,8 @@ class ProjectsListed:
     projects: tuple[Project, ...]
     current_id: str | None
     problems: tuple[str, ...] = ()
+    is_whole: bool = True
+    """Was each of them read? Else nothing follows for those that are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +239,40 @@ class HitlRequested:
 @dataclass(frozen=True, slots=True)
 class HitlClosed:
     """Our servers, to clients of their extension: a question was answered (`action`, by whom), or nobody will, and the
-    `reason`. With the `rid` of a request it is the reply to our own answer."""
+    `reason`. `state` "superseded": somebody has, as far as a relay of plain ROMA can know. With the `rid` of a request
+    it is the reply to our own answer."""
 
     request_id: str
     action: str | None = None
     answered_by: str | None = None
     problems: tuple[str, ...] = ()
     reason: str | None = None
+    rid: str | None = None
+    instructions: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HitlQueued:
+    """A relay, to clients of the extension: it has taken this answer and keeps it until the server above can be
+    reached. With the `rid` of a request it is the reply to our own answer."""
+
+    request_id: str
+    action: str | None = None
+    answered_by: str | None = None
+    note: str | None = None
+    problems: tuple[str, ...] = ()
+    rid: str | None = None
+    instructions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelayTold:
+    """A relay, to clients of the extension: how it stands with the server above. With a `rid` it is the reply to
+    `reconnect_above`."""
+
+    news: RelayNews
+    problems: tuple[str, ...] = ()
     rid: str | None = None
 
 
@@ -283,6 +317,16 @@ class TaskRest:
         """How many characters it holds."""
         texts = (self.result_json, self.details_json, self.aux_json, *self.texts.values())
         return sum(map(len, texts))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTold:
+    """`history_data`, a relay's reply: what it has heard of a project, as an archive (`roma.load`)."""
+
+    project_id: str | None
+    archive: bytes = field(repr=False)
+    rid: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,10 +378,13 @@ Event = (
     | SimpleExecution
     | HitlRequested
     | HitlClosed
+    | HitlQueued
+    | RelayTold
     | ExtensionOffered
     | DeltaLost
     | StagesPushed
     | TaskRest
+    | HistoryTold
     | ServerRefused
     | Acknowledged
     | Unhandled

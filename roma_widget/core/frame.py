@@ -33,10 +33,10 @@ def read_graph(source: str, payload: Payload, last: FrameTexts = NO_FRAME) -> Gr
     nodes, node_texts, node_problems = _read_nodes(top, last, problems)
     complaints = problems.count
     edges = _read_edges(top.decoded["graphs"], problems) if "graphs" in top.decoded else last.edges
-    if "graphs" not in top.texts:
+    if _is_missing(top, "graphs"):
         edges = ()
     project = last.project
-    if "current_project" not in top.texts:
+    if _is_missing(top, "current_project"):
         project = None
     elif "current_project" in top.decoded:
         project = read_project_entry(top.decoded["current_project"], "current_project", problems)
@@ -218,10 +218,15 @@ def _read_edges(graphs: object, problems: Problems) -> tuple[tuple[str, str], ..
     return tuple(sorted(edges))
 
 
+def _is_missing(top: Members, key: str) -> bool:
+    """Not there, or not readable: then it is not the last frame's either, which may be of another project."""
+    return key not in top.texts or key in top.undecodable
+
+
 def _scalar(top: Members, key: str) -> object:
     """A small top-level value, which `split` leaves undecoded when it is the last frame's."""
     if key in top.decoded:
         return top.decoded[key]
-    if key not in top.texts or key in top.undecodable:
+    if _is_missing(top, key):
         return None
     return json.loads(top.texts[key], strict=False)

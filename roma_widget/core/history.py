@@ -21,7 +21,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from operator import attrgetter
+from typing import Protocol
 
 from .model import Project, Task
 from .recall import Recall, in_plan_order
@@ -48,6 +50,25 @@ class _Life:
 
     def drop(self, place: int) -> None:
         del self.seqs[place], self.versions[place]
+
+
+class Earlier(Protocol):
+    """One step of somebody else's history, with what became of tasks at it."""
+
+    @property
+    def time_us(self) -> int: ...
+
+    @property
+    def heard_s(self) -> float: ...
+
+    @property
+    def project(self) -> Project: ...
+
+    @property
+    def versions(self) -> Mapping[str, Task | None]: ...
+
+    @property
+    def is_exact(self) -> bool: ...
 
 
 class History(Recall):
@@ -101,6 +122,50 @@ class History(Recall):
             self._add_version(step.seq, task_id, version)
         self._thin()
 
+    def begin_with(self, project_id: str, earlier: Iterable[Earlier]) -> None:
+        """What somebody else knows of the same project from before its first step, oldest first. The first of these
+        names all tasks."""
+        if project_id != self._project_id or not self._lives:
+            return
+        while not self._steps[0].task_ids:  # who comes hears of a project before its tasks
+            self._steps.remove(0)
+        first = self._steps[0]
+        known = (each for each in earlier if each.time_us < first.time_us)
+        before = list(
+            dropwhile(lambda each: not each.versions, known)
+        )  # nor does the relay's begin without tasks
+        steps: list[Step] = []
+        lives: dict[str, _Life] = {}
+        exact_from = first.seq - len(before)
+        for seq, each in enumerate(before, first.seq - len(before)):
+            steady_s = first.steady_s - (first.time_us - each.time_us) / 1e6
+            steps.append(Step(seq, each.time_us, each.heard_s, steady_s, each.project, list(each.versions)))
+            for task_id, version in each.versions.items():
+                life = lives.setdefault(task_id, _Life())
+                life.seqs.append(seq)
+                life.versions.append(version)
+            self._bytes += STEP_BYTES + sum(map(_version_bytes, each.versions.values()))
+            exact_from = exact_from if each.is_exact else seq + 1
+        if not steps:
+            return
+        if self._exact_from <= first.seq:
+            self._exact_from = exact_from
+        self._put_before(first, lives)
+        self._steps.begin_with(steps)
+        self._thinned = [steps[0].seq - 1] * len(_ROUNDS)
+        self._thin()
+
+    def _put_before(self, first: Step, earlier: Mapping[str, _Life]) -> None:
+        for life in self._lives.values():
+            life.seqs[0] = max(life.seqs[0], first.seq)
+        for task_id, life in earlier.items():
+            own = self._lives.get(task_id, _Life())
+            if not own.seqs or own.seqs[0] > first.seq:  # it was gone when we came
+                life.seqs.append(first.seq)
+                life.versions.append(None)
+                first.task_ids.append(task_id)
+            self._lives[task_id] = _Life(life.seqs + own.seqs, life.versions + own.versions)
+
     def each(self) -> list[tuple[Step, Mapping[str, Task | None], bool]]:
         """Every step, what became of tasks at it (at the first one: all), and whether all is known of it."""
         kept: list[tuple[Step, Mapping[str, Task | None], bool]] = []
@@ -134,6 +199,13 @@ class History(Recall):
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
         found = ((task_id, life.at(seq)) for task_id, life in self._lives.items())
         return in_plan_order({task_id: task for task_id, task in found if task is not None})
+
+    def _statuses_of(self, task_id: str) -> Iterable[tuple[int, str | None]]:
+        life = self._lives.get(task_id)
+        if life is None:
+            return ()
+        statuses = (None if task is None else str(task.status) for task in life.versions)
+        return zip(life.seqs, statuses, strict=True)
 
     def _add_version(self, seq: int, task_id: str, version: Task | None) -> None:
         life = self._lives.get(task_id)

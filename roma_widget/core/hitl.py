@@ -54,6 +54,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSaid:
+    """What a server of ours said last of a question: who answered what, or (without an `action`) why nobody will."""
+
+    action: str | None = None
+    instructions: str | None = None
+    answered_by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HitlRequest:
     """One question of an agent to a person, as it stands now.
 
@@ -62,7 +72,7 @@ class HitlRequest:
     when it came first and last (a server repeats it every 30 s), and when it was confirmed, superseded or lost. `why`
     is a sentence on the state, where there is something to say. `previous_id` is the question before, of the same
     task, that was answered with "modify". `is_silent`: the server has not repeated it for long, so that perhaps nobody
-    waits any more; it can be answered, and comes behind the others.
+    waits any more; it can be answered, and comes behind the others. `said` is what a server of ours said became of it.
 
     Example: `m.hitl.pending[0].checkpoint == "PlanReview"`
     """
@@ -83,6 +93,7 @@ class HitlRequest:
     previous_id: str | None = None
     settled_s: float | None = None
     is_silent: bool = False
+    said: ServerSaid | None = None
 
     @property
     def data(self) -> Any:

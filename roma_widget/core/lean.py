@@ -19,6 +19,7 @@ from .events import (
     DeltaLost,
     Event,
     GraphUpdate,
+    HistoryTold,
     Node,
     Packed,
     StagesPushed,
@@ -88,6 +89,8 @@ class LeanMirror:
                     return _read_stages(_members(packed.body), problems)
                 case "task_result_data":
                     return _read_rest(_members(packed.body), problems)
+                case "history_data":
+                    return _read_history(packed.body)
                 case _:
                     return Unreadable(name, (f"{name}: binary data, which this event never has",))
         except (ValueError, zlib.error, RecursionError) as error:
@@ -121,7 +124,7 @@ class LeanMirror:
 
     def _take(self, place: _Place, source: str, parts: Parts, fields: Fields, problems: Problems) -> Event:
         project = read_project_entry(place.project, f"{source}.project", problems)
-        changes = _Changes(place, project, self._rest_for(project), problems)
+        changes = _Changes(place, project, self._rest_for(project), problems, is_whole=source == "snapshot")
         for key, part in parts.items():
             if not changes.take(key, part):
                 self._place = None
@@ -153,10 +156,13 @@ class LeanMirror:
 
 
 class _Changes:
-    """Takes the tasks of one message, one by one."""
+    """Takes the tasks of one message, one by one. `is_whole`: they are all there are, and part of none before."""
 
-    def __init__(self, place: _Place, project: Project | None, rest: Rest | None, problems: Problems) -> None:
+    def __init__(
+        self, place: _Place, project: Project | None, rest: Rest | None, problems: Problems, *, is_whole: bool
+    ) -> None:
         self._place = place
+        self._is_whole = is_whole
         self._goal = project.goal if project is not None else None
         self._rest = rest
         self._problems = problems
@@ -176,6 +182,9 @@ class _Changes:
             return True
         known = self._nodes.get(task_id)
         if "needs" not in part:
+            if self._is_whole:
+                self._refuse(task_id, "lacks needs, which a whole task has; it was skipped")
+                return True
             if known is None:
                 return task_id in self._refused or len(self._nodes) >= MOST_TASKS
             part = {**_decode_json(known.raw_json), **part}
@@ -201,7 +210,13 @@ class _Changes:
         if size > LARGEST_TASK:
             self._refuse(task_id, f"{size:,} bytes are more than a task has; it was skipped")
             return None
-        part = _unpacked(packed)
+        try:
+            part = _unpacked(packed)
+        except (ValueError, RecursionError) as error:
+            if not self._is_whole:
+                raise  # what it is by now is in the next snapshot, or it is missing there
+            self._refuse(task_id, f"cannot be read ({_why(error)}); it was skipped")
+            return None
         if isinstance(part, dict):
             return part
         self._problems.add(path, f"expected a task, got {kind(part)}; it was skipped")
@@ -271,6 +286,12 @@ def _members(body: bytes) -> Members:
     """The members of a message, `nodes` undecoded: each task is decoded by itself, so that what a message becomes in
     memory is in proportion to its bytes. Raises ValueError, zlib.error or RecursionError.
     """
+    return {
+        key: part if key == "nodes" else _member(key, part) for key, part in _split(_inflated(body)).items()
+    }
+
+
+def _inflated(body: bytes) -> bytes:
     if body[:2] == GZIP:
         inflate = zlib.decompressobj(wbits=31)
         body = inflate.decompress(body, LARGEST)
@@ -278,7 +299,7 @@ def _members(body: bytes) -> Members:
             raise ValueError(f"larger than {LARGEST // 2**20} MiB, or cut short")
     elif len(body) > LARGEST:
         raise ValueError(f"larger than {LARGEST // 2**20} MiB")
-    return {key: part if key == "nodes" else _member(key, part) for key, part in _split(body).items()}
+    return body
 
 
 def _member(key: str | int, part: msgspec.Raw) -> Any:
@@ -320,6 +341,20 @@ def _read_rest(message: Members, problems: Problems) -> Event:
         rid=fields.text("rid"),
         problems=problems.sentences(),
     )
+
+
+class _History(msgspec.Struct):
+    archive: bytes
+    project_id: str | None = None
+    rid: str | int | None = None
+
+
+_history = msgspec.msgpack.Decoder(_History)
+
+
+def _read_history(body: bytes) -> Event:
+    history = _history.decode(_inflated(body))
+    return HistoryTold(history.project_id, history.archive, str(history.rid))
 
 
 def _read_stages(message: Members, problems: Problems) -> Event:

@@ -224,8 +224,8 @@ def _first_start(node: Node, before: Task | None, times: _Times) -> datetime | N
 
 def _started(node: Node) -> datetime | None:
     """When the task began to run, as far as this frame alone tells."""
-    if node.node_type == "EXECUTE" and node.execution_started is not None:
-        return node.execution_started
+    if node.began is not None:
+        return node.began
     return node.updated if node.status is Status.RUNNING else None
 
 

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from .events import Event, GraphUpdate, ProjectsListed, ServerRefused, Unhandled, Unreadable, project_of
-from .model import ConnectionState, Project, Task
+from .model import ConnectionState, Project, RelayNews, Task
 from .reading import hide, shorten
 from .state import Change, ProjectChanged, ProjectState, TaskAdded, TaskChanged, TaskRemoved
 
@@ -89,6 +89,14 @@ class EventLog:
         """The state of the connection is another one."""
         self._change(now_s, None, "connection", before=before, after=after)
 
+    def note_relay(self, before: RelayNews | None, after: RelayNews | None, now_s: float) -> None:
+        """The relay in between stands in another way with the server above it, for this reason."""
+        was, state = (None if news is None else news.state for news in (before, after))
+        why = None if after is None else after.error or after.reason
+        self._change(
+            now_s, None, "relay_connection", None, None if why is None else self._own_words(why), was, state
+        )
+
     def note_own(
         self,
         event: str,
@@ -103,6 +111,11 @@ class EventLog:
     def note_failure(self, name: str, sentence: str, now_s: float) -> None:
         """What a person gave us to call, under that name, has raised."""
         self._error(now_s, self._shown_id, name, sentence)
+
+    def note_lost_answer(self, task_id: str | None, why: str | None, now_s: float) -> None:
+        """What a person answered did not reach who asked."""
+        sentence = f"The answer to {task_id or 'a question'} was lost: {why or 'nobody said why'}"
+        self._error(now_s, self._shown_id, "hitl", sentence)
 
     def note(
         self,

@@ -43,7 +43,8 @@ WAITING = frozenset({Status.PENDING, Status.READY, Status.PLAN_DONE, Status.NEED
 class Project:
     """A project as the server lists it. `status` is the server's word and not the outcome: see `Snapshot`.
 
-    `updated` moves with every frame, also when nothing else does, and so does not count in `==`.
+    `created` and `updated` are aware, in UTC. `updated` moves with every frame, also when nothing else does, and so
+    does not count in `==`.
     """
 
     project_id: str
@@ -71,6 +72,11 @@ class Task:
     Links are ids: `parent_id`, `child_ids` (in plan order), `depends_on` (siblings whose result it needs) and
     `context_ids` (tasks whose result it was given). A task that came out of `m.task(…)` or `snapshot.task(…)` also
     follows them: `.parent`, `.children`, `.context` are tasks of the same snapshot.
+
+    `status` is a `Status`, or the server's word where ROMA has none such. `task_type` (SEARCH, WRITE, THINK) and
+    `node_type` (PLAN, EXECUTE) are its words, too. `layer` is its count of the levels, `depth` ours (0: a root);
+    `plan_index` is the place among the siblings, from 0. All times are aware, in UTC. `error` says why it failed,
+    `result_summary` what it came to in a line. None: not said.
 
     `started` is when the task began to run: the server's time stamp of its first RUNNING that was seen, or what a
     leaf's own execution record says; `None` for a planned task that was already past RUNNING when we came.
@@ -110,6 +116,7 @@ class Task:
 
     @property
     def n_children(self) -> int:
+        """How many sub-tasks are planned."""
         return len(self.child_ids)
 
     @property
@@ -159,14 +166,17 @@ class Task:
 
     @property
     def parent(self) -> Task | None:
+        """The task that this one is a part of; None for a root. RuntimeError for a task that stands alone."""
         return self._task(self.parent_id) if self.parent_id is not None else None
 
     @property
     def children(self) -> tuple[Task, ...]:
+        """Its sub-tasks in plan order. RuntimeError for a task that stands alone."""
         return self._follow(self.child_ids)
 
     @property
     def context(self) -> tuple[Task, ...]:
+        """The tasks whose result it was given. RuntimeError for a task that stands alone."""
         return self._follow(self.context_ids)
 
     def within(self, tasks: Mapping[str, Task]) -> Task:
@@ -198,8 +208,9 @@ class Stage:
     """One occurrence of a phase of a task (planning, execution, aggregation, …); a retry is another one.
 
     `seq` is its place in the trace, from 0; `attempt` counts the occurrences of this `stage` name within the trace,
-    from 1. `status` is the server's word: ROMA leaves stages `running` for ever that were tried again, also in tasks
-    that are done. `duration_s` is what the server measured, else the time from `started` to `completed`.
+    from 1. `agent`, `adapter` and `model` are who worked in it; `n_tool_calls` is a count, `cost_usd` US dollars. None:
+    not said. `status` is the server's word: ROMA leaves stages `running` for ever that were tried again, also in tasks
+    that are done. `duration_s` is what the server measured, else the time from `started` to `completed`, in seconds.
 
     The long fields are decoded when they are read: `system_prompt`, `user_input`, `llm_response`, `output`,
     `tool_calls`, `messages`. They are text or whatever JSON the agent gave; ROMA cuts `llm_response` at 5,000
@@ -230,15 +241,18 @@ class Stage:
 
     @property
     def system_prompt(self) -> str | None:
+        """What the agent is told to be; None where the server does not say."""
         value = self._member("system_prompt")
         return value if isinstance(value, str) else None
 
     @property
     def user_input(self) -> Any:
+        """The prompt: text or whatever JSON the agent gave; None where the server does not say."""
         return self._member("user_input")
 
     @property
     def llm_response(self) -> Any:
+        """What the language model answered, text or JSON; of ROMA at most 5,000 characters; None where not said."""
         return self._member("llm_response")
 
     @property
@@ -325,6 +339,8 @@ class Snapshot:
 
     def task(self, task_id: str) -> Task:
         """One task, able to follow its links. Raises UnknownTask. Example: `s.task("root").children`"""
+        if not isinstance(task_id, str):
+            raise UnknownTask(f"task_id takes one task's id, a string, not {type(task_id).__name__}.")
         if task_id not in self.tasks:
             there = ", ".join(known[:30] for known in list(self.tasks)[:5]) or "none yet"
             raise UnknownTask(
@@ -332,6 +348,63 @@ class Snapshot:
                 f"({there}…).{did_you_mean(str(task_id), self.tasks)}"
             )
         return self.tasks[task_id].within(self.tasks)
+
+
+RelayedState = Literal["connecting", "live", "polling", "reconnecting", "failed", "ended", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayNews:
+    """How a relay stands with the server above it, `of`, in the relay's own words.
+
+    `state` is one of a connection's. "ended": a person has ended it, and it goes at this moment. "absent": there
+    is no relay at this moment, and who was to go through one follows the server over HTTP. None where the relay says
+    something else. `heard_at` is until when it has heard from above, by its clock: while it hears, the moment at which
+    it said so. `told_s` is when that was told us, on our steady clock. `at` is where the relay itself is, host and
+    port; None while there is none.
+    """
+
+    of: str | None = None
+    state: RelayedState | None = None
+    reason: str | None = None
+    error: str | None = None
+    heard_at: datetime | None = None
+    told_s: float | None = field(default=None, compare=False)
+    at: str | None = None
+
+    @property
+    def is_supplied(self) -> bool:
+        """Does what happens above arrive, as far as is known?"""
+        return self.state in ("live", "polling", None)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Is it there, and does not hear the server?"""
+        return not self.is_supplied and self.state != "absent"
+
+    @property
+    def lacks_socket(self) -> bool:
+        """Is it there, and has no socket to the server?"""
+        return self.state not in ("live", "absent", None)
+
+    def server_now_s(self, stamped_s: float, now_s: float) -> float:
+        """The server's time, epoch seconds, where the run's newest stamp makes it `stamped_s`: a stamp may be older
+        than it looks, as a quiet relay sends what it has made before. While the relay is cut off, time stands still.
+        """
+        if self.heard_at is None or self.told_s is None:
+            return stamped_s
+        heard_s = self.heard_at.timestamp()
+        return heard_s if self.is_cut_off else max(stamped_s, heard_s + now_s - self.told_s)
+
+    def as_trait(self) -> dict[str, Any]:
+        return {
+            "at": self.at,
+            "of": self.of,
+            "state": self.state,
+            "reason": self.reason,
+            "error": self.error,
+            "heard_at": self.heard_at.isoformat() if self.heard_at and self.is_cut_off else None,
+        }
 
 
 ConnectionState = Literal["connecting", "live", "polling", "reconnecting", "failed", "closed", "archive"]
@@ -345,7 +418,8 @@ class Connection:
     one sentence on what went wrong last, also on what the server sent that could not be read; `reason` says why
     the state is what it is where that is not obvious. `server` is what its HTTP side says of itself, None while it
     was not asked and where it is not ROMA's. `questions` is how many prompts wait on the server while it is followed
-    over HTTP, where they can neither be seen nor answered; None where that is not known.
+    over HTTP, where they can neither be seen nor answered; None where that is not known. `relay` is how the relay
+    stands that the monitor goes through; None where it goes through none.
     """
 
     state: ConnectionState = "connecting"
@@ -357,6 +431,14 @@ class Connection:
     reconnects: int = 0
     server: Literal["ready", "not_ready", "unreachable"] | None = None
     questions: int | None = None
+    relay: RelayNews | None = None
+
+    @property
+    def is_supplied(self) -> bool:
+        """Does what happens on the server arrive here? A relay may have lost it, too."""
+        if self.state == "live" and self.relay is not None:
+            return self.relay.is_supplied
+        return self.state in ("live", "polling")
 
     def as_trait(self) -> dict[str, Any]:
         return {
@@ -369,4 +451,5 @@ class Connection:
             "reconnects": self.reconnects,
             "server": self.server,
             "questions": self.questions,
+            "relay": None if self.relay is None else self.relay.as_trait(),
         }

@@ -8,6 +8,9 @@ sent now, `take_changes` what is to be told. All times are arguments, in seconds
       ▼ └──the server asks again, and nothing ────┘     from any of these: superseded (somebody else's answer counts),
      held       of ours is on its way                   lost (the server says that nobody waits any more)
 
+An answer that a relay keeps, ours or another's, stays waiting_link: nobody else's is taken any more, and ours is not
+sent again, unless the relay asks again and does not say right behind it that it keeps one.
+
 What came of an answer is concluded from what the task does and asks next, unless the server says it (`is_told`).
 
 ROMA has no reply to an answer, swallows a second one, tells nobody of the first, and repeats an open question every
@@ -18,12 +21,13 @@ itself; one that was not is sent again once when the link died right after it, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..errors import AnswerError
-from .events import HitlClosed, HitlRequested
-from .hitl import ANSWERABLE, Answer, HitlRequest, HitlState
+from .events import HitlClosed, HitlQueued, HitlRequested
+from .hitl import ANSWERABLE, Answer, HitlRequest, HitlState, ServerSaid
+from .kept_prompts import NO_LINK, UNSURE, KeptPrompt, kept_of, taken_up
 from .model import FINAL, Status
 from .reading import cut, shorten
 from .remembered_prompts import MOST_CHARACTERS, MOST_OPEN, MOST_SETTLED, Entry, Remembered
@@ -35,6 +39,8 @@ RESEND_WITHIN_S = 5.0
 """An answer that was sent so shortly before its link died is sent again without being asked."""
 SETTLING_S = 5.0
 """For so long after an answer a repetition may have been under way already."""
+KEPT_WITHIN_S = 2.0
+"""So soon behind a question a relay says that it keeps an answer to it."""
 LONGEST_NAME = 1_000
 """Characters of what is sent only for the server's log: too long a message is dropped, and its sender with it."""
 REPLANNED = "PostModifiedPlanReview"
@@ -49,13 +55,13 @@ InUtc = Callable[[datetime], datetime | None]
 
 _NOT_BEGUN = frozenset({None, Status.PENDING, Status.READY})
 _ON_ITS_WAY = "It is on its way: the server has not acknowledged it yet."
-_NO_LINK = "There is no connection: it is sent as soon as there is one."
 _DIED = "The connection was lost right behind it: it is sent once more."
 _NEVER_KNOWN = "Disconnected before the server acknowledged it: whether it counts is not known."
 _NEVER_SENT = "Disconnected before it could be sent: it was not."
 _NOT_REPEATED = "The server has not repeated it: perhaps nobody waits any more."
 _OUT_OF_SIGHT = "It was acknowledged, and not asked again since; which task asked cannot be seen from here."
-_UNSURE = "Whether the server got it is not known: it is sent again when the server asks again."
+_UNHEARD = "The server asks no more, and what came of it was not heard."
+_KEPT = "The relay keeps it, and sends it once, as soon as the server can be reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Sending:
     request_id: str
     argument: dict[str, str]
     """Of `hitl_response`."""
+    turn: int = field(default=0, compare=False)
+    """Which of all that were given out it is."""
 
 
 class Prompts:
@@ -95,6 +103,7 @@ class Prompts:
         )
         self._linked_s: float | None = None
         self._changed: dict[str, None] = {}
+        self._turn = 0
 
     def all(self) -> tuple[HitlRequest, ...]:
         """Everything that is remembered, in the order it came."""
@@ -109,6 +118,22 @@ class Prompts:
         changed, self._changed = self._changed, {}
         entries = (self._entries.get(each) for each in changed)
         return tuple(entry.request for entry in entries if entry is not None)
+
+    # -- another life
+
+    def kept(self, request_id: str) -> KeptPrompt | None:
+        """What is to be kept of a question, so that a later ledger can take it up; None once it is settled."""
+        entry = self._entries.get(request_id)
+        return kept_of(entry) if entry is not None and entry.request.is_pending else None
+
+    def restore(self, kept: Iterable[KeptPrompt], label: str, now_s: float) -> None:
+        """Take up what an earlier ledger kept, whose answers were announced under `label`."""
+        self._label = label
+        for each in kept:
+            if self._entries.get(each.request.request_id) is None and self._entries.put(
+                taken_up(each, now_s)
+            ):
+                self._changed[each.request.request_id] = None
 
     # -- the server
 
@@ -127,7 +152,7 @@ class Prompts:
             return
         before = entry.request
         entry.request = replace(before, last_heard_s=now_s, project_id=before.project_id or project_id)
-        entry.status, entry.has_moved = status, False
+        entry.status, entry.has_moved, entry.is_asked_here = status, False, True
         if before.is_silent:
             self._note_silence(entry, is_silent=False)
         if entry.request.project_id != before.project_id:
@@ -138,6 +163,8 @@ class Prompts:
         """What the server repeats is open, unless our answer has only just gone out."""
         request, answer = entry.request, entry.request.answer
         match request.state:
+            case HitlState.WAITING_LINK if entry.is_kept:
+                entry.is_asked_again = True
             case HitlState.WAITING_LINK:
                 is_repeated = now_s - entry.sent_s > self._settling_s
                 entry.is_asked_again |= is_repeated and entry.is_out
@@ -158,6 +185,7 @@ class Prompts:
         if entry is None:
             self.n_left_out += 1
             return
+        entry.is_asked_here = True
         self._changed[event.request_id] = None
         others = self._entries.of_the_same_task(entry)
         before = _attempt_before(entry.request, others) or _perhaps_before(
@@ -189,16 +217,54 @@ class Prompts:
         entry = self._entries.get(event.request_id)
         if entry is None or not entry.request.is_pending:
             return
+        said = ServerSaid(event.action, event.instructions, event.answered_by, event.reason)
+        entry.request = replace(entry.request, said=said)
+        if event.action is None and event.state == HitlState.SUPERSEDED:
+            self._settle(
+                entry, HitlState.SUPERSEDED, shorten(event.reason or "Somebody else answered.", 300), now_s
+            )
+            return
         if event.action is None:
             why = f": {shorten(event.reason, 300).rstrip('.')}" if event.reason else ""
             self._settle(entry, HitlState.LOST, f"The server asks no more{why}.", now_s)
             return
-        if self._label and event.answered_by == self._label:
+        if self._is_us(event.answered_by):
             self._settle(entry, HitlState.CONFIRMED, None, now_s)
             return
         who = shorten(event.answered_by, 80) if event.answered_by else "Somebody else"
         self._settle(entry, HitlState.SUPERSEDED, f"{who} answered: {shorten(event.action, 40)}.", now_s)
         entry.is_modified = event.action == "modify"
+
+    def queued(self, event: HitlQueued, now_s: float, *, is_reply: bool = False) -> None:
+        """A relay keeps an answer, ours if it came as the reply to it. One that is not known, or settled, is passed
+        over.
+        """
+        entry = self._entries.get(event.request_id)
+        if entry is None or not entry.request.is_pending:
+            return
+        entry.is_kept, entry.is_asked_again = True, False
+        entry.is_due = entry.is_out = False
+        note = shorten(event.note, 300).rstrip(".") if event.note else ""
+        is_ours = is_reply or self._is_us(event.answered_by)
+        if is_ours and entry.request.answer is not None:
+            self._set(entry, HitlState.WAITING_LINK, f"The relay keeps it: {note}." if note else f"{_KEPT}.")
+            return
+        who = shorten(event.answered_by, 80) if event.answered_by else "Somebody else"
+        what = f"{who} answered: {shorten(event.action, 40)}." if event.action else f"{who} answered."
+        entry.n_sent, entry.is_modified = 0, event.action == "modify"
+        said = ServerSaid(event.action, event.instructions, event.answered_by)
+        entry.request = replace(entry.request, answer=None, said=said)
+        self._set(entry, HitlState.WAITING_LINK, f"{what} {note or _KEPT}.")
+
+    def _is_us(self, answered_by: str | None) -> bool:
+        """Did we send it, for ourselves or for somebody whose answers we pass on?"""
+        label, who = self._label, answered_by or ""
+        return bool(label) and (who == label or who.endswith(f" (via {label})"))
+
+    def is_under_way(self, request_id: str) -> bool:
+        """Is there an answer of which a word may come at any moment? Raises AnswerError for one that is not known."""
+        entry = self._known(request_id)
+        return entry.request.state is HitlState.WAITING_LINK and not entry.is_kept
 
     # -- a person
 
@@ -209,7 +275,7 @@ class Prompts:
             raise AnswerError(_answered_already(entry.request))
         entry.n_sent, entry.is_due = 0, True
         entry.is_modified = answer.action == "modify"
-        why = _NO_LINK if self._linked_s is None else _ON_ITS_WAY
+        why = NO_LINK if self._linked_s is None else _ON_ITS_WAY
         self._set(entry, HitlState.WAITING_LINK, why, answer)
         return entry.request
 
@@ -225,6 +291,16 @@ class Prompts:
 
     # -- the link
 
+    @property
+    def is_linked(self) -> bool:
+        """Can answers be sent at this moment?"""
+        return self._linked_s is not None
+
+    def link_begins(self) -> None:
+        """Whatever is heard from here on comes over a new link."""
+        for entry in self._entries:
+            entry.is_asked_here = False
+
     def link_up(self, now_s: float) -> None:
         """Questions are heard and answers can be sent from now on."""
         self._linked_s = now_s
@@ -233,17 +309,17 @@ class Prompts:
         """What was sent and not acknowledged goes out once more, when it was sent just now."""
         self._linked_s = None
         for entry in self._entries:
-            if entry.request.state is not HitlState.WAITING_LINK or entry.is_due:
+            if entry.request.state is not HitlState.WAITING_LINK or entry.is_due or entry.is_kept:
                 continue
             entry.is_due = entry.n_sent == 1 and now_s - entry.sent_s <= self._resend_within_s
             entry.is_out = entry.is_asked_again = False
-            self._set(entry, HitlState.WAITING_LINK, _DIED if entry.is_due else _UNSURE)
+            self._set(entry, HitlState.WAITING_LINK, _DIED if entry.is_due else UNSURE)
 
     def end(self) -> None:
         """Nothing is heard or sent any more."""
         self._linked_s = None
         for entry in self._entries:
-            if entry.request.state is HitlState.WAITING_LINK:
+            if entry.request.state is HitlState.WAITING_LINK and not entry.is_kept:
                 why = _NEVER_KNOWN if entry.n_sent else _NEVER_SENT
                 entry.is_due = entry.is_out = False
                 self._set(entry, HitlState.WAITING_LINK, why)
@@ -257,8 +333,14 @@ class Prompts:
             entry.is_due, entry.sent_s = False, now_s
             entry.is_out, entry.is_asked_again = True, False
             entry.n_sent += 1
+            self._turn = entry.turn = self._turn + 1
             self._set(entry, HitlState.WAITING_LINK, _ON_ITS_WAY)
-        return [_sending(entry.request) for entry in due]
+        return [_sending(entry) for entry in due]
+
+    def is_to_go(self, sending: Sending) -> bool:
+        """Is that still what is to be sent? It was given out a while ago, and the disk was waited for."""
+        entry = self._sent(sending.request_id)
+        return entry is not None and entry.is_out and entry.turn == sending.turn
 
     def acknowledged(self, request_id: str, now_s: float) -> None:
         """The server got the answer."""
@@ -281,7 +363,7 @@ class Prompts:
         entry.is_out = False
         entry.is_due |= entry.is_asked_again
         if not entry.is_due:
-            self._set(entry, HitlState.WAITING_LINK, f"The server did not acknowledge it. {_UNSURE}")
+            self._set(entry, HitlState.WAITING_LINK, f"The server did not acknowledge it. {UNSURE}")
 
     def taken(self, request_id: str, now_s: float) -> None:
         """Our servers: the answer counts."""
@@ -296,7 +378,9 @@ class Prompts:
             return
         said = f"The server said: {shorten(words, 300).rstrip('.')}."
         if "it was answered" in words:
-            is_ours = bool(self._label) and f"by {self._label})" in words
+            is_ours = bool(self._label) and (
+                f"by {self._label})" in words or f"(via {self._label}))" in words
+            )
             state = HitlState.CONFIRMED if is_ours else HitlState.SUPERSEDED
             self._settle(entry, state, None if is_ours else said, now_s)
         elif any(sign in words for sign in _SIGNS_OF_LOSS):
@@ -310,8 +394,9 @@ class Prompts:
     def _sent(self, request_id: str) -> Entry | None:
         """Its answer is out and not acknowledged."""
         entry = self._entries.get(request_id)
-        is_out = entry is not None and entry.request.state is HitlState.WAITING_LINK and entry.n_sent > 0
-        return entry if is_out else None
+        if entry is None or entry.is_kept:
+            return None
+        return entry if entry.request.state is HitlState.WAITING_LINK and entry.n_sent > 0 else None
 
     # -- the run
 
@@ -326,7 +411,8 @@ class Prompts:
 
     def look(self, status_of: StatusOf, now_s: float, has_ended: HasEnded = lambda _: False) -> None:
         """See what became of pending questions. When a server has not repeated one for longer than it takes, and its
-        task has moved on, it has an answer; and when its run is over, nobody waits for one."""
+        task has moved on, it has an answer; and when its run is over, nobody waits for one. Our servers ask who joins
+        all that is open, so what one of them does not ask is open no more."""
         for entry in self._entries:
             request = entry.request
             if not request.is_pending:
@@ -334,17 +420,42 @@ class Prompts:
             is_visible = self._note_status(entry, status_of)
             if self._linked_s is None:
                 continue
+            if entry.is_kept and entry.is_asked_again and now_s - request.last_heard_s > KEPT_WITHIN_S:
+                self._ask_again(entry)
+                continue
             silent_s = now_s - max(request.last_heard_s, self._linked_s)
             if silent_s <= self._silence_s:
                 continue
-            if entry.has_moved:
+            is_to_be_told = entry.is_kept and self.is_told  # the relay says what came of it
+            if entry.has_moved and not is_to_be_told:
                 self._settle_by_its_run(entry, now_s)
             elif _is_over(request, has_ended) and (is_visible or request.state is not HitlState.SENT):
                 self._settle(entry, HitlState.LOST, "Its run is over.", now_s)
-            elif request.state is HitlState.SENT and not is_visible and silent_s > 2 * self._silence_s:
-                self._settle(entry, HitlState.SENT, _OUT_OF_SIGHT, now_s)
-            elif request.state in ANSWERABLE and not request.is_silent and silent_s > 2 * self._silence_s:
+            elif silent_s <= 2 * self._silence_s:
+                continue
+            elif request.state is HitlState.SENT:
+                if not is_visible:
+                    self._settle(entry, HitlState.SENT, _OUT_OF_SIGHT, now_s)
+            elif self._is_gone(entry, is_visible=is_visible):
+                self._settle_unheard(entry, now_s)
+            elif request.state in ANSWERABLE and not request.is_silent:
                 self._note_silence(entry, is_silent=True)
+
+    def _is_gone(self, entry: Entry, *, is_visible: bool) -> bool:
+        """Is it certain that the server waits no more for an answer to what it does not ask?"""
+        if entry.is_out or entry.is_due:
+            return False
+        if self.is_told and not entry.is_asked_here:
+            return True
+        return entry.n_sent > 0 and not entry.is_kept and not is_visible
+
+    def _ask_again(self, entry: Entry) -> None:
+        """The relay kept an answer, asks again, and says no more that it keeps one."""
+        entry.is_kept = entry.is_asked_again = False
+        if entry.request.answer is None:
+            self._reopen(entry, "An answer to it was kept by the relay, and came to nothing.")
+        else:
+            entry.is_due = True
 
     def _note_silence(self, entry: Entry, *, is_silent: bool) -> None:
         before = entry.request
@@ -368,6 +479,11 @@ class Prompts:
         if status != entry.status or status in FINAL:
             entry.has_moved = True
         return True
+
+    def _settle_unheard(self, entry: Entry, now_s: float) -> None:
+        """Ours that went out counts, or another; nothing says which."""
+        without_ours = HitlState.SUPERSEDED if entry.is_kept else HitlState.LOST
+        self._settle(entry, HitlState.SENT if entry.n_sent else without_ours, _UNHEARD, now_s)
 
     def _settle_by_its_run(self, entry: Entry, now_s: float) -> None:
         if entry.request.state is HitlState.SENT:
@@ -394,13 +510,14 @@ class Prompts:
 
     def _reopen(self, entry: Entry, why: str) -> None:
         entry.n_sent, entry.is_due, entry.is_out, entry.is_modified = 0, False, False, False
-        entry.request = replace(entry.request, answer=None, settled_s=None)
+        entry.is_kept = False
+        entry.request = replace(entry.request, answer=None, settled_s=None, said=None)
         self._set(entry, HitlState.OPEN, f"{why} Answer again.")
 
     def _settle(self, entry: Entry, state: HitlState, why: str | None, now_s: float) -> None:
         """An answer of ours that never went out was none."""
         answer = entry.request.answer if entry.n_sent else None
-        entry.is_due = entry.is_out = False
+        entry.is_due = entry.is_out = entry.is_kept = False
         entry.request = replace(entry.request, settled_s=now_s, answer=answer)
         self._set(entry, state, why)
 
@@ -450,9 +567,9 @@ def _can_follow(new: HitlRequest, old: HitlRequest) -> bool:
     return new.checkpoint == old.checkpoint and new.attempt == (old.attempt or 0) + 1 > 1
 
 
-def _sending(request: HitlRequest) -> Sending:
+def _sending(entry: Entry) -> Sending:
     """As ROMA's own page answers: checkpoint and task are for its log."""
-    answer = request.answer
+    request, answer = entry.request, entry.request.answer
     assert answer is not None
     fields = {
         "request_id": request.request_id,
@@ -461,7 +578,8 @@ def _sending(request: HitlRequest) -> Sending:
         "checkpoint_name": cut(request.checkpoint, LONGEST_NAME),
         "node_id": cut(request.task_id, LONGEST_NAME),
     }
-    return Sending(request.request_id, {key: value for key, value in fields.items() if value is not None})
+    argument = {key: value for key, value in fields.items() if value is not None}
+    return Sending(request.request_id, argument, entry.turn)
 
 
 def _answered_already(request: HitlRequest) -> str:

@@ -15,6 +15,8 @@ from .outcome import ROOT_GRACE_S, Verdict, judge
 from .steps import Steps, as_time, as_us
 from .when import When, read_when
 
+MOST_STATUSES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
@@ -23,6 +25,21 @@ class Recalled:
     snapshot: Snapshot
     verdict: Verdict
     is_exact: bool
+
+
+StatusSince = tuple[int | None, str]
+"""When a task came into a status, as microseconds since 1970, and the status. None: it was so when we came."""
+
+
+def status_changes(versions: Iterable[tuple[int | None, str | None]]) -> list[StatusSince]:
+    """Of a task's versions those in which its status is another one. A status of None: the task was gone."""
+    changes: list[StatusSince] = []
+    before: str | None = None
+    for time_us, status in versions:
+        if status is not None and status != before:
+            changes.append((time_us, status))
+        before = status
+    return changes[-MOST_STATUSES:]
 
 
 class Recall(ABC):
@@ -68,6 +85,16 @@ class Recall(ABC):
             )
         return self._steps.heard_s(begin_us), self._steps.heard_s(end_us)
 
+    def statuses(self, task_id: str) -> list[StatusSince]:
+        """The statuses that a task came into, oldest first, the newest `MOST_STATUSES`; [] for one never seen."""
+        return status_changes(
+            (self._steps.time_us_of(seq), status) for seq, status in self._statuses_of(task_id)
+        )
+
+    @abstractmethod
+    def _statuses_of(self, task_id: str) -> Iterable[tuple[int, str | None]]:
+        """Of each version of a task, oldest first: the number of its step, and its status; None: it was gone."""
+
     @abstractmethod
     def _tasks_at(self, seq: int) -> Mapping[str, Task]:
         """In plan order, as they were from step `seq` on."""
@@ -99,7 +126,7 @@ class Recall(ABC):
         why = " What was before went, to bound the memory." if self._has_forgotten else ""
         return (
             f"Nothing is known of {when.isoformat()}: the history begins at {first.isoformat()}{since}.{why} "
-            "m.times has all its moments."
+            "m.at(m.times[0]) is the first, and m.times has all its moments."
         )
 
 

@@ -10,6 +10,9 @@ JITTER_SHARE = 0.3
 PROBE_S = 30.0
 POLL_FIRST_S = 1.0
 POLL_LONGEST_S = 15.0
+PLAIN_FIRST_S = 10.0
+PLAIN_GROWTH = 3.0
+PLAIN_LONGEST_S = 1800.0
 
 
 def reconnect_delay_s(attempt: int, jitter: float) -> float | None:
@@ -26,3 +29,12 @@ def reconnect_delay_s(attempt: int, jitter: float) -> float | None:
 def poll_delay_s(last_s: float, *, changed: bool) -> float:
     """Seconds until the next HTTP poll: one while the run moves, growing to fifteen while it rests."""
     return POLL_FIRST_S if changed else min(last_s * GROWTH, POLL_LONGEST_S)
+
+
+def plain_for_s(times: int) -> float:
+    """Seconds to go without a server's extension when it has been in vain `times` times in a row (1-based).
+
+    Example: `plain_for_s(2) == 30.0`.
+    """
+    within = min(times - 1, 20)  # a power of any number of times would be no number in the end
+    return float(min(PLAIN_FIRST_S * PLAIN_GROWTH**within, PLAIN_LONGEST_S))

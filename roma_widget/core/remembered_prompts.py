@@ -20,17 +20,23 @@ class Entry:
     """A question as it stands, and what is known of its answer's way."""
 
     request: HitlRequest
-    size: int
+    size: int = 0
     stamp: datetime | None = None
     """When it was asked, as stamped."""
     sent_s: float = 0.0
     n_sent: int = 0
     """How often its present answer was sent."""
+    turn: int = 0
+    """Of the `prompts.Sending` that was given out last."""
     is_due: bool = False
     is_out: bool = False
     """It was given out to be sent, and nothing has come back."""
     is_asked_again: bool = False
     """The server has asked again while it was out."""
+    is_asked_here: bool = False
+    """It came over the present link."""
+    is_kept: bool = False
+    """A relay keeps an answer to it, ours or another's, until the server can be reached."""
     acknowledged_s: float = 0.0
     status: str | None = None
     """Of its task while the server asks."""
@@ -71,10 +77,6 @@ class Remembered:
         self, event: HitlRequested, project_id: str | None, status: str | None, now_s: float
     ) -> Entry | None:
         """A question that was not known; None where there is no room for it."""
-        texts = (event.data_json, event.message, event.checkpoint, event.task_id, event.request_id)
-        size = sum(len(text) for text in texts if text is not None)
-        if not self._make_room(size):
-            return None
         request = HitlRequest(
             request_id=event.request_id,
             project_id=project_id,
@@ -87,8 +89,17 @@ class Remembered:
             last_heard_s=now_s,
             data_json=event.data_json,
         )
-        entry = self._entries[event.request_id] = Entry(request, size, stamp=event.asked, status=status)
-        self._characters += size
+        return self.put(Entry(request, stamp=event.asked, status=status))
+
+    def put(self, entry: Entry) -> Entry | None:
+        """A question that was not known, with what is known of its answer; None where there is no room for it."""
+        request = entry.request
+        texts = (request.data_json, request.message, request.checkpoint, request.task_id, request.request_id)
+        entry.size = sum(len(text) for text in texts if text is not None)
+        if not self._make_room(entry.size):
+            return None
+        self._entries[request.request_id] = entry
+        self._characters += entry.size
         return entry
 
     def of_the_same_task(self, entry: Entry) -> list[Entry]:

@@ -10,16 +10,19 @@ from .events import (
     ExecutionStarted,
     ExtensionOffered,
     HitlClosed,
+    HitlQueued,
     HitlRequested,
     Payload,
     ProjectSaved,
     ProjectStatus,
     ProjectStopped,
+    RelayTold,
     SimpleExecution,
     TracesCleared,
     Unreadable,
 )
 from .reading import Fields, Problems
+from .server_status import read_relay
 from .split import Malformed, members
 
 Reader = Callable[[str, Payload], Event]
@@ -56,8 +59,31 @@ def _hitl_closed(fields: Fields, request_id: str, problems: Problems) -> Event:
         answered_by=fields.text("answered_by"),
         reason=fields.text("reason"),
         rid=fields.identifier("rid"),
+        instructions=fields.text("modification_instructions"),
+        state=fields.text("state"),
         problems=problems.sentences(),
     )
+
+
+def _hitl_queued(fields: Fields, request_id: str, problems: Problems) -> Event:
+    return HitlQueued(
+        request_id,
+        action=fields.text("action"),
+        answered_by=fields.text("answered_by"),
+        note=fields.text("note"),
+        rid=fields.identifier("rid"),
+        instructions=fields.text("modification_instructions"),
+        problems=problems.sentences(),
+    )
+
+
+def _relay(name: str, payload: Payload) -> Event:
+    problems = Problems()
+    top = _top(name, payload, problems)
+    if isinstance(top, Unreadable):
+        return top
+    news, rid = read_relay(top[0]), top[0].identifier("rid")
+    return RelayTold(news, problems.sentences(), rid)
 
 
 def _extension(name: str, payload: Payload) -> Event:
@@ -149,6 +175,8 @@ SMALL_EVENTS: Mapping[str, Reader] = {
     "hitl_request": read_hitl_request,
     "hitl_answered": _that_names("request_id", "names no question", _hitl_closed),
     "hitl_closed": _that_names("request_id", "names no question", _hitl_closed),
+    "hitl_queued": _that_names("request_id", "names no question", _hitl_queued),
     "extension": _extension,
+    "relay": _relay,
 }
 """Name of an event -> its reader."""

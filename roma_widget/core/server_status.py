@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Any, TypedDict
+from datetime import UTC, datetime
+from typing import Any, TypedDict, get_args
 
 from .clock import ServerClock
+from .model import RelayedState, RelayNews
 from .reading import LONGEST_ID, Fields, Problems, clean, shorten
 
+GIVE_TOKEN = "connect with token="
+"""To who came without the right one."""
 MOST_EXECUTIONS = 1000
 LONGEST_GOAL = 2000
+LONGEST_WORDS = 500
+"""Of what a relay says of itself."""
+_RELAYED = frozenset(get_args(RelayedState)) - {"absent"}
 
 
 class Execution(TypedDict):
@@ -40,6 +46,38 @@ def read_ready(status: int, payload: str) -> bool:
     if values is None:
         return False
     return values.get("initialized") is not False and values.get("status", "healthy") == "healthy"
+
+
+def relay_in_health(payload: str) -> RelayNews | None:
+    """What `GET /api/health` says of the relay that answers; None where none does."""
+    values = json_object(payload)
+    relay = values.get("relay") if values is not None else None
+    return read_relay(Fields(relay, "relay", Problems())) if isinstance(relay, dict) else None
+
+
+def read_relay(fields: Fields) -> RelayNews:
+    """How a relay stands with the server above it. A state that is none is not known."""
+    state = fields.text("state")
+    return RelayNews(
+        of=_words(fields, "of"),
+        state=state if state in _RELAYED else None,  # type: ignore[arg-type] # one of them
+        reason=_words(fields, "reason"),
+        error=_words(fields, "error"),
+        heard_at=_moment(fields.time("heard_at")),
+    )
+
+
+def _moment(time: datetime | None) -> datetime | None:
+    """In UTC; None where it names no zone, or is of no year there."""
+    try:
+        return None if time is None or time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _words(fields: Fields, name: str) -> str | None:
+    said = fields.text(name)
+    return None if said is None else shorten(said, LONGEST_WORDS)
 
 
 def read_execution_status(payload: str, clock: ServerClock) -> dict[str, Execution] | None:

@@ -11,7 +11,7 @@ Times are whole microseconds since 1970, because the last `datetime` there is ha
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -129,10 +129,20 @@ class Steps:
         self._steps.append(step)
         return step
 
+    def begin_with(self, earlier: list[Step]) -> None:
+        """Puts steps before the first one. Their times and numbers are less than its."""
+        self._steps[:0] = earlier
+        self.moves += 1
+
     def at(self, time_us: int) -> Step | None:
         """The last step that is not later; None before the first."""
         place = bisect_right(self._steps, time_us, key=_time_us)
         return self._steps[place - 1] if place else None
+
+    def time_us_of(self, seq: int) -> int | None:
+        """When the step of that number was; None for the first one, before which nothing is known, and what it had."""
+        place = bisect_left(self._steps, seq, key=_seq)
+        return self._steps[place].time_us if 0 < place < len(self._steps) else None
 
     def after(self, seq: int) -> int:
         """The place of the first step behind that number; `len` when there is none."""

@@ -7,15 +7,19 @@ tasks stay the same objects, the difference costs one identity test a task.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .annotations import Annotation
 from .model import Task
 from .reading import clean, cut, shorten
+from .recall import StatusSince
 
 LONGEST_TEXT = 500
 LONGEST_WORD = 80
+LONGEST_NOTE = 1_000
+MOST_NOTES, MOST_TAGS = 200, 10
 Record = dict[str, Any]
 
 
@@ -85,6 +89,30 @@ def task_details(task: Task, raw: Mapping[str, Any]) -> Record:
         "result_kind": kind,
         "objective": _whole_text(raw, "overall_objective", task.overall_objective),
         "input": (clean(summary) or None) if isinstance(summary, str) else None,
+    }
+
+
+def status_history(changes: Iterable[StatusSince]) -> list[Record]:
+    """The `history` of a task's details."""
+    return [
+        {"time": None if time_us is None else time_us / 1000, "status": shorten(status, LONGEST_WORD)}
+        for time_us, status in changes
+    ]
+
+
+def notes(annotations: Sequence[Annotation]) -> Record:
+    """The trait `notes`: what people wrote beside the tasks of a run, the newest of it."""
+    return {
+        "n": len(annotations),
+        "newest": [
+            {
+                "time": each.time_s * 1000,
+                "task": each.task_id,
+                "text": shorten(each.text, LONGEST_NOTE),
+                "tags": [shorten(tag, LONGEST_WORD) for tag in each.tags[:MOST_TAGS]],
+            }
+            for each in annotations[-MOST_NOTES:]
+        ],
     }
 
 

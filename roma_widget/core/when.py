@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, time, timedelta
-from numbers import Real
 
+from .arguments import as_number
 from .reading import shorten
 
 When = datetime | str | float
@@ -34,10 +34,9 @@ def read_when(when: object, first: datetime, last: datetime, start: datetime) ->
 def _read(when: object, first: datetime, last: datetime, start: datetime) -> datetime:
     if isinstance(when, datetime):
         return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    if isinstance(when, bool):
-        raise ValueError
-    if isinstance(when, Real):
-        return start + timedelta(seconds=float(when))
+    seconds = as_number(when)
+    if seconds is not None:
+        return start + timedelta(seconds=seconds)
     if not isinstance(when, str):
         raise ValueError
     text = when.strip()

@@ -22,7 +22,9 @@ from .events import (
     ExtensionOffered,
     FrameTexts,
     GraphUpdate,
+    HistoryTold,
     HitlClosed,
+    HitlQueued,
     HitlRequested,
     Node,
     NodeTrace,
@@ -34,6 +36,7 @@ from .events import (
     ProjectStatus,
     ProjectStopped,
     ProjectSwitched,
+    RelayTold,
     ServerRefused,
     SimpleExecution,
     StageDetails,
@@ -61,7 +64,9 @@ __all__ = [
     "ExtensionOffered",
     "FrameTexts",
     "GraphUpdate",
+    "HistoryTold",
     "HitlClosed",
+    "HitlQueued",
     "HitlRequested",
     "Node",
     "NodeTrace",
@@ -73,6 +78,7 @@ __all__ = [
     "ProjectStopped",
     "ProjectSwitched",
     "ProjectsListed",
+    "RelayTold",
     "ServerRefused",
     "SimpleExecution",
     "StageDetails",
@@ -190,7 +196,10 @@ def _read_projects(name: str, values: dict[str, Any], problems: Problems) -> Eve
             problems.add(f"projects[{place}]", "expected an object, got null")
         found.append(read_project_entry(value, f"projects[{place}]", problems))
     projects = tuple(project for project in found if project is not None)
-    return ProjectsListed(projects, fields.identifier("current_project_id"), problems.sentences())
+    is_whole = isinstance(values.get("projects"), list) and len(projects) == len(values_of_all)
+    return ProjectsListed(
+        projects, fields.identifier("current_project_id"), problems.sentences(), is_whole=is_whole
+    )
 
 
 def _read_started(name: str, values: dict[str, Any], problems: Problems) -> Event:
@@ -258,5 +267,8 @@ def read_packet(text: str, start: int) -> tuple[str, Payload | None]:
     match = _EVENT.match(text, start)
     if match is None:
         raise Malformed(f"not a socket.io event: {text[start : start + 40]!r}")
-    name = json.loads(match[1])
+    try:
+        name = _decoder.decode(match[1])
+    except ValueError as error:
+        raise Malformed(f"the name of an event is {_reason(error)}") from None
     return clean(name), None if match[2] == "]" else Payload(text, match.end())

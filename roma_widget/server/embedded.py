@@ -15,15 +15,23 @@ from types import TracebackType
 from typing import Any, Self
 
 from roma_widget.errors import NotLive, RomaError
+from roma_widget.server.agents.checks import (
+    number_of,
+    seconds_of,
+    text_of,
+    text_or_none,
+    texts_of,
+    whole_number_of,
+)
 from roma_widget.server.agents.instrument import Project
 from roma_widget.server.agents.runs import Run, Runs
 from roma_widget.server.live.broadcast import INTERVAL_S, RealtimeExecutionWrapper
 from roma_widget.server.live.live import Live
+from roma_widget.server.live.parts import AgentParts
 from roma_widget.server.network.app import Limits, Shell
 from roma_widget.server.state.hitl import REATTACH_S, RESEND_S, Prompt
 from roma_widget.server.state.state import State
 from roma_widget.server.state.traces import MOST_IN_MEMORY, ProcessingStage
-from roma_widget.server.wire.records import clean_or_none, text_of
 
 START_S = 20.0
 STOP_S = 10.0
@@ -37,7 +45,7 @@ class Server:
     or async, executes what a client starts; `options` holds `max_steps` and, where the client configured the project,
     the sections of its config. `origins` are the web pages that may connect from elsewhere, as
     `https://host`. Usable as a context manager. Raises `ServeError` when the address will not do, `StoreError` when
-    `data_dir` will not.
+    `data_dir` will not, TypeError, ValueError for what an option does not take.
 
     >>> with roma.Server() as server, server.project("Survey of X") as project:
     ...     print(server.url)
@@ -60,21 +68,23 @@ class Server:
     ) -> None:
         if run is not None and not callable(run):
             raise TypeError(f"run takes a callable (project, goal, options), not {type(run).__name__}.")
+        if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+            raise TypeError(f"data_dir takes a folder's path, not {type(data_dir).__name__}.")
         self._address: dict[str, Any] = {
-            "host": host,
-            "port": port,
-            "token": token,
-            "origins": tuple(origins),
+            "host": text_of(host, "host"),
+            "port": whole_number_of(port, "port"),
+            "token": text_or_none(token, "token"),
+            "origins": texts_of(origins, "origins"),
             "limits": limits or Limits(),
         }
         self._stored: dict[str, Any] = {
             "data_dir": data_dir,
-            "resend_s": resend_s,
-            "reattach_s": reattach_s,
-            "most_traces": most_traces,
+            "resend_s": number_of(resend_s, "resend_s", "seconds"),
+            "reattach_s": number_of(reattach_s, "reattach_s", "seconds"),
+            "most_traces": whole_number_of(most_traces, "most_traces", 1),
         }
         self._run = run
-        self._interval_s = interval_s
+        self._interval_s = seconds_of(interval_s, "interval_s")
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,6 +101,7 @@ class Server:
 
     @property
     def is_running(self) -> bool:
+        """Can clients connect?"""
         return self._url != ""
 
     @property
@@ -102,6 +113,7 @@ class Server:
 
     @property
     def port(self) -> int:
+        """The port of its address. Raises NotLive when it is not running."""
         return int(self.url.rpartition(":")[2])
 
     @property
@@ -124,7 +136,8 @@ class Server:
 
     def start(self) -> Self:
         """Opens the data folder and listens; returns when clients can connect. A stopped server may be started
-        again.
+        again. Raises RomaError where it runs already, `ServeError` when the address will not do, `StoreError` when
+        `data_dir` will not. Example: `server = roma.Server().start()`
         """
         with self._lock:
             if self._thread is not None:
@@ -150,7 +163,7 @@ class Server:
         """Ends its runs, says goodbye to the clients, saves what is left; safe to call again, also after a Ctrl-C
         in it.
 
-        Raises `StoreError` when something could not be saved.
+        Raises `StoreError` when something could not be saved. Example: `server.stop()`
         """
         if os.getpid() != self._pid:
             return  # a fork of the process that has it: even the lock may be a copy that nobody opens
@@ -191,12 +204,14 @@ class Server:
         """A run to report: enter it, then its tasks. It becomes the server's current project, for every client.
 
         `project_id` takes up a project again that the server has (after a restart), or names a new one. Raises
-        NotLive.
+        TypeError, ValueError for what it does not take, NotLive.
 
         >>> with server.project("Survey of X") as project, project.task("Survey of X") as root:
         ...     root.finish("done")
         """
-        goal = text_of(goal, "goal")
+        goal, title = text_of(goal, "goal"), text_or_none(title, "title")
+        project_id = text_or_none(project_id, "project_id")
+        max_steps = whole_number_of(max_steps, "max_steps", 1)
         state = self.state
         with state.lock:
             self.url  # noqa: B018 - raises when the server is not running
@@ -205,10 +220,7 @@ class Server:
                 record.run += 1  # who held it before reports no more
                 record.stop_requested = False
             else:
-                named = clean_or_none(project_id)
-                record = state.create_project(
-                    goal, title=clean_or_none(title), max_steps=max_steps, project_id=named
-                )
+                record = state.create_project(goal, title=title, max_steps=max_steps, project_id=project_id)
             state.projects.make_current(record)
             project = Project(self, record)
         self._call(lambda live: live.projects_changed())
@@ -217,10 +229,10 @@ class Server:
     # --- from the instrumentation, from any thread ---------------------------------------------------------------
 
     def prompt_opened(self, prompt: Prompt) -> None:
-        self._call(lambda live: live.prompt_opened(prompt))
+        self._call(lambda live: self._parts.asking.opened(prompt))
 
     def prompt_closed(self, prompt: Prompt, state: str, why: str) -> None:
-        self._call(lambda live: live.prompt_closed(prompt, state, why))
+        self._call(lambda live: self._parts.asking.closed(prompt, state, why))
 
     def _call(self, act: Any) -> None:
         loop, live = self._loop, self._live
@@ -243,7 +255,8 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         self._runs = Runs(self, self._run)
-        live = self._live = Live(state, self._runs)
+        self._parts = AgentParts(state, self._runs)
+        live = self._live = Live(state, self._parts)
         shell = self._shell = Shell(live, **self._address)
         live.shell = shell
         wrapper = RealtimeExecutionWrapper(live.tick, self._loop, self._interval_s)
@@ -255,7 +268,7 @@ class Server:
                 wrapper.changed()
 
         state.stage_changed = stage_changed
-        asking = asyncio.create_task(live.keep_asking())
+        asking = asyncio.create_task(self._parts.asking.keep_asking())
         if not started.set_running_or_notify_cancel():
             self._ending.set()
         else:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.arguments import as_number
 from ..core.model import Stage, Task, Trace
 from ..core.reading import shorten
 from ..core.server_status import Execution
@@ -90,10 +90,11 @@ class Acting:
         One at a time on ROMA, four on servers of ours. Traces that were fetched and whose task has not changed since
         are not asked for again, so a call that was interrupted goes on where it stopped. Tasks that have no trace do
         not count. With `progress` a line says how far it is. `timeout` is for each trace. Raises as `trace` does, but
-        not where the server refuses some traces and gives others. Example: `m.fetch_traces()`
+        not where the server refuses some traces and gives others; ValueError for what is no list of ids. Example:
+        `m.fetch_traces()`
         """
         timeout = checked_timeout(timeout)
-        wanted = list(task_ids) if task_ids is not None else None
+        wanted = None if task_ids is None else _checked_ids(task_ids)
         fetching = Fetching()
         with _Line(fetching, progress) as line:
             fetched: int = self._act(
@@ -188,14 +189,23 @@ def checked_id(project_id: object) -> str:
     raise ValueError(f"project_id takes a project's id, not {shorten(repr(project_id), 60)}.")
 
 
-def checked_timeout(timeout: object, *, or_zero: bool = False) -> float:
-    if not isinstance(timeout, bool) and isinstance(timeout, Real):
-        with suppress(OverflowError):
-            seconds = float(timeout)
-            if seconds > 0 or (or_zero and seconds == 0):
-                return seconds
-    least = "from 0 on" if or_zero else "above 0"
-    raise ValueError(f"timeout takes seconds {least}, not {shorten(repr(timeout), 60)}.")
+def _checked_ids(task_ids: object) -> list[str]:
+    if isinstance(task_ids, str) or not isinstance(task_ids, Iterable):
+        raise ValueError(f"task_ids takes a list of ids, not {shorten(repr(task_ids), 60)}.")
+    ids = list(task_ids)
+    for task_id in ids:
+        if not isinstance(task_id, str):
+            raise ValueError(f"task_ids takes a list of ids, each a string, not {type(task_id).__name__}.")
+    return ids
+
+
+def checked_timeout(timeout: object, *, is_wait: bool = False, what: str = "timeout") -> float:
+    """A wait may end at once, with 0, or never, with infinity; a request needs some time, and an end."""
+    seconds = as_number(timeout)
+    if seconds is not None and (seconds >= 0 if is_wait else 0 < seconds < math.inf):
+        return seconds
+    least = "from 0 on" if is_wait else "above 0"
+    raise ValueError(f"{what} takes seconds {least}, not {shorten(repr(timeout), 60)}.")
 
 
 def detached() -> NotLive:

@@ -64,7 +64,7 @@ class Comparison(Compared):
         self._shown: ComparisonView | None = None
 
     def close(self) -> None:
-        """Remove the view, and close the files that `compare` opened."""
+        """Remove the view, and close the files that `compare` opened. Example: `c.close()`"""
         if self._shown is not None:
             self._shown.close()
             self._shown = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from ..analysis import frames, moments
 from ..analysis.moments import Moment
 from ..core import view
 from ..core.log import Excerpt
-from ..core.recall import Recalled
+from ..core.recall import Recalled, StatusSince
 from ..core.steps import as_time
 from ..core.when import When
 
@@ -29,7 +29,15 @@ class Memory(Protocol):
 
     def times_us(self) -> list[int]: ...
 
+    def reaches_back(self) -> bool: ...
+
+    def reach_back_now(self) -> None: ...
+
+    async def reach_back(self) -> None: ...
+
     def recall(self, when: When) -> Recalled: ...
+
+    def statuses(self, task_id: str) -> list[StatusSince]: ...
 
     def events_between(self, begin: When, end: When) -> Excerpt: ...
 
@@ -48,21 +56,24 @@ class Remembering:
     def times(self) -> pandas.DatetimeIndex:
         """The moments at which the shown run changed, since it came into view: `datetime64[us, UTC]`, growing.
 
-        Where another run comes into view the history begins anew. It takes up to 64 MB beside the run; then its
-        oldest detail is thinned: first states between two of the same status of a task, then the last one of each
-        status, then its beginning. `m.at(t).is_exact` says whether that is so at t. Empty with `history=False`.
-        Example: `m.at(m.times[-2])`
+        Through a relay they go back to where the relay began with the run. Where another run comes into view the
+        history begins anew. It takes up to 64 MB beside the run; then its oldest detail is thinned: first states
+        between two of the same status of a task, then the last one of each status, then its beginning.
+        `m.at(t).is_exact` says whether that is so at t. Empty with `history=False`. Example:
+        `m.at(m.times[len(m.times) // 2])`
         """
+        self._session.reach_back_now()
         return moments.times(self._session.times_us())
 
     def at(self, t: When) -> Moment:
         """The run as it stood at `t`: `.tasks()`, `.graph()`, `.figures`, `.task(id)`, `.snapshot`, `.progress`.
 
         `t` is a datetime, an ISO string, a clock time ("14:02:10") or seconds since the run's start; without a zone
-        in UTC. After the last moment it is the run as last known. Raises UnknownTime before the first moment (it says
-        when that is), ValueError for what is no time, RomaError with `history=False`. Example:
-        `m.at(30).tasks().status.value_counts()`
+        in UTC. After the last moment it is the run as last known. Raises UnknownTime before the first moment, also when
+        the run began before that (it says when that is; `m.at(m.times[0])` is the first), ValueError for what is no
+        time, RomaError with `history=False`. Example: `m.at(30).tasks().status.value_counts()`
         """
+        self._session.reach_back_now()
         return Moment(self._session.recall(t))
 
     def between(self, t0: When, t1: When) -> pandas.DataFrame:
@@ -70,13 +81,20 @@ class Remembering:
 
         The moments are as in `m.at`, and may lie outside of the run. The column `time` is our clock, so it differs from
         them where the server's clock does. Raises ValueError for what is no time and when `t1` is before `t0`,
-        UnknownTime while there is no run, RomaError with `history=False`. Example: `m.between("14:02", "14:03")`
+        UnknownTime while there is no run, RomaError with `history=False`. Example: `m.between(0, 30)`
         """
         return frames.events(self._session.events_between(t0, t1))
 
     # -- from the browser, on roma-io (messages.Person)
 
-    def known_times(self) -> dict[str, Any]:
+    def known_times(self) -> dict[str, Any] | Awaitable[dict[str, Any]]:
+        return self._all_times() if self._session.reaches_back() else self._times()
+
+    async def _all_times(self) -> dict[str, Any]:
+        await self._session.reach_back()
+        return self._times()
+
+    def _times(self) -> dict[str, Any]:
         times_us = self._session.times_us()
         return {"times": [time_us / 1000 for time_us in spread(times_us, MOST_TIMES)], "n": len(times_us)}
 

@@ -45,11 +45,7 @@ class Questions(Asked, Protocol):
 
 
 class Hitl:
-    """The questions of one monitor: `m.hitl`.
-
-    `here` gives the session where the monitor is, and raises NotLive when the monitor is disconnected; `last` gives it
-    also then, to be read. `listen` is `Monitor.on`.
-    """
+    """The questions of one monitor, those of the project that it shows. Example: `m.hitl.next(timeout=60).approve()`"""
 
     def __init__(
         self,
@@ -59,6 +55,9 @@ class Hitl:
         listen: Callable[..., Callable[[], None]],
         fail: Fail,
     ) -> None:
+        """`here` gives the session where the monitor is, and raises NotLive when the monitor is disconnected; `last`
+        gives it also then, to be read. `listen` is `Monitor.on`.
+        """
         self.answering = Answering(here, self.shown)
         self._here = here
         self._last = last
@@ -133,7 +132,7 @@ class Hitl:
 
     def awaited(self, timeout: float | None) -> Coroutine[Any, Any, Question]:
         """`next`, on `roma-io`."""
-        timeout = None if timeout is None else checked_timeout(timeout, or_zero=True)
+        timeout = None if timeout is None else checked_timeout(timeout, is_wait=True)
         self._here()
         return self._awaited(timeout)
 

@@ -7,6 +7,7 @@ what was sent last, and nothing else: a view that lost a message says `hello` ag
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,8 +17,12 @@ import msgspec
 from ..core import view
 from ..core.hitl import HitlRequest
 from ..core.model import Snapshot
+from ..core.reading import clean, shorten
+from ..errors import RomaError
 
 SILENCE_S = 60.0
+LONGEST_ERROR = 1_000
+_log = logging.getLogger("roma_widget.widget")
 _NOTHING = b'{"changed":{},"removed":[]}'
 _encode = msgspec.json.Encoder().encode
 
@@ -87,9 +92,9 @@ class Person(Protocol):
 
     def select(self, tasks: list[str]) -> None: ...
 
-    def connect_anyway(self) -> None: ...
+    def connect_anyway(self) -> Awaitable[None]: ...
 
-    def retry(self) -> None: ...
+    def retry(self) -> Awaitable[None]: ...
 
     def show_project(self, project_id: str | None) -> Awaitable[None]: ...
 
@@ -278,7 +283,7 @@ class Channel:
         try:
             value = act()
         except Exception as error:  # the person in the browser is who must learn of it
-            self._reply(rid, _sentence(error))
+            self._reply(rid, _told(error))
             return
         if not isinstance(value, Awaitable):
             self._reply_with(rid, value)
@@ -291,7 +296,7 @@ class Channel:
         try:
             answer = await value
         except Exception as error:
-            self._reply(rid, _sentence(error))
+            self._reply(rid, _told(error))
         else:
             self._reply_with(rid, answer)
 
@@ -299,13 +304,18 @@ class Channel:
         try:
             body = [_encode(value)] if value is not None else []
         except Exception as error:  # whatever a server wrote there: who asked must hear something
+            _log.exception("putting an answer into words")
             self._reply(rid, f"The answer cannot be put into words ({type(error).__name__}).")
         else:
             self._reply(rid, None, body)
 
     def _reply(self, rid: str, error: str | None, buffers: list[bytes] | None = None) -> None:
-        self._send({"type": "reply", "rid": rid, "ok": error is None, "error": error}, buffers or [])
+        said = None if error is None else shorten(clean(error), LONGEST_ERROR)
+        self._send({"type": "reply", "rid": clean(rid), "ok": error is None, "error": said}, buffers or [])
 
 
-def _sentence(error: Exception) -> str:
+def _told(error: Exception) -> str:
+    """The sentence for who asked. What is no refusal of ours is a mistake of ours: the log has all of it."""
+    if not isinstance(error, RomaError):
+        _log.error("what a browser asked for failed", exc_info=error)
     return str(error) or type(error).__name__

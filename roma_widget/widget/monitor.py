@@ -55,7 +55,7 @@ ACT_WITHIN_S = 9.0
 """What a person asked for in the browser, which waits ten seconds for an answer."""
 _log = logging.getLogger("roma_widget.widget")
 _MIRRORED = frozenset(
-    {"connection", "projects", "project", "progress", "watching", "selection", "revision", "pending"}
+    {"connection", "projects", "project", "progress", "watching", "selection", "revision", "pending", "notes"}
 )
 _NOT_LIVE = "roma-widget: run this cell again for the live view."
 _WAITS_FOR = ("connected", "done", "hitl")
@@ -70,7 +70,7 @@ class Session(Memory, Noted, Questions, Saveable, Protocol):
     @property
     def actions(self) -> Actions: ...
 
-    def reconnect(self, *, force: bool = False) -> None: ...
+    async def reconnect(self, *, force: bool = False) -> None: ...
 
     def link(self) -> dict[str, Any]: ...
 
@@ -90,6 +90,15 @@ def _mirrored(kind: type[traitlets.TraitType[Any, Any]], text: str, **options: A
     return kind(read_only=True, help=text, **options).tag(sync=True)
 
 
+class _Ids(traitlets.List[str]):
+    """Of tasks; what is none is said in a sentence of ours."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+            raise traitlets.TraitError(f"selection takes a list of task ids, not {shorten(repr(value), 60)}.")
+        return super().validate(obj, value)
+
+
 class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.AnyWidget):
     """A live mirror of one ROMA run. Made by `roma_widget.connect` or `roma_widget.demo`, not directly.
 
@@ -99,7 +108,8 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
 
     _session: Session
     connection: Any = _mirrored(
-        traitlets.Dict, "How the monitor hears from the server: state, reason, attempt, next_retry, error, …"
+        traitlets.Dict,
+        "How the monitor hears from the server: state, reason, attempt, next_retry, error, relay, …",
     )
     projects: Any = _mirrored(
         traitlets.List,
@@ -120,7 +130,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         allow_none=True,
         default_value=None,
     )
-    selection: Any = traitlets.List(
+    selection: Any = _Ids(
         traitlets.Unicode(), help="Ids of the selected tasks. Set it to select and reveal them in every view."
     ).tag(sync=True)
     revision: Any = _mirrored(traitlets.Int, "Grows with each published change.")
@@ -128,6 +138,11 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         traitlets.List,
         "The questions of the shown project that wait for a person, the oldest first: request_id, checkpoint, "
         "task_id, attempt, message (cut at 2,000 characters), asked, state, why, action, project_id, previous_id.",
+    )
+    notes: Any = _mirrored(
+        traitlets.Dict,
+        "What was written beside tasks of the shown run: `n`, and the `newest` 200, oldest first: time (epoch ms), "
+        "task, text (cut at 1,000 characters), tags. `m.annotations()` has all of it.",
     )
     address: Any = _mirrored(traitlets.Unicode, "host:port of the server.")
     static_key: Any = _mirrored(traitlets.Unicode, "Names the static picture beside the live view.")
@@ -199,10 +214,12 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
           "task_removed".
         - "project_changed": `field` of the shown project; field "project_id": another project is shown from now on,
           and what is known of it is added.
-        - "connection": the state of the connection.
+        - "connection": the state of the connection; "relay_connection": that of the relay's own with the server,
+          `field` says why.
         - "watch": what `m.watch_for` waits for under the name `field` became so; "annotation": `after` was written
           beside `task_id`.
         - "error": what the server refused or what could not be read; `field` is the event's name, `after` a sentence.
+          With `field` "hitl" an answer of yours was lost.
         - any other: an event of the server that this version does not know, under its own name; `field` is "size",
           `after` its size in bytes.
 
@@ -233,6 +250,10 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         - age_s: float, since the newest word from the server, or on the shown project where it comes over HTTP alone;
           None before the first.
         - extension: bool, whether changes come as deltas.
+        - relay: None, or how the relay stands with the server above that the monitor goes through: `{"at": str
+          or None, "of": str, "state": str, "reason": str or None, "error": str or None, "heard_at": str or None}`;
+          the state is "absent" while there is none, at its host and port, heard_at (ISO) until when it has heard the
+          server, None while it does.
         - history: a list of at most 120 points, one every 5 s, oldest first: `{"ago_s": float, "round_trip_s": float
           or None, "frames": int, "bytes": int, "state": str}`. frames and bytes came within that step; round_trip_s
           is None where none was answered in it; state is the connection's at its end. While this process or the
@@ -252,7 +273,8 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
 
         `timeout` in seconds, None waits for ever and 0 only looks; `stall_timeout` is how long a run may count as
         stalled. Can be interrupted. When `m.watch` moves the monitor meanwhile, what it shows then is waited for.
-        Raises WaitTimeout, RunStalled, ConnectError (cannot be reached), UnknownProject or NotLive (disconnected).
+        Raises WaitTimeout, RunStalled, ConnectError (cannot be reached), UnknownProject, NotLive (disconnected), or
+        ValueError for what it does not take.
         Example: `m.wait(lambda s: len(s.tasks) > 3, timeout=30)`
         """
         return self._io.result(self._waiting(until, timeout, stall_timeout))
@@ -260,7 +282,10 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
     async def wait_async(
         self, until: Any = "done", timeout: float | None = None, stall_timeout: float | None = 60.0
     ) -> Any:
-        """`wait` for use with `await`; the kernel stays free for other work."""
+        """`wait` for use with `await`; the kernel stays free for other work.
+
+        Example: `await m.wait_async("done", timeout=3600)`
+        """
         return await asyncio.wrap_future(self._io.submit(self._waiting(until, timeout, stall_timeout)))
 
     def _act(
@@ -279,7 +304,9 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
                 "wait(until=…) takes 'connected', 'done', 'hitl' or a function of a Snapshot, "
                 f"not {shorten(repr(until), 60)}."
             )
-        timeout = None if timeout is None else checked_timeout(timeout, or_zero=True)
+        timeout = None if timeout is None else checked_timeout(timeout, is_wait=True)
+        if stall_timeout is not None:
+            stall_timeout = checked_timeout(stall_timeout, is_wait=True, what="stall_timeout")
         if self._is_detached and not (until == "done" and self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN):
             raise _nothing_more()
         if until == "hitl":
@@ -311,13 +338,26 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         self._io.result(self._on_watch(self, wanted, timeout))
 
     def reconnect(self, force: bool = False) -> None:
-        """Try to connect now. `force` opens a socket also while a run is in progress, which can freeze that run."""
+        """Try to connect now. `force` opens a socket also while a run is in progress, which can freeze that run.
+
+        Behind a relay that has no socket to the server it is the relay that tries; `force` waits for its word, and
+        raises ServerError (a refusal), ConnectError or WaitTimeout when there is none. Raises NotLive when the monitor
+        is disconnected, and for `force` while there is no relay: with relay=True nothing here opens a socket to the
+        server itself. Example: `m.reconnect()`
+        """
         if self._is_detached:
             raise NotLive("This monitor is disconnected; make a new one with roma.connect(…).")
-        self._io.post(lambda: self._session.reconnect(force=force))
+        reconnecting = self._session.reconnect(force=force)
+        if force and self.connection.get("relay") is not None:
+            self._io.result(reconnecting)
+        else:
+            self._io.submit(reconnecting)
 
     def disconnect(self) -> None:
-        """Stop listening. The view stays and says so; the data stays readable."""
+        """Stop listening. The view stays and says so; the data stays readable. May be called again.
+
+        Example: `m.disconnect(); m.tasks()`
+        """
         if self._is_detached:
             return
         self._is_detached = True
@@ -336,7 +376,10 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
                 )
 
     def close(self) -> None:
-        """Disconnect and remove the view."""
+        """Disconnect and remove the view; the end of a `with` block does it by itself. May be called again.
+
+        Example: `m.close()`
+        """
         self.disconnect()
         super().close()
 
@@ -374,9 +417,13 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         for name, value in facts.items():
             self._put(name, value)
         self._put("revision", news.snapshot.revision)
+        self._show_notes()
         self._channel.publish(news)
         self._tell_of_the_end(before, news.snapshot)
         self._refresh_picture()
+
+    def _show_notes(self) -> None:
+        self._put("notes", view.notes(self._session.annotations()))
 
     def show_connection(self, connection: Connection) -> None:
         before = self.connection
@@ -396,6 +443,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
 
     def beat(self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None) -> None:
         self._channel.beat(age_ms, server_now_ms, round_trip_ms)
+        self._show_notes()
         self._refresh_picture()
 
     def retire(self) -> None:
@@ -412,13 +460,13 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
             raise UnknownTask(f"There is no task {shorten(unknown[0], 80)!r} any more.")
         self._put("selection", tasks)
 
-    def connect_anyway(self) -> None:
+    async def connect_anyway(self) -> None:
         self._raise_if_detached()
-        self._session.reconnect(force=True)
+        await self._session.reconnect(force=True)
 
-    def retry(self) -> None:
+    async def retry(self) -> None:
         self._raise_if_detached()
-        self._session.reconnect()
+        await self._session.reconnect()
 
     async def show_project(self, project_id: str | None) -> None:
         self._raise_if_detached()
@@ -432,7 +480,10 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         task: Task | None = self.snapshot.tasks.get(task_id)
         if task is None:
             raise UnknownTask(f"There is no task {shorten(task_id, 80)!r} any more.")
-        return view.task_details(task, await self._session.actions.details(task, ACT_WITHIN_S))
+        details = view.task_details(task, await self._session.actions.details(task, ACT_WITHIN_S))
+        # of a saved run it is read from its file
+        changes = await asyncio.to_thread(self._session.statuses, task_id)
+        return {**details, "history": view.status_history(changes)}
 
     async def task_trace(self, task_id: str) -> Any:
         return await self._inspecting.trace(task_id, ACT_WITHIN_S)

@@ -120,14 +120,21 @@ class Noting:
         10,000 annotations. Example: `m.annotate("root.1", "searched the wrong year", tags=["prompt"])`
         """
         text, kept_tags = checked_annotation(text, tags)
-        if self._io.is_current():
-            self._session.annotate(task_id, text, kept_tags)
-            return
 
         async def annotate() -> None:
-            self._session.annotate(task_id, text, kept_tags)
+            self._annotate(task_id, text, kept_tags)
 
-        self._io.result(annotate())
+        if self._io.is_current():
+            self._annotate(task_id, text, kept_tags)
+        else:
+            self._io.result(annotate())
+
+    def _annotate(self, task_id: str, text: str, tags: tuple[str, ...]) -> None:
+        self._session.annotate(task_id, text, tags)
+        self._show_notes()
+
+    def _show_notes(self) -> None:
+        raise NotImplementedError
 
     def annotations(self) -> pandas.DataFrame:
         """What was written beside the tasks of the shown run, oldest first.

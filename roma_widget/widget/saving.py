@@ -39,10 +39,11 @@ class Saving(RunData):
 
         In it are the run at all moments that are remembered, its results, the traces that were fetched
         (`m.fetch_traces()` fetches all), the log and the annotations. The token is never in it. Gives the path; an
-        archive of that name is replaced, another file never is. `redact` takes out what is not for everybody:
-        "prompts", "responses", "results", "secrets" (keys, tokens, e-mail addresses), a compiled pattern, a function
-        `(where, text) -> text`, or a list of these; what was taken out is listed in the file. Raises ArchiveError where
-        it cannot be written, and then nothing half-written is left; RomaError while nothing is shown; ValueError.
+        archive of that name is replaced and keeps its rights, another file never is; a new one is for its user alone.
+        `redact` takes out what is not for everybody: "prompts", "responses", "results", "secrets" (keys, tokens, e-mail
+        addresses), a compiled pattern, a function `(where, text) -> text`, or a list of these; what was taken out is
+        listed in the file. Raises ArchiveError where it cannot be written, and then nothing half-written is left;
+        RomaError while nothing is shown; ValueError.
         Example: `m.fetch_traces(); m.save("run.roma", redact="secrets")`
         """
         checked_path(path)

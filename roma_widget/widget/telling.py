@@ -78,7 +78,7 @@ class Telling:
         `m.events()`, and it is called again the next time. When 10,000 calls wait, further ones are dropped, which is
         said; never those of questions, answers and the end of a run. It ends with the monitor. A cell that runs again
         replaces what it registered. Raises NotLive when the monitor is disconnected, ValueError. Examples:
-        `m.on("run_finished", lambda snapshot: print(snapshot.outcome))`, `@m.on("hitl_request")`
+        `m.on("run_finished", lambda snapshot: print(snapshot.outcome))`, `m.on("hitl_request", print)`
         """
         if fn is None:
 

@@ -23,7 +23,8 @@ import pytest
 from archive.runs import journal_is_hot, saved, spill, tree, writer
 from archive.spoiling import read_all, spoiled
 
-from roma_widget.archive.format import pack
+from roma_widget.archive.format import LARGEST_BODY, pack
+from roma_widget.archive.reading import ArchiveReader
 from roma_widget.archive.saved import open_run
 from roma_widget.archive.versions import record_of
 from roma_widget.errors import ArchiveError
@@ -53,6 +54,41 @@ def spoil(seeds: range, original: Path, folder: Path) -> int:
         n_read += assert_reads_or_refuses(path, folder / "again.roma" if seed % 10 == 0 else None) is None
         path.unlink()
     return n_read
+
+
+def test_a_file_is_only_read_even_where_its_journal_has_to_be_played_back(original: Path) -> None:
+    with ArchiveReader(original) as reader, closing(reader._connected(original, "rw")) as db:
+        for change in ("DELETE FROM meta", "CREATE TABLE more (a)", "PRAGMA user_version = 7"):
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                db.execute(change)
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        (f"SELECT zeroblob({LARGEST_BODY + 1})", "too big"),
+        ("ATTACH ':memory:' AS other", "too many attached"),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) SELECT max(i) FROM n",
+            "interrupted",
+        ),
+    ],
+    ids=["size", "other files", "time"],
+)
+def test_a_question_to_a_file_has_its_limits(original: Path, question: str, why: str) -> None:
+    with ArchiveReader(original) as reader:
+        reader._deadline_s = time.monotonic() + 0.05
+        with pytest.raises(sqlite3.Error, match=why):
+            reader._db.execute(question).fetchall()
+
+
+def test_a_file_is_no_schema_to_be_trusted(original: Path) -> None:
+    with ArchiveReader(original) as reader:
+        asked = {
+            name: reader._db.execute(f"PRAGMA {name}").fetchone()
+            for name in ("trusted_schema", "cell_size_check", "mmap_size")
+        }
+    assert asked == {"trusted_schema": (0,), "cell_size_check": (1,), "mmap_size": (0,)}
 
 
 @pytest.mark.parametrize("hundred", range(5))

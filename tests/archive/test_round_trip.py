@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
+import stat
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -68,6 +70,8 @@ def assert_same(a: SavedRun, b: SavedRun) -> None:
     for frame in FRAMES:
         assert_frame_equal(frame(a), frame(b))
         assert frame(a).attrs == frame(b).attrs
+    for task_id in a.snapshot.tasks:
+        assert a.statuses(task_id) == b.statuses(task_id)
     for time_us in a.times_us():
         assert a.recall(as_time(time_us)) == b.recall(as_time(time_us))
 
@@ -334,6 +338,14 @@ def test_what_is_no_archive_is_not_overwritten(tmp_path: Path, content: bytes) -
         saved(path)
     assert path.read_bytes() == content
     assert_only(tmp_path, "mine.roma")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_save_is_for_its_user_alone_until_they_share_it(tmp_path: Path) -> None:
+    path = saved(tmp_path / "run.roma")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    assert stat.S_IMODE(saved(path).stat().st_mode) == 0o640
 
 
 def test_where_nothing_can_be_written_nothing_is_left(

@@ -99,5 +99,8 @@ def tasks_of_roma_io() -> list[str]:
 
 
 def nothing_is_left() -> None:
-    eventually(lambda: not tasks_of_roma_io(), timeout=5)
+    try:
+        eventually(lambda: not tasks_of_roma_io(), timeout=5)
+    except AssertionError:
+        pytest.fail(f"left on roma-io: {tasks_of_roma_io()}")
     assert connected_clients == []

@@ -17,6 +17,7 @@ import random
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
@@ -233,7 +234,8 @@ class _Pair:
         self._is_lost[direction] = True
         end = self._ends.get(direction)
         if end is not None and not end.transport.is_closing() and end.can_write_eof():
-            end.write_eof()
+            with suppress(OSError):  # the other side has gone, and the loop has not noticed yet
+                end.write_eof()
 
     async def _pump(
         self, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -61,6 +62,10 @@ class ServerThread:
 
     def run(self, work: Coroutine[Any, Any, Any], timeout: float = 30.0) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """`run` without waiting."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
         self.run(self._end_tasks())
@@ -148,13 +153,18 @@ class Hangs(web.Response):
         await asyncio.sleep(600)
 
 
+TURNS_OF_ACCEPTING = 5
+"""Of the loop: asyncio makes a transport in a task, and tells its protocol of it after that."""
+
+
 class WireServer:
     """Engine.IO over websocket and polling, by hand; its HTTP answers are in `answers`, 404 where there is none (a key
     "POST /path" is for that method alone). `replies` maps a request to a function of its arguments that gives packets.
 
     It sends no pings by itself: `opening` says when the client has to expect one.
     `greeting` is sent before the welcome, `behind_welcome` right behind it. `refuse` maps a transport to an HTTP
-    status. With `mute` handshakes get no answer. `acknowledge` may be switched off.
+    status (for one of 300 to 399 set `redirect_to`). With `mute` handshakes get no answer. `acknowledge` may be
+    switched off.
     """
 
     def __init__(
@@ -173,6 +183,9 @@ class WireServer:
     ) -> None:
         self.answers: dict[str, Any] = dict(answers or {})
         self.refuse = dict(refuse or {})
+        self.redirect_to = ""
+        self.socket_says: dict[str, str] = {}
+        """Headers of its answers to a socket."""
         self.greeting, self.behind_welcome = list(greeting), list(behind_welcome)
         self.opening, self.welcome = opening, welcome
         self.mute, self.acknowledge = mute, acknowledge
@@ -229,8 +242,12 @@ class WireServer:
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def _stop(self) -> None:
-        await self._cut()
         assert self._runner is not None
+        for site in tuple(self._runner.sites):
+            await site.stop()
+        for _ in range(TURNS_OF_ACCEPTING):  # aiohttp does not end a connection that is just being accepted
+            await asyncio.sleep(0)
+        await self._cut()
         await self._runner.cleanup()
         self._runner = None
 
@@ -277,11 +294,13 @@ class WireServer:
         if self.mute:
             await asyncio.sleep(600)
         if transport in self.refuse:
-            return web.Response(status=self.refuse[transport], text="no")
+            elsewhere = {"Location": self.redirect_to + request.path_qs} if self.redirect_to else None
+            return web.Response(status=self.refuse[transport], text="no", headers=elsewhere)
         return await (self._websocket(request) if transport == "websocket" else self._poll(request))
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         websocket = web.WebSocketResponse(max_msg_size=0, compress=False)
+        websocket.headers.update(self.socket_says)
         await websocket.prepare(request)
         line = _Line(websocket)
         await line.send(self.opening)
@@ -295,7 +314,7 @@ class WireServer:
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         if "sid" not in request.query:
             self._polling = _Line(None)
-            return web.Response(text=self.opening)
+            return web.Response(text=self.opening, headers=self.socket_says)
         line = self._polling
         if line is None or line.is_cut:
             return web.Response(status=400, text="Invalid session")

@@ -6,15 +6,19 @@ the next good frame clears it while the connection stays.
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from client.servers import SAFE, WireServer, eventually, frame, node, packet
 
 import roma_widget as roma
+from roma_widget.client import socket
+from roma_widget.client.rest import SMALL_BODY
 from roma_widget.core import reconnect
 from roma_widget.core.address import server_url
 
@@ -58,6 +62,14 @@ def with_bad(key: str, value: str) -> str:
         ("http://", "names no host"),
         ("http:///x", "names no host"),
         ("http://127.0.0.1:5000/api", "leave out everything after http://127.0.0.1:5000"),
+        ("http://127.0.0.1:5000/api/health", "leave out everything after http://127.0.0.1:5000."),
+        ("https://host/roma/api/projects/x", "leave out everything after https://host/roma."),
+        ("https://host/roma/socket.io/", "leave out everything after https://host/roma."),
+        ("https://host/roma?a=1", "leave out everything after https://host/roma."),
+        ("https://host/a/../b", "has a path that no server is under"),
+        ("https://host//a", "has a path that no server is under"),
+        ("https://host/caf\u00e9", "has a path that no server is under"),
+        ("https://host/a%2", "has a path that no server is under"),
         ("http://127.0.0.1:5000?a=1", "leave out everything after http://127.0.0.1:5000"),
         ("http://127.0.0.1:5000#x", "leave out everything after http://127.0.0.1:5000"),
         ("http://127.0.0.1 :5000", "has a space"),
@@ -98,6 +110,7 @@ def test_an_address_that_makes_no_sense_is_refused_at_once(url: Any, said: str) 
         "http://user:#s3cret@host",
         "ftp://user:s3cret@host",
         "http://user:s3cret@[host",
+        "http://user/s3cret@host",
         "http://:s3cret@",
         "http://host:8888/?token=s3cret",
         "http://host:8888#s3cret",
@@ -118,6 +131,9 @@ def test_a_refused_address_does_not_repeat_its_secrets(url: str) -> None:
         (" http://127.0.0.1:5000/\n", "http://127.0.0.1:5000"),
         ("HTTPS://Roma.Example", "https://roma.example"),
         ("http://[::1]:5000", "http://[::1]:5000"),
+        ("https://Host/Roma/alice/", "https://host/Roma/alice"),
+        ("https://hub/user/a%40b/proxy/8001/", "https://hub/user/a%40b/proxy/8001"),
+        ("https://host/api/roma", "https://host/api/roma"),
     ],
 )
 def test_an_address_is_written_in_one_way(url: str, root: str) -> None:
@@ -399,6 +415,31 @@ def test_a_server_that_closes_the_engine_is_heard_again(connect: Connect, wire: 
     eventually(lambda: m.connection["state"] == "live" and server.clients_now)
     server.send_frame([ROOT])
     m.wait(lambda s: s.tasks, timeout=5)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_message_without_end_ends_that_connection_alone(
+    connect: Connect, wire: Wire, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "LARGEST_FRAME", 100_000)
+    server = wire(SAFE_SERVER)
+    m = connect(server.url, transports=(transport,))
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)
+    server.send_frame([node("root", goal="x" * 200_000)])
+    eventually(lambda: len(server.handshakes) == 2 and server.clients_now and m.connection["state"] == "live")
+    assert not m.snapshot.tasks
+    server.send_frame([ROOT])
+    m.wait(lambda s: s.tasks, timeout=5)
+
+
+def test_an_answer_that_unpacks_without_end_is_not_read(connect: Connect, wire: Wire) -> None:
+    bomb = gzip.compress(b" " * (SMALL_BODY + 1))
+    packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    server = wire({"/api/health": lambda: web.Response(body=bomb, headers=packed)})
+    m = connect(server.url)
+    assert "larger than 4 MiB" in eventually(lambda: m.connection["error"])
+    assert server.handshakes == []
 
 
 @pytest.mark.parametrize("bad", ["zzz", "4" + "[" * 100_000, "bA", "\u00e9"], ids=["z", "deep", "b64", "e"])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from client.servers import (
     IDLE,
     ROMA_V1,
@@ -306,6 +307,53 @@ def test_the_token_reaches_the_server_in_every_request(connect: Connect, wire: W
         assert headers["Cookie"] == "a=b"
 
 
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_redirect_is_not_followed_and_carries_no_secret_away(
+    connect: Connect, wire: Wire, transport: str
+) -> None:
+    elsewhere = wire(SAFE_SERVER)
+    server = wire(SAFE_SERVER, refuse={transport: 307})
+    server.redirect_to = elsewhere.url
+    away = {"status": 307, "headers": {"Location": f"{elsewhere.url}/api/projects"}}
+    server.answers["/api/projects"] = lambda: web.Response(**away)
+    m = connect(server.url, token="s3cret-token", headers={"X-Key": "s3cret"}, transports=(transport,))
+    reason = eventually(lambda: m.connection["reason"])
+    assert f"{server.url} sends the {transport} handshake on to '{elsewhere.url}/socket.io/?" in reason
+    assert len(reason) < 500
+    eventually(lambda: "/api/projects" in server.asked)  # it is followed over HTTP meanwhile
+    eventually(lambda: "HTTP 307" in (m.connection["error"] or ""))
+    assert (elsewhere.socket_headers, elsewhere.http_headers, elsewhere.auths) == ([], [], [])
+
+
+def test_cookies_of_a_server_do_not_come_back_to_it(connect: Connect, wire: Wire, quick: None) -> None:
+    """It has a name: of a bare number no library keeps any."""
+    health = {
+        "text": json.dumps(SAFE),
+        "content_type": "application/json",
+        "headers": {"Set-Cookie": "who=me"},
+    }
+    server = wire({"/api/health": lambda: web.Response(**health)}, refuse={"websocket": 400})
+    server.socket_says = {"Set-Cookie": "who=you"}
+    m = connect(f"http://localhost:{server.port}")
+    m.wait("connected", timeout=5)
+    eventually(lambda: server.clients_now)  # by polling, which is many requests
+    server.cut()
+    eventually(lambda: server.handshakes.count("polling") == 2)
+    assert len(server.http_headers) > 1
+    assert not any("Cookie" in headers for headers in [*server.http_headers, *server.socket_headers])
+
+
+def test_no_proxy_of_the_environment_is_asked(
+    connect: Connect, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    assert connect(wire(SAFE_SERVER).url).wait("connected", timeout=5) is True
+
+
 def test_the_token_is_nowhere_to_be_read(
     connect: Connect, wire: Wire, quick: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -334,6 +382,12 @@ def test_the_token_is_nowhere_to_be_read(
         repr(m._session._feed),
         repr(m._session._feed.options),
     ]
-    seen += [json.dumps(m.get_state(), default=str), caplog.text]
+    # what a saved notebook holds: the widget's state, the output's bundle, the static picture
+    seen += [
+        json.dumps(m.get_state(), default=str),
+        repr(m._repr_mimebundle_()),
+        m._static_html(),
+        caplog.text,
+    ]
     seen += [repr(record.__dict__) for record in caplog.records]
     assert token not in "\n".join(seen)

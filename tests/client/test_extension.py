@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,9 @@ from client.servers import IDLE, ROMA_V1, SAFE, WireServer, eventually, node, pa
 
 import roma_widget as roma
 from roma_widget.client import feed, left_out
+from roma_widget.client.extension import ExtensionWish
 from roma_widget.client.loop import io_thread
+from roma_widget.core import reconnect
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -128,6 +130,43 @@ def test_another_version_is_done_without(connect: Connect, wire: Wire) -> None:
     assert [auth.get("roma_widget") for auth in server.auths[:2]] == [1, None]
     server.greeting = []
     m.wait("connected", timeout=5)
+
+
+class OneEach(list[str]):
+    """A greeting that is another one for each connection, and in the end the last."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield self.pop(0) if len(self) > 1 else self[0]
+
+
+def test_a_damaged_word_now_and_then_is_no_farewell_to_the_extension(
+    connect: Connect, server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnect, "PLAIN_FIRST_S", 1.0)  # else it is over before a busy machine reconnects
+    monkeypatch.setattr(reconnect, "PLAIN_GROWTH", 1e6)
+    damaged = packet("extension", {"version": 9})
+    server.greeting = OneEach([damaged, OFFER, OFFER, damaged, OFFER, OFFER])
+    m = connect(server.url)
+    eventually(lambda: len(server.auths) == 3 and m.link()["extension"] and server.clients_now)
+    server.cut()
+    eventually(lambda: len(server.auths) == 6 and m.link()["extension"])
+    eventually(lambda: (m.connection["state"], m.connection["reason"]) == ("live", None))
+    assert [auth.get("roma_widget") for auth in server.auths] == [1, None, 1] * 2
+
+
+def test_what_is_in_vain_is_tried_less_and_less_often_until_it_works() -> None:
+    wish = ExtensionWish()
+    assert wish.due_in_s(100.0) == 0.0
+    waits_s = []
+    for _ in range(2000):
+        wish.was_in_vain(100.0)
+        waits_s.append(wish.due_in_s(100.0))
+    assert waits_s[:3] == [10.0, 30.0, 90.0]
+    assert waits_s[-1] == reconnect.PLAIN_LONGEST_S == 1800.0
+    assert wish.due_in_s(100.0 + 1800.0) == 0.0
+    wish.worked()
+    wish.was_in_vain(5000.0)
+    assert wish.due_in_s(5000.0) == 10.0
 
 
 def test_a_lost_change_is_noticed_and_everything_asked_for_once(m: roma.Monitor, server: WireServer) -> None:

@@ -23,7 +23,7 @@ Wire = Callable[..., WireServer]
 SAFE_SERVER = {"/api/health": SAFE}
 KEYS = (
     "round_trip_s jitter_s missed_pings frames frames_per_s bytes_received bytes_per_s skipped_frames lost_deltas "
-    "age_s extension history reconnects unasked_replies"
+    "age_s extension history reconnects unasked_replies relay"
 ).split()
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -177,6 +177,11 @@ def test_annotations_are_of_a_run_and_shared(connect: Connect, m: roma.Monitor, 
     assert [json.loads(tags) for tags in written.tags] == [["prompt", "ä"], []]
     assert written.dtypes.equals(types)
     assert [after for _, after in rows(other, "annotation")][1] == "and late"
+    shown = m.notes  # as the browser is told
+    assert (shown["n"], [(each["task"], each["tags"]) for each in shown["newest"]]) == (
+        2,
+        [("root", ["prompt", "ä"]), ("root", [])],
+    )
 
 
 def test_what_is_no_annotation_is_refused(m: roma.Monitor, server: WireServer) -> None:

@@ -541,3 +541,21 @@ def test_time_without_a_zone_is_told_once_the_zone_is_known(connect: Connect, wi
     server.emit("hitl_request", prompt("r2"))
     asked(m, 2)
     assert [each["asked"] for each in m.pending] == ["2026-11-22T20:15:31+00:00", None]
+
+
+def test_what_was_answered_while_we_were_away_is_pending_no_more(connect: Connect, wire: Wire) -> None:
+    question = packet("hitl_request", {"request_id": "q1", "node_id": "root", "project_id": "p1"})
+    server = wire(
+        {"/api/health": SAFE, "/api/projects": LISTED},
+        greeting=[packet("extension", {"version": 1}), packet("projects_list", LISTED), question],
+    )
+    m = connect(server.url)
+    asked(m)
+    server.greeting.remove(question)
+    server.cut()
+    asked(m, 0)
+    (request,) = m._session.hitl_ledger()
+    assert (request.state, request.why) == (
+        "lost",
+        "The server asks no more, and what came of it was not heard.",
+    )

@@ -87,7 +87,7 @@ def test_a_server_that_is_killed_and_started_again_mid_run_is_caught_up_with(
     frames = [frame([node("root"), *(node(f"root.{i}") for i in range(count))]) for count in range(4)]
     first = replay(recording(*frames))
     first.go_to(2.0)
-    m = connect(first.url)
+    m = connect(first.url, timeout=1.0)  # so long it waits where the port is open still and nobody answers
     m.wait(lambda s: len(s.tasks) == 2, timeout=5)
     first.close()
     eventually(lambda: m.connection["state"] == "reconnecting" and m.connection["attempt"] >= 1)
@@ -121,9 +121,10 @@ def test_sockets_that_end_as_soon_as_they_open_are_tried_ever_more_slowly(
 ) -> None:
     monkeypatch.setattr(reconnect, "FIRST_DELAY_S", 0.2)
     monkeypatch.setattr(reconnect, "LONGEST_DELAY_S", 30.0)
-    server = wire(SAFE_SERVER, behind_welcome=["41"])
+    server = wire(SAFE_SERVER)
+    server.replies["request_initial_state"] = lambda: ["41"]  # asked over an open link, not in the handshake
     m = connect(server.url, transports="websocket")
-    eventually(lambda: len(server.opened_s) >= 5)
+    eventually(lambda: len(server.opened_s) >= 5, 30.0)
     gaps = [b - a for a, b in zip(server.opened_s, server.opened_s[1:], strict=False)]
     assert gaps[-1] > gaps[-2] > 0.2
     eventually(lambda: "The socket does not stay open." in (m.connection["reason"] or ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -135,6 +136,40 @@ def test_it_can_be_read_while_it_grows(connect: Connect, server: WireServer, out
     assert loaded.address == "run.roma"
     loaded.close()
     m.disconnect()
+
+
+def test_what_is_redacted_is_in_no_file_and_on_every_screen(
+    connect: Connect, server: WireServer, out: Path
+) -> None:
+    m = live(connect, server, record=out, redact=re.compile("hunter22"))
+    server.send_frame([node("root", "RUNNING", goal="mail hunter22 to Ann")])
+    holds(out, lambda run: run.task("root").goal == "mail [redacted] to Ann")
+    assert m.task("root").goal == "mail hunter22 to Ann"
+    m.disconnect()
+    assert b"hunter22" not in everything(out)
+
+
+def test_what_a_redact_function_fails_at_ends_the_recording_and_is_said(
+    connect: Connect, server: WireServer, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def picky(where: str, text: str) -> str:
+        if "hunter22" in text:
+            raise ValueError("what is that?")
+        return text
+
+    m = live(connect, server, record=out, redact=picky)
+    server.send_frame([node("root", "RUNNING", goal="mail Ann")])
+    holds(out, lambda run: run.task("root").goal == "mail Ann")
+    server.send_frame([node("root", "RUNNING", goal="mail hunter22 to Ann")])
+    eventually(lambda: any("picky raised ValueError" in str(said) for said in m.events()["after"]))
+    m.disconnect()
+    assert b"hunter22" not in everything(out)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_redact_without_a_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="name a file with record="):
+        roma.connect("http://127.0.0.1:1", redact="secrets")
 
 
 def test_a_killed_kernel_loses_at_most_what_it_heard_last(

@@ -3,11 +3,14 @@ again, and notebooks that do odd things to a monitor."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from client.servers import (
@@ -26,6 +29,7 @@ from client.servers import (
 import roma_widget as roma
 from roma_widget import opening
 from roma_widget.client.loop import io_thread
+from roma_widget.client.socket import Link
 from roma_widget.core import outcome
 from roma_widget.widget.cells import Cell
 
@@ -294,3 +298,18 @@ class TestNotebooks:
             )  # what a child sees; a real fork of a threaded test run may hang
             with pytest.raises(roma.NotLive, match="another process"):
                 m.wait("connected", timeout=1)
+
+
+async def test_a_loop_of_the_library_that_swallowed_its_end_ends_all_the_same() -> None:
+    """As `wait_for` of Python 3.11 does when the end comes together with a packet."""
+
+    async def writes() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    writing = asyncio.create_task(writes())
+    await asyncio.sleep(0)
+    client: Any = SimpleNamespace(eio=SimpleNamespace(read_loop_task=None, write_loop_task=writing))
+    await Link._let_go(cast(Link, SimpleNamespace(_responses=[])), client)
+    assert writing.cancelled()

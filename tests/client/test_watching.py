@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import urllib.request
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from client.browser import Browser
 from client.freezing import FreezingServer
 from client.servers import (
     HTML,
@@ -31,7 +31,7 @@ from client.servers import (
 import roma_widget as roma
 from roma_widget import opening
 from roma_widget.client.feed import FeedOptions
-from roma_widget.core import outcome, view
+from roma_widget.core import outcome
 from roma_widget.widget.cells import Cell
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -73,44 +73,6 @@ def switches(server: WireServer) -> list[str]:
     """What was asked of the server that everybody would see."""
     emitted = [name for name, _ in server.emitted if name in ("switch_project", "start_project")]
     return [*emitted, *(path for path, _ in server.posted)]
-
-
-class Browser:
-    """The front end's side of docs/messages.md. `lost` counts the deltas that did not fit."""
-
-    def __init__(self, m: roma.Monitor) -> None:
-        self.tasks: dict[str, Any] = {}
-        self.revs: list[int] = []
-        self.lost = self.snapshots = 0
-        monitor: Any = m
-        self._monitor = monitor
-        monitor._channel._send = self._hear
-        self._say_hello()
-
-    def _say_hello(self) -> None:
-        self._monitor._io.post(self._monitor._receive, {"type": "hello", "view": "v", "rev": None})
-
-    def _hear(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if content["type"] == "snapshot":
-            self.tasks = {task["id"]: task for task in json.loads(buffers[0])["tasks"]}
-            self.snapshots += 1
-        elif content["type"] == "delta":
-            if content["base"] != self.revs[-1]:
-                self.lost += 1
-                self._say_hello()
-                return
-            news = json.loads(buffers[0])
-            for task_id, fields in news["changed"].items():
-                self.tasks[task_id] = {**self.tasks.get(task_id, {}), **fields}
-            for task_id in news["removed"]:
-                del self.tasks[task_id]
-        else:
-            return
-        self.revs.append(content["rev"])
-
-    def shows(self, m: roma.Monitor) -> bool:
-        told = json.loads(json.dumps(view.whole(m.snapshot.tasks)["tasks"]))
-        return self.tasks == {task["id"]: task for task in told} and self.revs[-1] == m.revision
 
 
 def test_one_monitor_watches_another_project_and_nobody_else_sees_anything(

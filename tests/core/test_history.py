@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roma_widget.archive.source import SourceStep
 from roma_widget.core import wire
 from roma_widget.core.history import BUDGET_BYTES, History
 from roma_widget.core.model import Project, Status, Task
@@ -255,6 +256,15 @@ def test_what_was_heard_between_two_moments_is_found_by_the_clock_of_the_log() -
         mirror.history.heard_between(at(10), at(0))
 
 
+def test_a_task_tells_when_it_came_into_which_status_but_not_for_the_first_moment() -> None:
+    mirror = Mirror()
+    for number, status in enumerate(["READY", "RUNNING", "RUNNING", "PLAN_DONE", "RUNNING"]):
+        mirror.hear(frame({"root": node(status, goal=str(number))}, at(number)))
+    told = [(None if us is None else as_time(us), status) for us, status in mirror.history.statuses("root")]
+    assert told == [(None, "READY"), (at(1), "RUNNING"), (at(3), "PLAN_DONE"), (at(4), "RUNNING")]
+    assert mirror.history.statuses("nowhere") == []
+
+
 # -- what it costs
 
 
@@ -304,3 +314,36 @@ def test_the_estimate_of_what_it_keeps_alive_is_no_underestimate() -> None:
     finally:
         tracemalloc.stop()
     assert 0.9 * real <= mirror.history.bytes_kept <= 2 * real
+
+
+@pytest.mark.parametrize("budget_bytes", [BUDGET_BYTES, 20_000])
+def test_who_came_late_knows_what_one_who_was_there_tells(budget_bytes: int) -> None:
+    there, late = Mirror(), Mirror(budget_bytes)
+    for n in range(60):
+        ids = {"root": node("RUNNING", goal=f"{n}"), f"root.{n % 7}": node("DONE" if n % 2 else "RUNNING")}
+        text = frame(
+            {"root": node("RUNNING"), "gone": node("DONE")} if n < 5 else ids, NOON + timedelta(seconds=n)
+        )
+        there.hear(text)
+        if n >= 40:
+            late.hear(text)
+    told = [
+        SourceStep(step.time_us, step.heard_s, step.project, versions, is_exact)
+        for step, versions, is_exact in there.history.each()
+    ]
+    own = late.moments
+    late.history.begin_with("another project", told)
+    assert late.moments == own
+    late.history.begin_with("p", told)
+    for moment in late.moments:
+        then, true = late.history.recall(moment), there.history.recall(moment)
+        assert list(map(what_stays_true, then.snapshot.tasks.values())) == list(
+            map(what_stays_true, true.snapshot.tasks.values())
+        )
+        assert then.snapshot.tasks == true.snapshot.tasks or not then.is_exact
+    assert late.history.bytes_kept <= budget_bytes
+    if budget_bytes == BUDGET_BYTES:
+        assert late.moments == there.moments
+        assert all(late.history.recall(moment).is_exact for moment in late.moments)
+    late.hear(frame({"root": node("DONE")}, NOON + timedelta(seconds=100)))
+    assert late.history.recall(NOON + timedelta(seconds=100)).snapshot.tasks["root"].status == "DONE"

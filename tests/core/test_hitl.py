@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from roma_widget.core.events import HitlClosed, HitlRequested
-from roma_widget.core.hitl import Answer, HitlRequest, checked_answer
+from roma_widget.core.events import HitlClosed, HitlQueued, HitlRequested
+from roma_widget.core.hitl import Answer, HitlRequest, ServerSaid, checked_answer
 from roma_widget.core.prompts import Prompts, Sending
 from roma_widget.errors import AnswerError
 
@@ -253,6 +253,197 @@ class TestTheLink:
         prompts.not_sent("r1")
         assert sent(prompts, 20.0) == ["r1"]
 
+    def test_what_was_given_out_and_waits_for_a_disk_goes_out_once(self) -> None:
+        prompts = linked()
+        (first,) = answered(prompts)
+        assert prompts.is_to_go(first)
+        prompts.link_lost(10.5)
+        assert not prompts.is_to_go(first)
+        prompts.link_up(11.0)
+        (second,) = prompts.to_send(11.0)
+        assert not prompts.is_to_go(first)
+        assert prompts.is_to_go(second)
+
+    def test_what_waits_for_a_disk_while_another_answer_counts_does_not_go_out(self) -> None:
+        prompts = linked()
+        (sending,) = answered(prompts)
+        prompts.closed(HitlClosed("r1", "abort", "Ann"), 11.0)
+        assert not prompts.is_to_go(sending)
+
+
+class TestARelayKeepsTheAnswer:
+    NOTE = "http://above:5000 cannot be reached"
+
+    def kept(self, by: str = ME, **more: Any) -> HitlQueued:
+        return HitlQueued("r1", "approve", by, self.NOTE, **more)
+
+    @pytest.mark.parametrize("is_reply", [True, False])
+    def test_ours_waits_and_says_who_keeps_it_and_why(self, is_reply: bool) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.queued(self.kept(by="" if is_reply else ME), 10.1, is_reply=is_reply)
+        request = prompts.get("r1")
+        assert (request.state, request.why) == ("waiting_link", f"The relay keeps it: {self.NOTE}.")
+        assert request.answer == APPROVE
+        assert not prompts.is_under_way("r1")
+        prompts.closed(HitlClosed("r1", "approve", ME), 700.0)
+        assert state(prompts) == "confirmed"
+
+    def test_ours_is_not_sent_again_whatever_the_link_does(self) -> None:
+        prompts = linked()
+        prompts.is_told = True
+        answered(prompts)
+        prompts.queued(self.kept(), 10.1, is_reply=True)
+        for now_s in (
+            11.0,
+            12.0,
+            400.0,
+        ):  # joined again: the relay asks, and says right behind it that it keeps one
+            prompts.link_lost(now_s)
+            prompts.unacknowledged("r1")
+            assert prompts.get("r1").why == f"The relay keeps it: {self.NOTE}."
+            prompts.link_up(now_s + 1)
+            prompts.hear(question(), now_s + 1, project_id="p1", status="DONE")
+            assert sent(prompts, now_s + 1.1) == []
+            prompts.queued(self.kept(), now_s + 1.2)
+            prompts.look(lambda *_: "DONE", now_s + 60, lambda _: False)
+            assert sent(prompts, now_s + 60) == []
+        prompts.end()
+        assert prompts.get("r1").why == f"The relay keeps it: {self.NOTE}."
+
+    def test_a_relay_that_has_forgotten_it_gets_it_again(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.queued(self.kept(), 10.1, is_reply=True)
+        prompts.hear(question(), 50.0, project_id="p1", status="RUNNING")
+        prompts.look(lambda *_: "RUNNING", 51.0)
+        assert sent(prompts, 51.0) == []
+        prompts.look(lambda *_: "RUNNING", 53.0)
+        assert sent(prompts, 53.0) == ["r1"]
+
+    def test_anothers_leaves_it_pending_and_a_second_answer_is_refused_with_whose_it_is(self) -> None:
+        prompts = linked()
+        prompts.queued(self.kept(by="Ann"), 1.0)
+        why = f"Ann answered: approve. {self.NOTE}."
+        request = prompts.get("r1")
+        assert (request.is_pending, request.state, request.answer, request.why) == (
+            True,
+            "waiting_link",
+            None,
+            why,
+        )
+        with pytest.raises(AnswerError, match=r"not open any more \(waiting_link\). Ann answered: approve"):
+            prompts.answer("r1", MODIFY)
+        assert sent(prompts, 2.0) == []
+        prompts.closed(HitlClosed("r1", "approve", "Ann"), 3.0)
+        assert (state(prompts), prompts.get("r1").why) == ("superseded", "Ann answered: approve.")
+
+    def test_anothers_that_came_to_nothing_leaves_it_open(self) -> None:
+        prompts = linked()
+        prompts.queued(self.kept(by="Ann"), 1.0)
+        prompts.hear(question(), 50.0, project_id="p1", status="RUNNING")
+        prompts.look(lambda *_: "RUNNING", 53.0)
+        assert state(prompts) == "open"
+        assert [each.request_id for each in answered(prompts)] == ["r1"]
+
+    def test_anothers_comes_before_ours_that_waits_or_is_on_its_way(self) -> None:
+        for is_out in (False, True):
+            prompts = linked()
+            prompts.answer("r1", APPROVE)
+            if is_out:
+                assert sent(prompts, 1.0) == ["r1"]
+            prompts.queued(self.kept(by="Ann"), 1.0)
+            prompts.refused("r1", "it was answered (approve by Ann)", 1.1)
+            assert sent(prompts, 2.0) == []
+            assert (prompts.get("r1").answer, state(prompts)) == (None, "waiting_link")
+
+    @pytest.mark.parametrize(
+        "hostile", [HitlQueued("r1"), HitlQueued("r1", "x" * 9_000, "y" * 9_000, "z" * 9_000)]
+    )
+    def test_whatever_it_says_is_one_short_sentence(self, hostile: HitlQueued) -> None:
+        prompts = linked()
+        prompts.queued(hostile, 1.0)
+        prompts.queued(HitlQueued("unheard of"), 1.0)
+        assert 20 < len(prompts.get("r1").why or "") < 600
+
+
+class TestAnotherLife:
+    """What a relay keeps on disk is taken up by a later one's ledger, whatever moment the first one ended at."""
+
+    @staticmethod
+    def later(prompts: Prompts) -> Prompts:
+        again = Prompts("made up at its start")
+        kept = [prompts.kept(each.request_id) for each in prompts.all()]
+        again.restore([each for each in kept if each is not None], ME, 20.0)
+        return again
+
+    def test_an_open_question_is_open(self) -> None:
+        again = self.later(linked())
+        assert again.all() == linked().all()
+        again.link_up(21.0)
+        assert again.to_send(21.0) == []
+
+    def test_an_answer_that_never_went_out_is_sent_once(self) -> None:
+        prompts = linked()
+        prompts.link_lost(10.0)
+        assert answered(prompts) == []
+        again = self.later(self.later(prompts))
+        again.link_up(21.0)
+        assert [sent(again, 21.0), sent(again, 22.0)] == [["r1"], []]
+        assert again.get("r1").answer == APPROVE
+
+    def test_one_that_perhaps_did_is_sent_when_the_server_asks_again(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        again = self.later(prompts)
+        again.link_up(21.0)
+        assert (sent(again, 21.0), state(again)) == ([], "waiting_link")
+        again.link_lost(22.0)
+        again.link_up(23.0)
+        assert sent(again, 23.0) == []
+        again.hear(question(), 23.1)
+        assert sent(again, 23.1) == ["r1"]
+
+    def test_one_that_was_acknowledged_leaves_it_open_when_the_server_asks_again(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        prompts.acknowledged("r1", 10.0)
+        again = self.later(prompts)
+        again.link_up(21.0)
+        assert state(again) == "sent"
+        again.hear(question(), 21.1)
+        assert (state(again), sent(again, 21.1)) == ("open", [])
+
+    def test_one_that_a_relay_above_keeps_is_not_sent(self) -> None:
+        prompts = linked()
+        answered(prompts)
+        kept = HitlQueued("r1", action="approve", answered_by=ME)
+        prompts.queued(kept, 11.0, is_reply=True)
+        again = self.later(prompts)
+        again.link_up(21.0)
+        again.hear(question(), 21.1)
+        again.queued(kept, 21.1)
+        assert (sent(again, 21.1), state(again)) == ([], "waiting_link")
+
+    @pytest.mark.parametrize("told", [ME, f"Ann (via {ME})"])
+    def test_the_name_is_the_same(self, told: str) -> None:
+        prompts = linked()
+        answered(prompts)
+        again = self.later(prompts)
+        again.closed(HitlClosed("r1", action="approve", answered_by=told), 21.0)
+        assert state(again) == "confirmed"
+
+    def test_what_a_relay_of_plain_roma_concludes_is_told_in_its_words(self) -> None:
+        prompts = linked()
+        prompts.closed(HitlClosed("r1", reason="The run goes on.", state="superseded"), 10.0)
+        assert (state(prompts), prompts.get("r1").why) == ("superseded", "The run goes on.")
+
+    def test_what_is_settled_is_kept_no_more(self) -> None:
+        prompts = linked()
+        prompts.closed(HitlClosed("r1", reason="it ended"), 10.0)
+        assert prompts.kept("r1") is None
+        assert prompts.get("r1").said == ServerSaid(reason="it ended")
+
 
 class TestWhatBecameOfIt:
     @pytest.mark.parametrize(
@@ -385,6 +576,51 @@ class TestWhatBecameOfIt:
         prompts.hear(question(), 75.0)
         assert state(prompts) == "open"  # the server asks again
 
+    @pytest.mark.parametrize(
+        ("happens", "becomes"),
+        [("", "lost"), ("sent", "sent"), ("kept", "sent"), ("kept for Ann", "superseded")],
+    )
+    def test_what_our_server_does_not_ask_of_who_joins_is_pending_no_more(
+        self, happens: str, becomes: str
+    ) -> None:
+        prompts = linked(question(), question("r2"))
+        if happens in ("sent", "kept"):
+            answered(prompts)
+        if happens.startswith("kept"):
+            prompts.queued(HitlQueued("r1", "approve"), 10.1, is_reply=happens == "kept")
+        prompts.link_lost(100.0)
+        prompts.link_begins()
+        prompts.is_told = True
+        prompts.hear(question("r2"), 101.0)
+        prompts.link_up(102.0)
+        prompts.look(lambda *_: "RUNNING", 172.0)
+        assert prompts.get("r1").is_pending
+        prompts.look(lambda *_: "RUNNING", 173.0)
+        assert (state(prompts), prompts.get("r1").is_pending) == (becomes, False)
+        assert prompts.get("r1").why == "The server asks no more, and what came of it was not heard."
+        assert (state(prompts, "r2"), prompts.get("r2").is_silent) == ("open", True)
+
+    def test_never_acknowledged_for_a_task_that_cannot_be_seen_it_is_pending_no_more(self) -> None:
+        prompts = Prompts()
+        prompts.link_up(0.0)
+        prompts.hear(question(), 0.0)
+        answered(prompts)
+        prompts.unacknowledged("r1")
+        prompts.look(lambda *_: None, 70.0)
+        assert prompts.get("r1").is_pending
+        prompts.look(lambda *_: None, 71.0)
+        assert (state(prompts), prompts.get("r1").is_pending) == ("sent", False)
+
+    def test_what_a_relay_kept_is_settled_by_its_run_where_the_relay_cannot_say_it(self) -> None:
+        prompts = linked()
+        prompts.is_told = True
+        prompts.queued(HitlQueued("r1", "approve", "Ann"), 10.1)
+        prompts.look(lambda *_: "PLAN_DONE", 60.0)
+        assert state(prompts) == "waiting_link"
+        prompts.is_told = False
+        prompts.look(lambda *_: "PLAN_DONE", 61.0)
+        assert state(prompts) == "superseded"
+
     def test_who_waits_for_no_answer_is_lost_when_its_run_is_over(self) -> None:
         prompts = linked()
         prompts.look(lambda *_: "RUNNING", 30.0, lambda project_id: project_id == "p1")
@@ -470,6 +706,8 @@ class TestWhatBecameOfIt:
         [
             ("request r1: it was answered (approve by Ann)", "superseded"),
             (f"request r1: it was answered (approve by {ME})", "confirmed"),
+            (f"request r1: it was answered (approve by Ann (via {ME}))", "confirmed"),
+            (f"request r1: it was answered (approve by {ME} (via Ann))", "superseded"),
             ("request r1: no such request is open", "lost"),
             ("too many requests", "open"),
         ],
@@ -568,15 +806,17 @@ class AnyOrder(RuleBasedStateMachine):
         if (
             request is not None
             and request.state == "waiting_link"
+            and request.answer is not None
             and request.answer == self.out.get(request_id)
         ):
             self.prompts.acknowledged(request_id, self.now_s)
-            assert request.answer is not None
             self.acknowledged.append(request.answer)
 
     @rule(request_id=IDS, what=st.sampled_from(["unacknowledged", "not_sent"]))
     def fail(self, request_id: str, what: str) -> None:
         getattr(self.prompts, what)(request_id)
+        if what == "not_sent":
+            self.out.pop(request_id, None)
 
     @rule(request_id=IDS, words=st.sampled_from(["it was answered (x)", "it was lost", "what?"]))
     def refuse(self, request_id: str, words: str) -> None:
@@ -585,6 +825,11 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(request_id=IDS, action=st.sampled_from([None, "approve", "modify"]))
     def close(self, request_id: str, action: str | None) -> None:
         self.prompts.closed(HitlClosed(request_id, action), self.now_s)
+
+    @rule(request_id=IDS, by=st.sampled_from([ME, "Ann"]))
+    def queue(self, request_id: str, by: str) -> None:
+        if by != ME or request_id in self.out:
+            self.prompts.queued(HitlQueued(request_id, "approve", by), self.now_s)
 
     @rule(request_id=IDS)
     def take(self, request_id: str) -> None:
@@ -607,7 +852,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.pending = {each.request_id for each in known if each.is_pending}
         for each in known:
             assert (each.settled_s is None) == each.is_pending
-            assert each.answer is not None or each.state not in ("waiting_link", "sent")
+            is_anothers = " answered: approve" in (each.why or "")
+            assert each.answer is not None or is_anothers or each.state not in ("waiting_link", "sent")
 
 
 TestAnyOrder = AnyOrder.TestCase

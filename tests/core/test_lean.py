@@ -134,9 +134,13 @@ def test_a_task_without_a_result_needs_no_server_to_say_so() -> None:
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lean, "LARGEST", 1000)
-    bomb = Packed(zlib.compress(bytes(100_000), 9, 31))
+    plain = snapshot(root=whole(goal="g" * 100_000))
+    bomb = Packed(zlib.compress(plain.body, 9, 31))
+    assert len(bomb.body) < lean.LARGEST
     assert isinstance(mirror().read("snapshot", bomb), Unreadable)
-    assert isinstance(mirror().read("snapshot", Packed(bytes(2000))), Unreadable)
+    assert isinstance(mirror().read("snapshot", plain), Unreadable)
+    monkeypatch.undo()
+    assert isinstance(mirror().read("snapshot", bomb), GraphUpdate)
 
 
 def test_pushed_stages_are_typed() -> None:
@@ -209,6 +213,15 @@ def test_nothing_that_comes_makes_it_raise(name: str, message: Any) -> None:
     one.read("snapshot", snapshot(root=whole()))
     event = one.read(name, Packed(body))
     assert not isinstance(event, GraphUpdate) or apply(State(), event, 0.0)
+
+
+@pytest.mark.parametrize("bad", [{}, {"goal": "no needs"}, whole(goal="torn")])
+def test_in_a_snapshot_a_bad_task_hides_no_good_one(bad: dict[str, Any]) -> None:
+    body = snapshot(good=whole(), bad=bad).body.replace(b"torn", b"\xff\xfe\xfd\xfc")
+    frame = mirror().read("snapshot", Packed(body))
+    assert isinstance(frame, GraphUpdate)
+    assert set(frame.nodes) == {"good"}
+    assert "nodes.bad" in frame.problems[0]
 
 
 def test_parts_of_a_task_that_was_skipped_lose_nothing() -> None:

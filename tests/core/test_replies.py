@@ -15,16 +15,18 @@ from roma_widget.core import wire
 from roma_widget.core.events import (
     ExecutionStarted,
     GraphUpdate,
+    HitlQueued,
     HitlRequested,
     ProjectSaved,
     ProjectStatus,
     ProjectStopped,
+    RelayTold,
     SimpleExecution,
     TracesCleared,
     Unhandled,
     Unreadable,
 )
-from roma_widget.core.model import Project
+from roma_widget.core.model import Project, RelayNews
 from roma_widget.core.state import ProjectState, State, apply
 from roma_widget.core.wire import Payload
 
@@ -52,6 +54,40 @@ def test_every_recorded_event_has_a_type_and_no_problems(captures: Path, name: s
                 event = read(entry["event"], entry["args"][0])
                 assert not isinstance(event, Unhandled | Unreadable), entry["event"]
                 assert event.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "event"),
+    [
+        (
+            "hitl_queued",
+            {
+                "request_id": "r",
+                "action": "abort",
+                "answered_by": "Ann",
+                "note": "Later.",
+                "rid": "1",
+                "new": 1,
+            },
+            HitlQueued("r", "abort", "Ann", "Later.", rid="1"),
+        ),
+        (
+            "relay",
+            {
+                "of": "http://a",
+                "state": "failed",
+                "reason": None,
+                "error": "No.",
+                "heard_at": "2026-11-23T10:00:00",
+            },
+            RelayTold(RelayNews("http://a", "failed", None, "No.")),
+        ),
+        ("relay", {"state": "absent"}, RelayTold(RelayNews())),
+        ("relay", {"heard_at": "0001-01-01T00:00:00+05:00"}, RelayTold(RelayNews())),
+    ],
+)
+def test_what_a_relay_says_is_typed(name: str, payload: dict[str, Any], event: wire.Event) -> None:
+    assert read(name, payload) == event
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,26 @@ def test_a_number_that_begins_like_the_last_one_is_another_number() -> None:
     assert "the number 12" in second.problems[0]
 
 
+def test_what_cannot_be_read_is_missing_and_not_what_the_last_frame_said() -> None:
+    first = read(
+        frame(
+            {"a": node("a"), "b": node("b")},
+            graphs={"g": {"edges": [{"source": "a", "target": "b"}]}},
+            current_project={"id": "p", "title": "the first"},
+        )
+    )
+    torn = '{"all_nodes": {}, "graphs": {"g" 1}, "current_project": {"id" "q"}}'
+    second = read(torn, first.texts)
+    assert (second.edges, second.project, second.project_id) == ((), None, None)
+    assert len(second.problems) == 2
+
+
+def test_the_name_of_an_event_may_be_badly_written() -> None:
+    assert wire.read_packet('["a\x00b",{}]', 0)[0] == "a\x00b"
+    with pytest.raises(Malformed, match="name of an event is not JSON"):
+        wire.read_packet(r'["a\q",{}]', 0)
+
+
 BAD_TASKS = [
     (None, "null"),
     ([], "a list"),

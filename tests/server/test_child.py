@@ -84,6 +84,15 @@ def test_comes_up_and_ends_with_close() -> None:
     child.close()
 
 
+def test_a_module_of_the_working_folder_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aiohttp", "socketio", "roma_widget"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')\n")
+    monkeypatch.chdir(tmp_path)
+    child = start_child(["serve"])
+    assert _answers(child.url)
+    child.close()
+
+
 def test_ends_with_its_object() -> None:
     child = start_child(["serve"])
     pid = child.pid

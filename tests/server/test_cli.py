@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,8 @@ def _is_one_sentence(text: str) -> bool:
         (["serve", "--host", "0.0.0.0"], "token"),
         (["serve", "--scenario", "nope"], "report, failure, wide, chat"),
         (["serve", "--scenario", "wide", "--tasks", "0"], "--tasks must be 1 or more"),
+        (["serve", "--tasks", "5"], "--tasks is for --scenario wide"),
+        (["serve", "--scenario", "report", "--tasks", "5"], "--tasks is for --scenario wide"),
         (["serve", "--start"], "--start needs a --scenario"),
         (["serve", "--token-file", "/no/such/file"], "/no/such/file cannot be read"),
         (["serve", "--data-dir", "/proc/nothing"], "/proc/nothing"),
@@ -79,6 +83,48 @@ def test_what_is_wrong_in_one_sentence(
     assert _is_one_sentence(err)
     assert says in err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--token", "s3cret"], "--token-file"),
+        (["serve", "--token=s3cret"], "--token-file"),
+        (["record", "--token", "s3cret", "http://127.0.0.1:9", "x.roma"], "--token-file"),
+        (["relay", "http://127.0.0.1:9", "--server-token=s3cret"], "--token-file"),
+        (["serve", "--token-fil", "s3cret"], "there is no option --token-fil here"),
+        (["serve", "--tokn=s3cret"], "there is no option --tokn here"),
+        (["serve", "s3cret"], "more is given than this command takes"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_said_again(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert _is_one_sentence(err)
+    assert says in err
+    assert "s3cret" not in err
+
+
+@pytest.mark.parametrize("source", ["file", "variable"])
+def test_a_token_is_one_line(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, text = ["serve"], "s3cret\nand more\n"
+    if source == "file":
+        token = tmp_path / "token"
+        token.write_text(text)
+        command += ["--token-file", str(token)]
+    else:
+        monkeypatch.setenv(cli.TOKEN_VARIABLE, text)
+    assert cli.main(command) == 2
+    err = capsys.readouterr().err
+    assert _is_one_sentence(err)
+    assert source in err
+    assert "it has more than one line" in err
+    assert "s3cret" not in err
 
 
 def test_a_taken_port_and_a_bad_file_as_a_process(tmp_path: Path) -> None:
@@ -138,6 +184,13 @@ def test_serves_until_ctrl_c(arguments: list[str], number: signal.Signals) -> No
     assert (process.returncode, out, err) == (0, "", "")
 
 
+class _NothingHere(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None: ...
+
+
 class TestRecord:
     def test_a_run_is_recorded_until_it_has_ended(self, tmp_path: Path) -> None:
         out = tmp_path / "run.roma"
@@ -169,6 +222,44 @@ class TestRecord:
         with open_run(out) as run:
             assert run.meta["ended"] is True
             assert run.snapshot.outcome == "running"
+
+    @pytest.mark.parametrize("token", [None, "wrong"])
+    def test_a_server_that_lets_nobody_in_is_not_waited_for(
+        self,
+        token: str | None,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.delenv(cli.TOKEN_VARIABLE, raising=False)
+        if token is not None:
+            monkeypatch.setenv(cli.TOKEN_VARIABLE, token)
+        with roma.Server(token="right") as server:
+            code = cli.main(["record", server.url, str(tmp_path / "x.roma"), "--until-done"])
+        err = capsys.readouterr().err
+        assert code == 2
+        assert _is_one_sentence(err)
+        assert "lets nobody in without the right token: give one with --token-file" in err
+        assert not list(tmp_path.iterdir())
+
+    def test_what_is_no_roma_server_is_not_waited_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with (
+            http.server.ThreadingHTTPServer(("127.0.0.1", 0), _NothingHere) as other,
+            ThreadPoolExecutor(1) as thread,
+        ):
+            thread.submit(other.serve_forever, 0.05)
+            try:
+                url = f"http://127.0.0.1:{other.server_port}"
+                code = cli.main(["record", url, str(tmp_path / "x.roma"), "--until-done"])
+            finally:
+                other.shutdown()
+        err = capsys.readouterr().err
+        assert code == 2
+        assert _is_one_sentence(err)
+        assert "is no ROMA server" in err
+        assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

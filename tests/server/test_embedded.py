@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,9 +44,21 @@ def until(condition: Callable[[], Any]) -> Any:
     return value
 
 
+others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def threads_of_others() -> None:
+    """What a fixture of the session still runs is none of these tests' threads."""
+    others.clear()
+    others.update(threading.enumerate())
+
+
 def our_threads() -> list[str]:
     return [
-        thread.name for thread in threading.enumerate() if thread.name.startswith(("roma-server", "roma-run"))
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in others and thread.name.startswith(("roma-server", "roma-run"))
     ]
 
 
@@ -334,6 +347,39 @@ def test_what_it_knew_is_there_after_a_sigkill(tmp_path: Path, client: Any) -> N
 
 
 # --- in a notebook ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("host", 5, "host takes a text, not int."),
+        ("port", 1.5, "port takes a whole number, not float."),
+        ("port", "x", "port takes a whole number, not str."),
+        ("most_traces", 0, "most_traces takes a whole number from 1 on, not 0."),
+        ("token", 5, "token takes a text, not int."),
+        ("origins", [5], "each of origins takes a text, not int."),
+        ("origins", "https://x", "origins takes a list of texts, not str."),
+        ("interval_s", "x", "interval_s takes seconds, a number, not str."),
+        ("interval_s", -1, "interval_s takes seconds from 0 on, not -1."),
+        ("most_traces", "x", "most_traces takes a whole number, not str."),
+        ("data_dir", 5, "data_dir takes a folder's path, not int."),
+    ],
+)
+def test_an_option_that_no_server_takes_is_said_before_it_starts(option: str, value: Any, says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=re.escape(says)):
+        roma.Server(**{option: value})
+
+
+def test_what_no_project_takes_is_said() -> None:
+    wrong: list[tuple[str, Any, str]] = [
+        ("max_steps", "a", "max_steps takes a whole number, not str."),
+        ("title", 5, "title takes a text, not int."),
+        ("project_id", 5, "project_id takes a text, not int."),
+    ]
+    with roma.Server() as server:
+        for option, value, says in wrong:
+            with pytest.raises(TypeError, match=says):
+                server.project("Survey of X", **{option: value})
 
 
 def test_a_users_agent_is_watched_in_the_same_process() -> None:

@@ -48,10 +48,10 @@ class Kernel:
             raise KeyError("There is no task 'gone' any more.")
         self.selected.append(tasks)
 
-    def connect_anyway(self) -> None:
+    async def connect_anyway(self) -> None:
         self.forced += 1
 
-    def retry(self) -> None: ...
+    async def retry(self) -> None: ...
 
     async def show_project(self, project_id: str | None) -> None:
         self.watched.append(project_id)
@@ -128,6 +128,14 @@ QUESTION = HitlRequest("r1", None, "PlanReview", "root", 1, None, "Good?", 1.0, 
 
 def hello(view: str = "v") -> dict[str, Any]:
     return {"type": "hello", "view": view, "rev": None}
+
+
+def test_a_reply_can_be_put_into_json_whatever_was_asked() -> None:
+    kernel = Kernel()
+    kernel.channel.receive({"type": "do", "rid": "\ud800", "action": "select", "tasks": 3})
+    kernel.channel.receive({"type": "x" * 5_000, "rid": "2"})
+    assert [len(content["error"]) < 1_001 for content, _ in kernel.sent] == [True, True]
+    json.dumps([content for content, _ in kernel.sent], ensure_ascii=False).encode()
 
 
 def test_nothing_is_sent_while_no_view_is_open() -> None:
@@ -225,6 +233,15 @@ def test_a_person_selects_and_is_told_when_that_cannot_be() -> None:
     assert kernel.selected == [["root"]]
     assert [(content["rid"], content["ok"]) for content, _ in kernel.sent] == [("1", True), ("2", False)]
     assert "gone" in kernel.sent[1][0]["error"]
+
+
+def test_a_mistake_of_ours_is_in_the_log_and_a_refusal_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    kernel = Kernel()
+    kernel.ask({"type": "do", "rid": "1", "action": "switch", "project": "p"})
+    assert caplog.records == []
+    kernel.ask({"type": "ask", "rid": "2", "what": "task", "task": "gone"})  # a bare KeyError
+    [record] = caplog.records
+    assert record.exc_info is not None
 
 
 def test_a_click_in_a_run_that_is_not_shown_any_more_selects_and_opens_nothing() -> None:

@@ -26,7 +26,7 @@ from roma_widget.archive.redaction import redaction
 from roma_widget.archive.source import Source, SourceStep
 from roma_widget.cli import main
 from roma_widget.core.model import Project, Snapshot, Status, Task
-from roma_widget.core.view import task_record
+from roma_widget.core.view import status_history, task_record
 from roma_widget.errors import ArchiveError, RomaError
 from roma_widget.widget.page import Page, page_name, write_page
 
@@ -120,6 +120,8 @@ def test_fifteen_tasks_take_less_than_a_megabyte(tmp_path: Path, captures: Path)
             assert tasks == {each: told(task) for each, task in then.snapshot.tasks.items()}
             assert numbers == then.progress
         assert len(run["steps"]) == len(m.times)
+        for each, details in run["details"].items():
+            assert details["history"] == status_history(m._session.statuses(each))
 
 
 def told(task: Task) -> Any:

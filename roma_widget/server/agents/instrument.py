@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from roma_widget.core.reading import shorten
 from roma_widget.errors import NotLive, RomaError, RunStopped, TaskAborted
+from roma_widget.server.agents.checks import instances_of, text_of, text_or_none
 from roma_widget.server.agents.stages import Stage
 from roma_widget.server.agents.tasks import Task, current_task
 from roma_widget.server.agents.terms import (
@@ -34,8 +36,9 @@ from roma_widget.server.agents.terms import (
     model_info,
 )
 from roma_widget.server.state.project_records import ProjectRecord
-from roma_widget.server.wire.records import clean_or_none, clean_text, frozen, now_iso, text_of
+from roma_widget.server.wire.records import clean_text, frozen, now_iso
 
+NODE_TYPES = ("PLAN", "EXECUTE")
 LEFT = "The run ended before this task did."
 __all__ = ["CONTEXT", "Host", "Project", "Stage", "Task"]
 
@@ -64,14 +67,17 @@ class Project(BothWays):
 
     @property
     def id(self) -> str:
+        """As clients know it, for `m.watch(project.id)`."""
         return self.record.project_id
 
     @property
     def goal(self) -> str:
+        """What the run is for."""
         return self.record.goal
 
     @property
     def status(self) -> str:
+        """The word for it: "running" from its first report on, then "completed", "failed" or "stopped"."""
         return str(self.record.fields["status"])
 
     @property
@@ -97,31 +103,38 @@ class Project(BothWays):
         `task_type` is SEARCH, WRITE, THINK or any word of yours; `node_type` PLAN or EXECUTE (derived where not
         given: a task with sub-tasks is a PLAN). `parent` is the task whose `with` is around this call unless given;
         None makes a root. `depends_on` are the tasks that have to end first, `context` those whose results it
-        receives. `task_id` takes up a task again that the project has (after a restart). Raises RunStopped,
-        NotLive.
+        receives. `task_id` takes up a task again that the project has (after a restart). `agent` and `model` say who
+        works on it; without them the task shows those of its last stage. Raises TypeError, ValueError for what none of
+        them takes, RunStopped, NotLive.
 
         >>> search = project.task("Find sources", task_type="SEARCH", parent=root)
         """
-        needed = tuple(depends_on)
-        goal = text_of(goal, "goal")
-        agent, model, task_id = clean_or_none(agent), clean_or_none(model), clean_or_none(task_id)
+        goal, task_type = text_of(goal, "goal"), text_of(task_type, "task_type")
+        agent, model = text_or_none(agent, "agent"), text_or_none(model, "model")
+        task_id, node_type = text_or_none(task_id, "task_id"), text_or_none(node_type, "node_type")
+        if node_type is not None and node_type not in NODE_TYPES:
+            raise ValueError(f"node_type takes PLAN or EXECUTE, not {shorten(repr(node_type), 60)}.")
+        needed = instances_of(depends_on, Task, "depends_on", "tasks, not ids: a list of them")
+        sources = instances_of(context, Task, "context", "tasks, not ids: a list of them")
         if isinstance(parent, _Context):
             around = current_task.get()
             parent = around if around is not None and around.project.record is self.record else None
+        elif parent is not None and not isinstance(parent, Task):
+            raise TypeError(f"parent takes a task, not an id, and not {type(parent).__name__}.")
         elif parent is not None and parent.project.record is not self.record:
             raise ValueError(f"parent takes a task of the project {self.goal[:60]!r}, not of another one.")
         with self.reporting():
             projects = self.state.projects
             known = projects.nodes(self.record).get(task_id) if task_id is not None else None
             if known is not None:
-                return Task(self, known, parent, _place(parent, known.node_id))
+                return Task(self, known, parent, _place(parent, known.node_id), agent, model)
             node = projects.add_node(
                 self.record,
                 {
                     "task_id": task_id or self._new_id(parent),
                     "goal": goal,
-                    "task_type": clean_text(task_type),
-                    "node_type": clean_text(node_type or "EXECUTE"),
+                    "task_type": task_type,
+                    "node_type": node_type or "EXECUTE",
                     "agent_name": agent,
                     "status": "PENDING",
                     "layer": parent.layer + 1 if parent is not None else 0,
@@ -129,7 +142,7 @@ class Project(BothWays):
                     "overall_objective": self.goal,
                     "planned_sub_task_ids": [],
                     "input_payload_summary": "",
-                    "input_context_sources": tuple(_context_source(task) for task in context),
+                    "input_context_sources": tuple(_context_source(task) for task in sources),
                     "model_display": model,
                     "model_info": model_info(model, agent),
                     "aux_data": frozen({"depends_on_indices": _indices(parent, needed)}),
@@ -137,7 +150,7 @@ class Project(BothWays):
                 tuple(task.id for task in needed),
             )
             place = len(parent.node.fields["planned_sub_task_ids"]) if parent is not None else 0
-            task = Task(self, node, parent, place)
+            task = Task(self, node, parent, place, agent, model)
             if parent is not None:
                 parent.adopt(task)
             return task
@@ -185,7 +198,7 @@ class Project(BothWays):
 
     def end(self, error: object = None) -> None:
         """Ends the run without a `with`: completed, or failed with what `error` says. It begins with its first
-        report.
+        report. Raises RomaError when it has ended, RunStopped, NotLive. Example: `project.end()`
         """
         with self.reporting():
             self._finish("completed" if error is None else "failed", error)

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from roma_widget.errors import NotLive, RomaError, RunStopped, TaskAborted, WaitTimeout
+from roma_widget.server.agents.checks import seconds_of, text_of
 from roma_widget.server.state.hitl import Answer, AskerGone, Prompt
-from roma_widget.server.wire.records import clean_text, frozen
+from roma_widget.server.wire.records import frozen
 
 if TYPE_CHECKING:
     from roma_widget.server.agents.tasks import Task
@@ -19,8 +20,8 @@ class Question:
 
     def __init__(self, task: Task, checkpoint: str, message: str, data: Any, timeout: float | None) -> None:
         self._task = task
-        self._timeout = timeout
-        self._asked = (clean_text(checkpoint), clean_text(message), frozen(data))
+        self.timeout_s = None if timeout is None else seconds_of(timeout, "timeout")
+        self._asked = (text_of(checkpoint, "checkpoint"), text_of(message, "message"), frozen(data))
         self._stage = task.stage("hitl", agent=task.node.fields["agent_name"])
         self._server = task.project.server
         self._prompt: Prompt | None = None
@@ -76,13 +77,13 @@ class Question:
         """The time is over: nobody may answer any more. An answer that came just before that counts; else
         WaitTimeout.
         """
-        self._withdraw("expired", f"nobody answered within {self._timeout:g} s")
+        self._withdraw("expired", f"nobody answered within {self.timeout_s:g} s")
         try:
             return self.prompt.future.result(0)
         except AskerGone as gone:
             if self._task.project.is_stopped:
                 raise self.gone(gone) from None
-        raise WaitTimeout(f"Nobody answered {self._asked[0]} of {self._task.id} within {self._timeout:g} s.")
+        raise WaitTimeout(f"Nobody answered {self._asked[0]} of {self._task.id} within {self.timeout_s:g} s.")
 
     def gone(self, gone: AskerGone) -> RomaError:
         if self._task.project.is_stopped:

@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from roma_widget.errors import RomaError
+from roma_widget.server.agents.checks import fields_of, members_of, number_of, text_of, text_or_none
 from roma_widget.server.agents.terms import BothWays, message_of, model_info
 from roma_widget.server.agents.tool_calls import tool_call
 from roma_widget.server.state.traces import OpenStage, StageStatus
-from roma_widget.server.wire.records import clean_or_none, clean_text, frozen
+from roma_widget.server.wire.records import clean_text, frozen
 
 if TYPE_CHECKING:
     from roma_widget.server.agents.tasks import Task
@@ -23,10 +24,10 @@ class Stage(BothWays):
         self, task: Task, name: str, agent: str | None, model: str | None, adapter: str | None
     ) -> None:
         self.task = task
-        self.name = clean_text(name)
-        self._agent = clean_or_none(agent)
-        self._model = clean_or_none(model)
-        self._adapter = clean_or_none(adapter)
+        self.name = text_of(name, "The name of a stage")
+        self._agent = text_or_none(agent, "agent")
+        self._model = text_or_none(model, "model")
+        self._adapter = text_or_none(adapter, "adapter")
         self._open: OpenStage | None = None
 
     def __repr__(self) -> str:
@@ -54,8 +55,13 @@ class Stage(BothWays):
 
         `usage` is what the model's provider counted: `prompt_tokens`, `completion_tokens`, `cost_usd`. It and
         whatever else you name (`more`) are kept under the stage's `additional_data`. Values are frozen when they
-        are given.
+        are given. Raises TypeError, RomaError outside of its `with`, RunStopped, NotLive.
+
+        >>> usage = {"prompt_tokens": 12, "completion_tokens": 40}
+        >>> stage.record(prompt="Which farms?", response="Forty.", usage=usage)
         """
+        if usage is not None:
+            usage = fields_of(usage, "usage", '{"prompt_tokens": 12}')
         parts = {
             "user_input": prompt,
             "llm_response": response,
@@ -66,7 +72,7 @@ class Stage(BothWays):
         }
         given = {key: frozen(value) for key, value in parts.items() if value is not None}
         if messages is not None:
-            messages = list(messages)
+            messages = list(members_of(messages, "messages", "a list of messages"))
             given["llm_input_messages"] = frozen(messages)
             contents = [message.get("content") for message in messages if isinstance(message, Mapping)]
             given["llm_input_length"] = sum(len(content) for content in contents if isinstance(content, str))
@@ -93,8 +99,12 @@ class Stage(BothWays):
         duration_s: float | None = None,
     ) -> None:
         """Write down a call of a tool: its arguments, what it returned or how it failed, how long it took (missing
-        is missing).
+        is missing). Raises as `record`.
+
+        >>> stage.tool_call("web_search", {"query": "roof farms"}, result=["a", "b"], duration_s=0.4)
         """
+        if duration_s is not None:
+            duration_s = number_of(duration_s, "duration_s", "seconds")
         call = tool_call(tool, arguments, result, error, duration_s)
         with self.task.project.reporting():
             opened = self._opened()
@@ -133,11 +143,11 @@ class Stage(BothWays):
         return self
 
     def _name_agent(self) -> None:
-        """The task shows who works on it."""
+        """The task shows who works on it, where nobody has said it of the task itself."""
         changes: dict[str, Any] = {}
-        if self._agent is not None:
+        if self._agent is not None and not self.task.keeps_agent:
             changes["agent_name"] = self._agent
-        if self._model is not None:
+        if self._model is not None and not self.task.keeps_model:
             changes |= {
                 "model_display": self._model,
                 "model_info": model_info(self._model, self._adapter or self._agent),

@@ -43,11 +43,22 @@ class Task(BothWays):
     left.
     """
 
-    def __init__(self, project: Project, node: NodeRecord, parent: Task | None, place: int) -> None:
+    def __init__(
+        self,
+        project: Project,
+        node: NodeRecord,
+        parent: Task | None,
+        place: int,
+        agent: str | None,
+        model: str | None,
+    ) -> None:
+        """`agent` and `model` are those that a person gave, which no stage replaces."""
         self.project = project
         self.parent = parent
         self.place = place
         self.node = node
+        self.keeps_agent = agent is not None and node.fields["agent_name"] == agent
+        self.keeps_model = model is not None and node.fields["model_display"] == model
         self.open_stages: list[Stage] = []
         self._tokens: list[contextvars.Token[Task | None]] = []
         self._started: str | None = None
@@ -57,14 +68,17 @@ class Task(BothWays):
 
     @property
     def id(self) -> str:
+        """As clients know it: "root", "root.1", …, or what was given as `task_id`."""
         return self.node.node_id
 
     @property
     def goal(self) -> str:
+        """What it is for."""
         return str(self.node.fields["goal"])
 
     @property
     def status(self) -> str:
+        """One of the words of `roma.Status`."""
         return str(self.node.fields["status"])
 
     @property
@@ -74,10 +88,14 @@ class Task(BothWays):
 
     @property
     def child_ids(self) -> tuple[str, ...]:
+        """The ids of its sub-tasks, as they were planned."""
         return tuple(self.node.fields["planned_sub_task_ids"])
 
     def task(self, goal: str, **options: Any) -> Task:
-        """A new sub-task; the options are those of `Project.task`."""
+        """A new sub-task; the options are those of `Project.task`, which says what is raised.
+
+        Example: `root.task("Find sources", task_type="SEARCH", agent="searcher")`
+        """
         return self.project.task(goal, **{**options, "parent": self})
 
     def stage(
@@ -86,12 +104,18 @@ class Task(BothWays):
         """A phase of this task: atomization, planning, execution, aggregation, replanning, or a word of yours.
 
         Use it as a context manager. The same name again is a new occurrence (a retry).
+        `agent`, `model` ("provider/name" or a name alone) and `adapter` say who works in it; a task that was given
+        none shows those of its last stage. Raises TypeError for what is no text.
+
+        >>> with root.stage("planning", agent="planner", model="small-1") as stage:
+        ...     stage.record(prompt="Plan it", response="Two parts")
         """
         return Stage(self, name, agent, model, adapter)
 
     def finish(self, result: Any = None, *, summary: str | None = None) -> None:
-        """The task is DONE. `result` is text or what JSON knows; `summary` one line (from a text's beginning if not
-        given).
+        """The task is DONE. `result` is text or what JSON knows (anything else is shown by its `repr`); `summary` one
+        line (from a text's beginning if not given). Raises RomaError when the task has ended, RunStopped, NotLive.
+        Example: `root.finish("Forty farms.")`
         """
         if summary is None and isinstance(result, str):
             summary = result[:SUMMARY]
@@ -103,23 +127,26 @@ class Task(BothWays):
         )
 
     def fail(self, error: object) -> None:
-        """The task is FAILED; `error` says why."""
+        """The task is FAILED; `error`, a text or an exception, says why. Raises as `finish`.
+
+        Example: `root.fail("No source answered.")`
+        """
         self._end(FAILED, error=clean_text(str(error)))
 
     def ask(self, checkpoint: str, message: str, *, data: Any = None, timeout: float | None = None) -> Answer:
         """Ask a human and wait for the answer: `.action` is "approve" or "modify" (with `.instructions`).
 
         `checkpoint` names the kind of question, `data` is what it is about. After "modify" ask again: it counts as
-        the next attempt. Raises TaskAborted when the human says abort, WaitTimeout when nobody answers within
-        `timeout` seconds (None: for ever), RunStopped when the run is stopped meanwhile, NotLive when the server
-        is.
+        the next attempt. Raises TypeError, ValueError for what it does not take, TaskAborted when the human
+        says abort, WaitTimeout when nobody answers within `timeout` seconds (None: for ever), RunStopped when the
+        run is stopped meanwhile, NotLive when the server is.
 
         >>> answer = root.ask("PlanReview", "Is this plan good?", data={"proposed_plan": plan}, timeout=3600)
         """
         question = Question(self, checkpoint, message, data, timeout)
         with question:
             try:
-                return question.answered(question.prompt.future.result(timeout))
+                return question.answered(question.prompt.future.result(question.timeout_s))
             except FutureTimeout:
                 return question.answered(question.at_the_last_moment())
             except AskerGone as gone:
@@ -128,14 +155,17 @@ class Task(BothWays):
     async def ask_async(
         self, checkpoint: str, message: str, *, data: Any = None, timeout: float | None = None
     ) -> Answer:
-        """As `ask`, without blocking the event loop."""
+        """As `ask`, without blocking the event loop.
+
+        >>> answer = await root.ask_async("PlanReview", "Is this plan good?", timeout=3600)
+        """
         question = Question(self, checkpoint, message, data, timeout)
         with question:
             try:
                 # shielded: cancelling this wait must not cancel what `answer` will resolve
                 answer = asyncio.wrap_future(question.prompt.future)
                 answer.add_done_callback(_retrieve)
-                return question.answered(await asyncio.wait_for(asyncio.shield(answer), timeout))
+                return question.answered(await asyncio.wait_for(asyncio.shield(answer), question.timeout_s))
             except TimeoutError:
                 return question.answered(question.at_the_last_moment())
             except AskerGone as gone:

@@ -16,7 +16,7 @@ from roma_widget.server.state.hitl import AnswerRefused, Prompt
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.wire.json_parts import with_member
-from roma_widget.server.wire.records import clean_text, compact_json, encode, now_iso
+from roma_widget.server.wire.records import compact_json, encode, now_iso
 from roma_widget.server.wire.requests import HitlResponse, Refused
 
 REQUEST = "hitl_request"
@@ -32,6 +32,11 @@ class Asking:
         self._state = state
         self._audience = audience
         self._moved = asyncio.Event()
+
+    @property
+    def n_open(self) -> int:
+        with self._state.lock:
+            return len(self._state.prompts.open())
 
     def opened(self, prompt: Prompt) -> None:
         """A question was asked: everyone hears it, and again every 30 s until it is answered."""
@@ -63,7 +68,7 @@ class Asking:
         try:
             with self._state.lock:
                 prompt, answer = self._state.prompts.answer(
-                    given.request_id, given.action, given.instructions, clean_text(client.label)
+                    given.request_id, given.action, given.instructions, given.by(client.label)
                 )
         except AnswerRefused as error:
             raise Refused(str(error), status=409) from error

@@ -7,49 +7,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from roma_widget.errors import RomaError, UnknownProject
+from roma_widget.errors import RomaError
 from roma_widget.server.agents.runs import NO_RUNS, OnEnd, Runs
 from roma_widget.server.live.audience import Audience
 from roma_widget.server.live.news import News
+from roma_widget.server.live.records import Records
 from roma_widget.server.state.hitl import Prompt
 from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
-from roma_widget.server.wire.json_parts import join_object, split_object
-from roma_widget.server.wire.records import compact_json, encode, now_iso
+from roma_widget.server.wire.records import compact_json
 from roma_widget.server.wire.requests import MAX_STEPS, Refused, one_sentence, shown
 
-T = TypeVar("T")
 PromptClosed = Callable[[Prompt, str, str], None]
 
 
-class Control:
+class Control(Records):
     """Acts on the state on behalf of clients. Its methods run on the server's loop and wait for the disk elsewhere."""
 
     def __init__(
         self, state: State, runs: Runs, audience: Audience, news: News, prompt_closed: PromptClosed
     ) -> None:
-        self.state = state
+        super().__init__(state, audience, news)
         self._runs = runs
-        self._audience = audience
-        self._news = news
         self._prompt_closed = prompt_closed
 
     @property
     def can_start(self) -> bool:
         return self._runs.can_start
-
-    def record(self, project_id: str, unknown: str = "Project {} not found") -> ProjectRecord:
-        """The project of this id. Raises `Refused` in the words of `unknown`."""
-        try:
-            with self.state.lock:
-                return self.state.projects.get(project_id)
-        except UnknownProject:
-            raise Refused(unknown.format(shown(project_id)), status=404) from None
 
     async def start(
         self,
@@ -108,12 +97,7 @@ class Control:
         with self.state.lock:
             self.record(record.project_id)
             self.state.projects.make_current(record)
-        head = {"project_id": compact_json(record.project_id)}
-        tail = {"timestamp": compact_json(now_iso())}
-        plain = join_object({**head, "project_data": graph, **tail}) if self._audience.has_plain() else b""
-        self._audience.by_kind("project_switched", plain, join_object({**head, **tail}))
-        self._news.forget_frames()
-        self._audience.refresh()
+        self.tell_switched(record, graph)
         return graph
 
     async def stop(self, record: ProjectRecord) -> None:
@@ -142,7 +126,7 @@ class Control:
         self.projects_moved()
         await self.save()
 
-    async def save(self) -> None:
+    async def save(self, record: ProjectRecord | None = None) -> None:
         """Returns when all is on disk. Raises `Refused` when that failed; it is tried again later."""
         try:
             await asyncio.to_thread(self.state.save)
@@ -155,45 +139,7 @@ class Control:
             self.state.traces.clear(record.project_id)
         await self.save()
 
-    async def frame(self, record: ProjectRecord, restored: Mapping[str, Any] | None = None) -> bytes:
-        """The project's frame; `restored` stands at its end."""
-
-        def read() -> bytes:
-            self.state.projects.load(record.project_id)
-            return self.state.projects.frame(record.project_id, restored=restored)
-
-        return await _from_disk(read)
-
-    async def graph(self, record: ProjectRecord) -> bytes:
-        """Its Graph and `current_project`: a frame without `project_id` and `timestamp`."""
-        parts = split_object(await self.frame(record))
-        return join_object(
-            {key: value for key, value in parts.items() if key not in ("project_id", "timestamp")}
-        )
-
-    async def load(self, record: ProjectRecord) -> None:
-        """Returns when the project's tasks are in memory."""
-        await _from_disk(lambda: self.state.projects.load(record.project_id))
-
-    def projects_moved(self) -> None:
-        """Clients of the extension are told at once when a project began, ended or went."""
-        if self._news.projects_moved():
-            self._audience.refresh_extended()
-
-    def entry(self, record: ProjectRecord) -> bytes:
-        """The project as in `projects_list`."""
-        with self.state.lock:
-            entry = record.entry()
-        return encode(entry)
-
 
 def cleared_news(project_id: str) -> bytes:
     """The payload of `traces_cleared`."""
     return compact_json({"message": f"Traces cleared for project {project_id}", "project_id": project_id})
-
-
-async def _from_disk(read: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(read)
-    except StoreError as error:
-        raise Refused(one_sentence(error), status=500) from error

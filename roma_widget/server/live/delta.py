@@ -90,6 +90,8 @@ class Deltas:
         self._generation = 0
         self._told: dict[int | None, _Told] = {}
         """By base, those of this period."""
+        self._large: set[int | None] = set()
+        """Bases that are too far back for the loop."""
         self._keyframe: _Told | None = None
         self._waiting: set[Callable[[], None]] = set()
         self._is_preparing = False
@@ -98,6 +100,7 @@ class Deltas:
         """What changed until now may be told."""
         self._period += 1
         self._told.clear()
+        self._large.clear()
 
     def newest(self, place: Place, again: Callable[[], None]) -> Message | None:
         """What a client at `place` is told, and moves it there; `again` is called when it should ask once more."""
@@ -107,10 +110,12 @@ class Deltas:
             if base is not None and (base == self._version() or place.period == self._period):
                 return None
             told = self._told.get(base)
-            head, copies = self._head(base), self._copies(base) if told is None else None
-        if copies is not None:
+            changes = None if told is not None or base in self._large else self._since(base)
+        if changes is not None:
+            head, copies = changes
             told = self._told[base] = _told(head, _packed(copies, head.goal))
         elif told is None:
+            self._large.add(base)
             told = self._served(base)
             if told is None:
                 self._prepare(again)
@@ -127,6 +132,7 @@ class Deltas:
         self._record, self._generation = record, generation
         self._epoch += 1
         self._told.clear()
+        self._large.clear()
         self._keyframe = None
 
     def _version(self) -> int:
@@ -137,6 +143,10 @@ class Deltas:
         project = _project(record, base) if record is not None else None
         goal = record.goal if record is not None else ""
         return _Head(self._epoch, self._version(), base, self._period, goal, project)
+
+    def _since(self, base: int | None) -> tuple[_Head, list[_Copy]] | None:
+        copies = self._copies(base)
+        return None if copies is None else (self._head(base), copies)
 
     def _copies(self, base: int | None) -> list[_Copy] | None:
         """The tasks that changed since `base`. None: too many for the loop, or they are still on disk."""
@@ -216,7 +226,12 @@ def _changes(node: NodeRecord, base: int | None) -> list[str] | None:
 
 
 def _copies(nodes: Iterable[tuple[str, NodeRecord]], base: int | None) -> list[_Copy]:
-    return [(node_id, dict(node.fields), node.needs, _changes(node, base)) for node_id, node in nodes]
+    changed = ((node_id, node, _changes(node, base)) for node_id, node in nodes)
+    return [
+        (node_id, dict(node.fields), node.needs, changes)
+        for node_id, node, changes in changed
+        if changes != []  # what a relay was told later is no news: see `complete_node`
+    ]
 
 
 def _packed(copies: list[_Copy], goal: str) -> dict[str, msgspec.Raw]:

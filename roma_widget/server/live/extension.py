@@ -9,7 +9,7 @@ taken what came before: a client that does not read costs no memory. docs/protoc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -24,10 +24,14 @@ from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
 from roma_widget.server.state.traces import ProcessingStage
+from roma_widget.server.wire.json_parts import with_member
 from roma_widget.server.wire.records import compact_json, encode
 from roma_widget.server.wire.requests import Refused, one_sentence, rid_of, shown
 
 VERSION = 1
+ReadHistory = Callable[[str], Awaitable[bytes]]
+Reconnect = Callable[[bool], Awaitable[bytes]]
+Whole = Callable[[str, str], Awaitable[Mapping[str, Any]]]
 
 
 class Receiver(Protocol):
@@ -43,13 +47,26 @@ class Receiver(Protocol):
 class Extension:
     """All methods are called on the server's loop, except `stage_changed`."""
 
-    EVENTS = ("request_snapshot", "watch_task", "unwatch_task", "request_task_result")
+    EVENTS = (
+        "request_snapshot",
+        "watch_task",
+        "unwatch_task",
+        "request_task_result",
+        "request_history",
+        "reconnect_above",
+    )
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._deltas = Deltas(state)
         self._watching = Watching(state)
         self._places: dict[str, Place] = {}
+        self.whole: Whole | None = None
+        """Gives the fields of a task that is lean here, too: of a relay. Raises `Refused`."""
+        self.history: ReadHistory | None = None
+        """Gives what a relay has heard of a project, as an archive. Raises `Refused`."""
+        self.reconnect_above: Reconnect | None = None
+        """Has a relay try its own link now, by force where a person said so; gives its `relay`. Raises `Refused`."""
 
     def welcome(self, client: Receiver) -> list[tuple[str, bytes]]:
         """The first messages to a client that joined: JSON, and always the same."""
@@ -88,7 +105,13 @@ class Extension:
             self._places.setdefault(client.sid, Place()).lose()
             client.refresh()
             return []
-        task = project_id, node_id = self._project_id(fields), _id(fields, "node_id")
+        if event == "reconnect_above":
+            return await self._reconnect_above(fields, rid)
+        project_id = self._project_id(fields)
+        if event == "request_history":
+            return await self._history_of(project_id, rid)
+        node_id = _id(fields, "node_id")
+        task = project_id, node_id
         known = {"project_id": project_id, "node_id": node_id, "rid": rid}
         if event == "unwatch_task":  # also of a project that is gone
             if not self._watching.unwatch(client.sid, task):
@@ -100,7 +123,24 @@ class Extension:
             if not self._watching.watch(client.sid, task):
                 raise Refused(f"a client may watch {MOST_WATCHED} tasks at a time: unwatch_task ends one")
             return [("task_watched", pack(known), True)]
-        return [("task_result_data", await asyncio.to_thread(_result, known, node, record.goal), True)]
+        whole = await self._whole_of(task, node)
+        return [("task_result_data", await asyncio.to_thread(_result, known, whole, record.goal), True)]
+
+    async def _reconnect_above(self, fields: Mapping[str, Any], rid: str | int | None) -> list[Message]:
+        force = fields.get("force", False)
+        if not isinstance(force, bool):
+            raise Refused("force must be true or false")
+        if self.reconnect_above is None:
+            raise Refused("this server is no relay: there is none above it")
+        told = await self.reconnect_above(force)
+        return [("relay", told if rid is None else with_member(told, "rid", compact_json(rid)), False)]
+
+    async def _history_of(self, project_id: str, rid: str | int | None) -> list[Message]:
+        self._record(project_id)
+        if self.history is None:
+            raise Refused("this server keeps no history: a relay of it does")
+        told = {"project_id": project_id, "rid": rid, "archive": await self.history(project_id)}
+        return [("history_data", await asyncio.to_thread(pack, told), True)]
 
     def _project_id(self, fields: Mapping[str, Any]) -> str:
         if fields.get("project_id") is not None:
@@ -132,6 +172,9 @@ class Extension:
             raise Refused(f"No task {shown(node_id)} in project {record.project_id}")
         return read
 
+    async def _whole_of(self, task: tuple[str, str], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self.whole(*task) if self.whole is not None and lean.is_lean(fields) else fields
+
     def _read(self, record: ProjectRecord, node_id: str) -> dict[str, Any] | None:
         with self._state.lock:
             node = self._state.projects.nodes(record).get(node_id)
@@ -147,7 +190,7 @@ def _id(fields: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _result(known: dict[str, Any], fields: dict[str, Any], goal: str) -> bytes:
+def _result(known: dict[str, Any], fields: Mapping[str, Any], goal: str) -> bytes:
     """What a lean node left out, and the full texts of what it cut. In a thread: results may be megabytes."""
     return pack(
         {

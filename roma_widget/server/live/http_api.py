@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
-from roma_widget.server.live.control import Control
 from roma_widget.server.live.http_bodies import config_of, max_steps_of, object_of, require
+from roma_widget.server.live.parts import Controls
 from roma_widget.server.live.report import FORMATS, Report, report_of
 from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
@@ -41,10 +41,16 @@ class Backend(Protocol):
     def state(self) -> State: ...
 
     @property
-    def control(self) -> Control: ...
+    def control(self) -> Controls: ...
+
+    @property
+    def questions_now(self) -> int: ...
 
     @property
     def clients_now(self) -> int: ...
+
+    @property
+    def relay(self) -> Callable[[], Mapping[str, Any]] | None: ...
 
 
 def routes(backend: Backend) -> list[web.RouteDef]:
@@ -97,6 +103,8 @@ class _Api:
         body = {"status": "healthy", "initialized": True, "timestamp": now_iso(), "safe_to_join": True}
         if self._state.storage_error is not None:
             body["storage"] = self._state.storage_error
+        if self._backend.relay is not None:
+            body["relay"] = self._backend.relay()
         return _json(body)
 
     async def readiness(self, request: web.Request) -> web.Response:
@@ -116,13 +124,12 @@ class _Api:
                 status = str(node.fields["status"])
                 counts[status] = counts.get(status, 0) + 1
             parents = {node.fields["parent_node_id"] for node in nodes.values()}
-            questions = len(self._state.prompts.open())
         return _json(
             {
                 "components": {
                     "orchestrator": "roma-widget embedded server",
                     "scheduler": {"total_nodes": len(nodes), **_as_scheduled(counts)},
-                    "hitl": {"pending": questions},
+                    "hitl": {"pending": self._backend.questions_now},
                 },
                 "config": {"hitl_enabled": True, "max_steps": MAX_STEPS, "profile": None},
                 "state": {"graphs": len(parents), "nodes": len(nodes), "state_stats": counts},
@@ -130,13 +137,11 @@ class _Api:
         )
 
     async def hitl_debug(self, request: web.Request) -> web.Response:
-        with self._state.lock:
-            pending = len(self._state.prompts.open())
         status = {
             "ready": True,
             "socketio_available": True,
             "connected_clients": self._backend.clients_now,
-            "pending_requests": pending,
+            "pending_requests": self._backend.questions_now,
             "timeout_seconds": None,
         }
         return _json(
@@ -156,6 +161,9 @@ class _Api:
         return _json(await self._control.frame(record))
 
     async def executions(self, request: web.Request) -> web.Response:
+        running = await self._control.running()
+        if running is not None:
+            return _json({"running_executions": running})
         with self._state.lock:
             alive = {
                 record.project_id: {
@@ -198,6 +206,7 @@ class _Api:
 
     async def project(self, request: web.Request) -> web.Response:
         """The project and its frame; 304 when nothing changed since the frame that the client has."""
+        await self._control.look(request.match_info["project_id"])
         record = self._record(request)
         with self._state.lock:
             tag = f"{self._boot}-{id(record):x}-{record.version}-{record.saved_at or ''}"
@@ -235,7 +244,7 @@ class _Api:
 
     async def save_results(self, request: web.Request) -> web.Response:
         record = self._record(request)
-        await self._control.save()
+        await self._control.save(record)
         saved = {"project_id": record.project_id, "saved_at": record.saved_at}
         return _json({"message": "Project saved successfully", **saved})
 

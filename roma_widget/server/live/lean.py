@@ -5,6 +5,9 @@ and `execution_details`. What stands for these: `result_size` (bytes of the resu
 none), `started` (when work began) and `needs` (ids of the tasks it depends on). Long texts are cut; `cut`
 names their fields. An `overall_objective` that is the project's goal is left out. All of it can be asked for
 (`request_task_result`).
+
+The fields of a relay's task may be lean themselves, because another server has the rest (`STAND_INS`): what stands
+for it there is passed on.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 import msgspec
 
 from roma_widget.server.live.packing import plain
-from roma_widget.server.wire.records import NODE_KEYS, encode
+from roma_widget.server.wire.records import NODE_KEYS, STAND_INS, encode
 
 LONGEST = 1000
 """Characters that a text keeps."""
@@ -31,8 +34,7 @@ TEXTS = (
     "model_display",
 )
 """Fields that are cut when they are long. Ids never are."""
-_STAND_INS = {"full_result": "result_size", "execution_details": "started"}
-_NOT_SENT = frozenset({"task_id", "aux_data", *_STAND_INS})
+_NOT_SENT = frozenset({"task_id", "aux_data"})
 _TEXTS = frozenset(TEXTS)
 
 Fields = Mapping[str, Any]
@@ -55,12 +57,14 @@ def part(fields: Fields, changed: Iterable[str], goal: str) -> dict[str, Any]:
         if key in _TEXTS:
             has_text = True
             node[key] = _shown(fields, key, goal)
+        elif key in ("full_result", "result_size"):
+            node["result_size"] = fields.get("result_size", _size(fields["full_result"]))
+        elif key in ("execution_details", "started"):
+            node["started"] = fields.get("started", started_in(fields["execution_details"]))
+        elif key == "cut":
+            has_text = True
         elif key not in _NOT_SENT:
             node[key] = plain(fields[key])
-        elif key == "full_result":
-            node["result_size"] = _size(fields[key])
-        elif key == "execution_details":
-            node["started"] = _started(fields[key])
     if has_text:
         node["cut"] = cut(fields, goal)
     return node
@@ -68,7 +72,13 @@ def part(fields: Fields, changed: Iterable[str], goal: str) -> dict[str, Any]:
 
 def cut(fields: Fields, goal: str) -> list[str]:
     """The fields of which a lean node has the beginning only."""
-    return [key for key in TEXTS if _is_cut(fields, key, goal)]
+    cut_above = fields.get("cut", ())
+    return [key for key in TEXTS if key in cut_above or _is_cut(fields, key, goal)]
+
+
+def is_lean(fields: Fields) -> bool:
+    """Has another server the rest of it?"""
+    return fields.keys() >= STAND_INS
 
 
 def _is_cut(fields: Fields, key: str, goal: str) -> bool:
@@ -100,7 +110,7 @@ class _Details(msgspec.Struct):
 _details = msgspec.json.Decoder(_Details | None)
 
 
-def _started(details: Any) -> str | None:
+def started_in(details: Any) -> str | None:
     """Out of `execution_details`, where prompts may stand beside it."""
     if details is None:
         return None

@@ -6,28 +6,24 @@ what when is `news`'s. Everything here runs on the server's loop; what may wait 
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 from aiohttp import web
 
-from roma_widget.server.agents.runs import Runs
 from roma_widget.server.live import http_api
-from roma_widget.server.live.asking import Asking
 from roma_widget.server.live.audience import Audience
-from roma_widget.server.live.control import Control, cleared_news
+from roma_widget.server.live.control import cleared_news
 from roma_widget.server.live.extension import Extension
 from roma_widget.server.live.news import FRAME, PROJECTS, News
+from roma_widget.server.live.parts import MakeParts
 from roma_widget.server.live.simple import SimpleExecutions
 from roma_widget.server.network.app import Client, Message, Shell
-from roma_widget.server.state.hitl import Prompt
 from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.state.store import StoreError
-from roma_widget.server.state.traces import NodeProcessingTrace, stage_details, trace_data
 from roma_widget.server.wire.json_parts import with_member
 from roma_widget.server.wire.records import compact_json, encode, now_iso
 from roma_widget.server.wire.requests import (
@@ -53,7 +49,6 @@ from roma_widget.server.wire.requests import (
     one_sentence,
     parse,
     rid_of,
-    shown,
 )
 
 _log = logging.getLogger("roma_widget.server")
@@ -78,15 +73,16 @@ class Live:
 
     events = (*EVENTS, *Extension.EVENTS)
 
-    def __init__(self, state: State, runs: Runs) -> None:
+    def __init__(self, state: State, make_parts: MakeParts) -> None:
         self._state = state
         self._audience = Audience()
         self.extension = Extension(state)
         self._news = News(state, self.extension, self._audience.refresh)
-        self._asking = Asking(state, self._audience)
-        self.control = Control(state, runs, self._audience, self._news, self.prompt_closed)
+        self.control, self._asking, self._traces = make_parts(self._audience, self._news)
         self._simple = SimpleExecutions(state, self.control, self._audience)
         self._news.projects_moved()
+        self.relay: Callable[[], Mapping[str, Any]] | None = None
+        """How a relay stands with the server above it; None: the projects are this server's own."""
 
     @property
     def shell(self) -> Shell | None:
@@ -104,6 +100,10 @@ class Live:
     def clients_now(self) -> int:
         return len(self._audience)
 
+    @property
+    def questions_now(self) -> int:
+        return self._asking.n_open
+
     # --- what the shell calls ------------------------------------------------------------------------------------
 
     async def joined(self, client: Client) -> None:
@@ -111,6 +111,8 @@ class Live:
         if client.extension:
             for event, payload in self.extension.welcome(client):
                 await client.reply(event, payload)
+            if self.relay is not None:
+                await client.reply("relay", encode(self.relay()))
         await client.reply(PROJECTS, self._news.projects_list(client))
         if client.extension:
             message = self.extension.newest(client)  # None: it is being made, and comes when it is
@@ -154,15 +156,6 @@ class Live:
 
     # --- what the server calls -----------------------------------------------------------------------------------
 
-    def prompt_opened(self, prompt: Prompt) -> None:
-        self._asking.opened(prompt)
-
-    def prompt_closed(self, prompt: Prompt, state: str, why: str) -> None:
-        self._asking.closed(prompt, state, why)
-
-    async def keep_asking(self) -> None:
-        await self._asking.keep_asking()
-
     def projects_changed(self) -> None:
         """A project was made: clients of the extension are told at once."""
         self.control.projects_moved()
@@ -203,17 +196,16 @@ class Live:
             case RequestProjectRestore(project_id):
                 await self._restore(asker, project_id)
             case AutoSaveProject(project_id):
-                self.control.record(project_id)
-                await self.control.save()
+                await self.control.save(self.control.record(project_id))
             case ForceSaveProject(project_id):
                 await self._force_save(asker, self.control.record(project_id))
             case StartProjectExecution():
                 await self._execute_again(asker, request)
             case RequestNodeTrace(project_id, node_id):
-                trace = await self._trace(project_id, node_id)
-                await asker.reply("node_trace_data", trace_data(trace))
-            case RequestStageDetails():
-                await self._stage_details(asker, request)
+                await asker.reply("node_trace_data", await self._traces.trace(project_id, node_id))
+            case RequestStageDetails(project_id, node_id, stage_id):
+                details = await self._traces.stage_details(project_id, node_id, stage_id)
+                await asker.reply("stage_details_data", details)
             case ClearTraces(project_id):
                 await self.control.clear_traces(self.control.record(project_id))
                 await asker.reply("traces_cleared", cleared_news(project_id))
@@ -287,32 +279,13 @@ class Live:
         await asker.reply("project_restored", await self.control.frame(record, restored))
 
     async def _force_save(self, asker: Asker, record: ProjectRecord) -> None:
-        await self.control.save()
+        await self.control.save(record)
         saved = {
             "project_id": record.project_id,
             "message": "Project saved successfully",
             "node_count": record.node_count,
         }
         await asker.reply("save_success", compact_json(saved))
-
-    async def _stage_details(self, asker: Asker, request: RequestStageDetails) -> None:
-        trace = await self._trace(request.project_id, request.node_id)
-        for stage in trace.stages:
-            if stage.stage_id == request.stage_id:
-                await asker.reply("stage_details_data", stage_details(request.node_id, stage))
-                return
-        raise Refused(f"Stage {shown(request.stage_id)} not found")
-
-    async def _trace(self, project_id: str, node_id: str) -> NodeProcessingTrace:
-        """Raises `Refused` for a task without a trace (ROMA invents one)."""
-        self.control.record(project_id)
-        try:
-            trace = await asyncio.to_thread(self._state.traces.read, project_id, node_id)
-        except StoreError as error:
-            raise Refused(one_sentence(error)) from error
-        if trace is None:
-            raise Refused(f"No trace found for node {shown(node_id)}")
-        return trace
 
 
 def _refusal(event: str, why: str) -> tuple[str, bytes]:

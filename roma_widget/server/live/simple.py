@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from roma_widget.server.live.audience import Audience
-from roma_widget.server.live.control import Control
+from roma_widget.server.live.parts import Controls
 from roma_widget.server.state.project_records import ProjectRecord
 from roma_widget.server.state.state import State
 from roma_widget.server.wire.records import encode
@@ -16,7 +16,7 @@ from roma_widget.server.wire.requests import SimpleExecuteStream, one_sentence
 class SimpleExecutions:
     """Starts them; their ends are broadcast, as on ROMA. The current project stays what it is."""
 
-    def __init__(self, state: State, control: Control, audience: Audience) -> None:
+    def __init__(self, state: State, control: Controls, audience: Audience) -> None:
         self._state = state
         self._control = control
         self._audience = audience

@@ -19,6 +19,7 @@ from aiohttp import web
 from roma_widget.server.network.client import Backend, Client
 from roma_widget.server.network.connections import Connections
 from roma_widget.server.network.guard import is_token, middlewares, named_origins
+from roma_widget.server.network.http_log import HttpLog
 from roma_widget.server.network.limits import Limits
 from roma_widget.server.network.listening import ServeError, address_of, listen, url_of
 from roma_widget.server.network.subscriber import Message
@@ -101,7 +102,11 @@ class Shell:
         self._connections = Connections(self._limits)
         self._transport = Transport(app, self, self._connections, self._limits)
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=self._limits.goodbye_s, auto_decompress=False
+            app,
+            access_log=None,
+            logger=HttpLog(),
+            shutdown_timeout=self._limits.goodbye_s,
+            auto_decompress=False,
         )
         await self._runner.setup()
         self._connections.watch(asyncio.get_running_loop())

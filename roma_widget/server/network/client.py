@@ -86,8 +86,7 @@ class Client:
     # -- the shell's side
 
     def put(self, packets: Sequence[Any]) -> None:
-        self._transport.send(self.sid, packets)
-        if self._transport.is_overfull(self.sid):
+        if not self._transport.send(self.sid, packets):
             self._is_cut = True  # its connection is being closed already
 
     def ask(self, request: Request) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from roma_widget.core.text import one_line
+from roma_widget.server.network.files import room_for_connections
 from roma_widget.server.network.limits import Limits
 
 _NO_FILES = "socket.accept() out of system resource"
@@ -24,7 +26,7 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._most = min(limits.connections, _files() * 3 // 4)
+        self._most = min(limits.connections, room_for_connections())
         self._open: dict[Any, Connection] = {}  # by transport
         self._said_s = float("-inf")
 
@@ -126,7 +128,11 @@ class Connection(asyncio.Protocol):
                 return
         if not self._is_asking and not self._awaits_head:
             self._await_head()
-        self._protocol.data_received(data)
+        try:
+            self._protocol.data_received(data)
+        except ValueError as error:  # a URL that is none: older aiohttp lets that out, to asyncio's log
+            _log.debug("A connection is closed: what it sent is no HTTP (%s).", one_line(str(error), 200))
+            self._transport.abort()
 
     def eof_received(self) -> bool | None:
         return self._protocol.eof_received() if self._protocol is not None else None
@@ -163,13 +169,3 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _files() -> int:
-    """How many files this process may open; a large number where nobody says."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 1 << 30
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 30 if soft == resource.RLIM_INFINITY or soft < 0 else int(soft)

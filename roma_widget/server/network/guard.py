@@ -1,9 +1,9 @@
 """Who may ask over HTTP, and how an answer is dressed: Host, Origin and token, CORS, gzip, errors as JSON.
 
 Loopback alone is no protection from a browser: any page may send requests to 127.0.0.1, and a name that is
-made to point there ("DNS rebinding") even reads the answers. So an `Origin` must be ours or named, and
-without a token the `Host` must be a loopback name. The token of a socket comes with its CONNECT
-(`auth={"token": ...}`, checked in `app`): browsers cannot send headers with a websocket.
+made to point there ("DNS rebinding") even reads the answers. So an `Origin` must be ours or named, what a foreign
+page embeds is refused, and without a token the `Host` must be a loopback name. The token of a socket comes with its
+CONNECT (`auth={"token": ...}`, checked in `app`): browsers cannot send headers with a websocket.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 GZIP_ABOVE = 1000
 """Bodies of more bytes than this are compressed for those who accept it."""
+IN_A_THREAD_ABOVE = 4096
+"""Bodies of more bytes than this are compressed beside the loop; aiohttp before 3.14 does so only where it is told."""
+TOKEN_HEADER = "X-Roma-Widget-Token"
+"""In place of `Authorization`, which a proxy with a login of its own keeps for itself (JupyterHub's does)."""
 _PREFLIGHT = {
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"Authorization, Content-Type, {TOKEN_HEADER}",
     hdrs.ACCESS_CONTROL_MAX_AGE: "600",
 }
 _log = logging.getLogger("roma_widget.server")
@@ -109,6 +113,8 @@ def _may_ask(token: str | None, origins: frozenset[str]) -> Middleware:
             return json_error(403, "This server has no token and answers to names of this machine only")
         if origin is not None and not _is_same_origin(origin, host) and origin.lower() not in origins:
             return json_error(403, "Pages of this origin may not use this server")
+        if origin is None and _is_of_a_foreign_page(request):
+            return json_error(403, "Pages of other origins may not use this server")
         if token is not None and request.path != SOCKET_PATH and not _has_token(request, token):
             response = json_error(401, "This server wants its token: Authorization: Bearer <token>")
             response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
@@ -134,9 +140,17 @@ def _is_same_origin(origin: str, host: str) -> bool:
     return scheme in ("http", "https") and bool(netloc) and netloc == host.lower()
 
 
+def _is_of_a_foreign_page(request: web.Request) -> bool:
+    """Browsers send no `Origin` for what a page embeds (`<script src>`, `<img>`), but say whose page it is."""
+    is_typed_or_clicked = request.headers.get("Sec-Fetch-Dest") == "document"
+    return request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not is_typed_or_clicked
+
+
 def _has_token(request: web.Request, token: str) -> bool:
     scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return scheme.lower() == "bearer" and is_token(given.strip(), token)
+    if scheme.lower() == "bearer" and is_token(given.strip(), token):
+        return True
+    return is_token(request.headers.get(TOKEN_HEADER), token)
 
 
 @web.middleware
@@ -148,7 +162,14 @@ async def _gzip(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
     if _accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        response.enable_compression(web.ContentCoding.gzip)  # large bodies: in a thread, aiohttp sees to it
+        response = web.Response(
+            status=response.status,
+            reason=response.reason,
+            headers=response.headers,
+            body=response.body,
+            zlib_executor_size=IN_A_THREAD_ABOVE,
+        )
+        response.enable_compression(web.ContentCoding.gzip)
     return response
 
 

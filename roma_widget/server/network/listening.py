@@ -12,6 +12,8 @@ from aiohttp import web
 from roma_widget.errors import RomaError
 from roma_widget.server.network.connections import Connections
 
+BACKLOG = 1024
+"""Connections that wait to be accepted: all watchers of a server come back at the moment it does."""
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where one listens -> where one is reached from here
 
 
@@ -45,7 +47,9 @@ class _Site(web.BaseSite):
         await super().start()
         server = self._runner.server
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: self._connections.made(server), *self._address)
+        self._server = await loop.create_server(
+            lambda: self._connections.made(server), *self._address, backlog=BACKLOG
+        )
 
 
 async def address_of(host: str, *, has_token: bool) -> str:

@@ -16,6 +16,8 @@ class Outbox(asyncio.Queue[Any]):
     `idle` is set while the client's writer asks for more and there is none: then all that was queued is on
     the wire of a websocket, or fetched by the long poll before this one. It stays set after `close`.
 
+    While it is idle, `at_once` is asked first: it says whether it has sent a packet itself.
+
     What comes when there are `most_packets` already, or more than `most_bytes`, is dropped, and so is all after it:
     `on_overflow` hears of it once, with packets and bytes, and ends the connection.
     """
@@ -26,6 +28,7 @@ class Outbox(asyncio.Queue[Any]):
         self.idle = asyncio.Event()
         self.is_overfull = False
         self.on_overflow: Callable[[int, int], None] | None = None
+        self.at_once: Callable[[Any], bool] | None = None
         self._most_packets = most_packets
         self._most_bytes = most_bytes
         self._is_closed = False
@@ -39,11 +42,15 @@ class Outbox(asyncio.Queue[Any]):
 
     def get_nowait(self) -> Any:
         """What there is for the same answer; `get` ends in this, too."""
-        if self._given >= MOST_AT_ONCE:
+        if self._given and self._given + self._next_packets() > MOST_AT_ONCE:
             raise asyncio.QueueEmpty
-        item = super().get_nowait()
-        self._given += 1
-        return item
+        self._given += self._next_packets()
+        return super().get_nowait()
+
+    def put_nowait(self, item: Any) -> None:
+        if self.at_once is not None and self.idle.is_set() and not self._is_closed and self.at_once(item):
+            return
+        super().put_nowait(item)
 
     async def drained(self) -> None:
         """Returns when idle; whoever puts right then comes before others that wait here."""
@@ -73,6 +80,9 @@ class Outbox(asyncio.Queue[Any]):
         item = super()._get()
         self.bytes_waiting -= _size(item)
         return item
+
+    def _next_packets(self) -> int:
+        return 0 if self.empty() else getattr(self._queue[0], "packets", 1)  # type: ignore[attr-defined]
 
     def _has_room(self, item: Any) -> bool:
         if self.is_overfull:

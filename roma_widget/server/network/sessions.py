@@ -239,6 +239,7 @@ class Sessions:
             complain=functools.partial(self.complain, session),
         )
         self._websockets[session] = websocket
+        run.__self__.queue.at_once = websocket.send_at_once
         return websocket
 
     # -- begin and end

@@ -23,7 +23,7 @@ from engineio.exceptions import EngineIOError
 
 from roma_widget.server.network.connections import Connections
 from roma_widget.server.network.limits import Limits, decoded_size
-from roma_widget.server.network.packets import TextPacket, message
+from roma_widget.server.network.packets import AttachedPacket, Outgoing, TextPacket
 from roma_widget.server.network.sessions import Sessions
 
 _NAMESPACE = "/"
@@ -84,8 +84,8 @@ class Transport:
             logger=_library_log,
             engineio_logger=_library_log,
         )
-        self._last_text: tuple[str, bytes, Any] | None = None
-        """The same frame goes to many clients: made once, kept once."""
+        self._last: tuple[str, bytes, bool, Outgoing] | None = None
+        """The same event goes to many clients: made once, kept once."""
         self._server.eio.on("message", self._on_message)
         self._server.on("connect", self._on_connecting)
         self._server.on("disconnect", self._on_disconnect)
@@ -98,35 +98,27 @@ class Transport:
     def packets(self, event: str, payload: bytes, *, binary: bool = False) -> list[Any]:
         """An event with one argument: the JSON text `payload`, or with `binary` those bytes as an attachment.
 
-        A text may be sent to any number of clients. An attachment is for one: the library keeps its first
-        encoding, and that differs between websocket and polling.
+        They may be sent to any number of clients.
         """
-        name = json.dumps(event)
-        if not binary:
-            if self._last_text is None or self._last_text[:2] != (event, payload):
-                text = b"".join((b"2[", name.encode(), b",", payload, b"]"))
-                self._last_text = (event, payload, TextPacket(text))
-            return [self._last_text[2]]
-        return [_text(f'51-[{name},{{"_placeholder":true,"num":0}}]'), message(payload)]
+        if self._last is None or self._last[:3] != (event, payload, binary):
+            self._last = (event, payload, binary, _event(event, payload, binary))
+        return [self._last[3]]
 
     def send(self, sid: str, packets: Sequence[Any]) -> bool:
-        """Queues them back to back; False when the client is gone."""
+        """Queues them back to back. False when the client let too much lie: what is queued now is dropped, and its
+        connection closed.
+        """
         socket = self._socket(sid)
         if socket is None:
-            return False
+            return True  # it is gone
         for packet in packets:
             socket.queue.put_nowait(packet)
-        return True
+        return not socket.queue.is_overfull
 
     def waiting(self, sid: str) -> tuple[int, int]:
         """Packets queued for a client, and their bytes."""
         socket = self._socket(sid)
         return (socket.queue.qsize(), socket.queue.bytes_waiting) if socket is not None else (0, 0)
-
-    def is_overfull(self, sid: str) -> bool:
-        """Whether it let too much lie: what is queued now is dropped, and its connection closed."""
-        socket = self._socket(sid)
-        return socket is not None and socket.queue.is_overfull
 
     async def drained(self, sid: str) -> None:
         """Returns when the client has taken all that was queued (or is gone)."""
@@ -233,3 +225,10 @@ class Transport:
 
 def _text(text: str) -> TextPacket:
     return TextPacket(text.encode())
+
+
+def _event(event: str, payload: bytes, binary: bool) -> Outgoing:
+    name = json.dumps(event)
+    if binary:
+        return AttachedPacket(f'51-[{name},{{"_placeholder":true,"num":0}}]'.encode(), payload)
+    return TextPacket(b"".join((b"2[", name.encode(), b",", payload, b"]")))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from roma_widget.server.network.limits import Limits
-from roma_widget.server.network.packets import Utf8
+from roma_widget.server.network.packets import Outgoing, TextAndBytes, Utf8, frame
 
 DEFLATE_ABOVE = 1000
 """JSON of more bytes than this is compressed for clients that pack their large messages themselves."""
@@ -63,7 +62,10 @@ class WebSocket:
 
     async def __call__(self, environ: Any) -> web.StreamResponse:
         request = environ["aiohttp.request"]
-        self._out = await self._socket.prepare(request), request.transport
+        try:
+            self._out = await self._socket.prepare(request), request.transport
+        except ValueError:  # a key that is no base64: the library does not catch it
+            raise web.HTTPBadRequest(reason="This is no handshake of a websocket") from None
         self._window_bits = int(self._socket.compress)
         if self._has_packed:
             self.leave_packed()
@@ -87,10 +89,32 @@ class WebSocket:
     async def close(self) -> None:
         await self._socket.close()
 
-    async def send(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            message = Utf8(message.encode())
-        opcode = WSMsgType.TEXT if isinstance(message, Utf8) else WSMsgType.BINARY
+    def send_at_once(self, packet: Any) -> bool:
+        """Writes it here and now, in the bytes that are the same for everyone. False when that cannot be: the client
+        still polls, it is to be compressed, it is large, or the system has not taken yet what came before.
+        """
+        if self._out is None or not self._of_session.upgraded:
+            return False
+        if not isinstance(packet, Outgoing) or len(packet.data) > _PIECE:
+            return False
+        if self._window_bits and not (self._has_packed and len(packet.text) <= DEFLATE_ABOVE):
+            return False
+        _, transport = self._out
+        if transport.get_write_buffer_size() or transport.is_closing() or self._socket.closed:
+            return False
+        transport.write(packet.wire)
+        return True
+
+    async def send(self, message: str | bytes | TextAndBytes) -> None:
+        if isinstance(message, TextAndBytes):
+            await self._send(message.text, WSMsgType.TEXT)
+            await self._send(message.attachment, WSMsgType.BINARY)
+        elif isinstance(message, str):
+            await self._send(message.encode(), WSMsgType.TEXT)
+        else:
+            await self._send(message, WSMsgType.TEXT if isinstance(message, Utf8) else WSMsgType.BINARY)
+
+    async def _send(self, message: bytes, opcode: WSMsgType) -> None:
         is_deflated = bool(self._window_bits)
         if self._has_packed:
             is_deflated = is_deflated and opcode is WSMsgType.TEXT and len(message) > DEFLATE_ABOVE
@@ -113,16 +137,8 @@ class WebSocket:
         for begin in range(0, len(whole), _PIECE):
             if transport.is_closing() or self._socket.closed:
                 raise ConnectionResetError("the websocket has ended")
-            piece = whole[begin : begin + _PIECE]
             is_last = begin + _PIECE >= len(whole)
-            first = code | 0x80 if is_last else code
-            size = len(piece)
-            header = (
-                struct.pack("!BBH", first, 126, size)
-                if size < 2**16
-                else struct.pack("!BBQ", first, 127, size)
-            )
-            transport.write(b"".join((header, piece)))
+            transport.write(frame(whole[begin : begin + _PIECE], code, is_last=is_last))
             await writer.drain()
             code = 0  # a continuation
 

@@ -27,7 +27,7 @@ from roma_widget.server.state.project_records import (
     title_of,
 )
 from roma_widget.server.state.store import Batch, Store
-from roma_widget.server.wire.records import NODE_KEYS, empty_frame, encode, now_iso
+from roma_widget.server.wire.records import NODE_KEYS, STAND_INS, empty_frame, encode, now_iso
 
 LOST = "The server stopped while this run was alive."
 MOST_LOADED = 16
@@ -243,6 +243,57 @@ class Projects:
         self._dirty_nodes[record.project_id, node.node_id] = None
         self._mark(record)
 
+    def put(self, project_id: str, fields: Mapping[str, Any], *, alive: bool) -> ProjectRecord:
+        """What another server says of one of its projects, stamps and all."""
+        record = self._records.get(project_id)
+        known = dict.fromkeys(_PROJECT_KEYS) | dict(fields)
+        if record is None:
+            record = self._records[project_id] = ProjectRecord(project_id, {}, nodes={})
+        if record.alive != alive:
+            record.alive = alive
+            self._was_used(record)
+        if record.fields != known:
+            record.fields = known
+            record.version += 1
+            record.head_version = record.version
+            self._mark(record)
+        return record
+
+    def put_node(self, record: ProjectRecord, fields: Mapping[str, Any], needs: tuple[str, ...]) -> None:
+        """What another server says of a task, stamps and all. Only what differs counts as changed."""
+        node_id = str(fields["task_id"])
+        known = dict.fromkeys(NODE_KEYS) | dict(fields)
+        nodes = self.nodes(record)
+        node = nodes.get(node_id)
+        changed = [key for key, value in known.items() if node is None or node.fields.get(key) != value]
+        is_new = node is None or node.needs != needs or node.fields.keys() - known.keys()
+        if not changed and not is_new:
+            return
+        record.version += 1
+        if node is None or is_new:
+            node = nodes[node_id] = NodeRecord(known, needs)
+            node.versions = dict.fromkeys(known, record.version)
+            record.structure_version = record.version
+            record.node_count = len(nodes)
+        else:
+            node.fields = known
+            node.versions.update(dict.fromkeys(changed, record.version))
+        node.version = record.version
+        node.text = None
+        self._dirty_nodes[record.project_id, node_id] = None
+        self._mark(record)
+
+    def complete_node(self, record: ProjectRecord, fields: Mapping[str, Any]) -> None:
+        """What another server had left out of a task has come. Clients of the extension know the task as before:
+        nothing of it counts as changed for them."""
+        node = self.nodes(record)[str(fields["task_id"])]
+        record.version += 1
+        node.version = record.version
+        node.fields = dict.fromkeys(NODE_KEYS) | dict(fields)
+        node.text = None
+        self._dirty_nodes[record.project_id, node.node_id] = None
+        self._mark(record)
+
     def adopt(self, record: ProjectRecord, parent: NodeRecord, child_id: str) -> None:
         """Adds a sub-task to its parent's list. In place: a task with thousands of them is no reason to copy
         thousands of ids.
@@ -339,7 +390,7 @@ class Projects:
         for node_id, node in self.nodes(record).items():
             texts[node_id] = node.text
             if node.text is None:
-                stale[node_id] = node, dict(node.fields), node.version
+                stale[node_id] = node, _as_roma(node.fields), node.version
         return texts, stale
 
     def _structure(self, record: ProjectRecord) -> Structure:
@@ -397,6 +448,19 @@ class Projects:
         self._deleted |= batch.deleted_projects
 
 
+_PROJECT_KEYS = (
+    "id",
+    "title",
+    "description",
+    "created_at",
+    "updated_at",
+    "status",
+    "goal",
+    "max_steps",
+    "error",
+)
+
+
 class _StoredProject(msgspec.Struct):
     fields: dict[str, Any]
     node_count: int
@@ -413,6 +477,14 @@ _stored_project = msgspec.json.Decoder(_StoredProject)
 _stored_node = msgspec.json.Decoder(_StoredNode)
 _KEPT_RAW = frozenset({"full_result", "aux_data", "execution_details"})
 """Fields that are only passed on: left as JSON text when they come back from disk."""
+
+
+def _as_roma(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields for who knows no stand-ins; when work began has a place of its own there."""
+    shown = {key: value for key, value in fields.items() if key not in STAND_INS}
+    if fields.keys() >= STAND_INS and fields["started"] is not None:
+        shown["execution_details"] = {"processing_started": fields["started"]}
+    return shown
 
 
 def encode_node(needs: tuple[str, ...], fields: Mapping[str, Any]) -> bytes:

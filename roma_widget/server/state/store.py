@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from roma_widget.server.state.store_file import (
     FILE_NAME,
@@ -39,6 +40,15 @@ _KEYS = {
 }
 
 _Row = tuple[int, tuple[bytes, ...], bytes]
+
+
+class PromptRow(NamedTuple):
+    """A row as it is in the file, be it what was written or not."""
+
+    seq: int
+    prompt_id: str | None
+    """None: the row is not what was written."""
+    value: bytes
 
 
 @dataclass
@@ -125,6 +135,20 @@ class Store:
         """Every prompt by its id, in the order in which they were first saved."""
         return {_text(key[0]): value for _, key, value in self._rows("prompts")}
 
+    def prompt_rows(self) -> list[PromptRow]:
+        """Every prompt in the order of `prompts`, for who can do without those that are not what was written."""
+        return [
+            PromptRow(seq, _text(key[0]), value)
+            if _is_whole(crc, *key, value)
+            else PromptRow(seq, None, value if isinstance(value, bytes) else repr(value).encode())
+            for seq, crc, value, *key in self._found("prompts")
+        ]
+
+    def drop_prompts(self, seqs: Iterable[int]) -> None:
+        """Removes these rows; raises as `save`."""
+        with self._use("save to"), transaction(self._connection):
+            self._connection.executemany("DELETE FROM prompts WHERE seq = ?", [(seq,) for seq in seqs])
+
     def close(self) -> None:
         """Gives the file free (and removes a temporary folder); safe to call again and from any thread."""
         with self._closing:
@@ -132,20 +156,20 @@ class Store:
 
     def _rows(self, table: str, *ids: str) -> list[_Row]:
         """The rows of `table` whose key begins with `ids`, in order; each is what was written, or `StoreError`."""
+        rows = []
+        for seq, crc, value, *key in self._found(table, *ids):
+            if not _is_whole(crc, *key, value):
+                raise damaged(self.path, f"a row of its table {table} is not what was written")
+            rows.append((seq, tuple(key), value))
+        return rows
+
+    def _found(self, table: str, *ids: str) -> list[tuple[Any, ...]]:
         names = _KEYS[table]
         condition = " AND ".join(f"{name} = ?" for name in names[: len(ids)]) or "1"
         # seq leads, is unique, and sorting here spares SQLite a sorter with all the values in it
         query = f"SELECT seq, crc, value, {', '.join(names)} FROM {table} WHERE {condition}"
         with self._use("read"):
-            found = self._connection.execute(query, [_key(each) for each in ids]).fetchall()
-        rows = []
-        for seq, crc, value, *key in sorted(found):
-            # SQLite does not notice bytes that changed inside a value
-            whole = all(isinstance(part, bytes) for part in (*key, value))
-            if not whole or crc != _checksum(*key, value):
-                raise damaged(self.path, f"a row of its table {table} is not what was written")
-            rows.append((seq, tuple(key), value))
-        return rows
+            return sorted(self._connection.execute(query, [_key(each) for each in ids]).fetchall())
 
     @contextlib.contextmanager
     def _use(self, verb: str) -> Iterator[None]:
@@ -232,6 +256,11 @@ def _key(text: str) -> bytes:
 
 def _text(key: bytes) -> str:
     return key.decode("utf-8", "surrogatepass")
+
+
+def _is_whole(crc: object, *parts: Any) -> bool:
+    """Whether a row is what was written: SQLite does not notice bytes that changed inside a value."""
+    return all(isinstance(part, bytes) for part in parts) and crc == _checksum(*parts)
 
 
 def _checksum(*parts: bytes) -> int:

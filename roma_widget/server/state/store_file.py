@@ -46,6 +46,10 @@ class StoreError(RomaError):
     """What was tried cannot be kept or read; the message names the file and says what to do."""
 
 
+class StoreDamaged(StoreError):
+    """The file is not what was written, or nothing of ours."""
+
+
 def open_file(path: Path) -> tuple[sqlite3.Connection, tuple[int, int]]:
     """The connection that holds the lock, and the `identity` of its file. Raises `StoreError`."""
     try:
@@ -89,12 +93,27 @@ def _make_or_recognize(path: Path) -> None:
     except FileExistsError:
         if path.is_file() and path.stat().st_size == 0:
             return  # killed between making the file and its first transaction
-    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            _recognize(path, connection)
+    except sqlite3.DatabaseError as error:
+        # killed in the middle of a transaction, perhaps: its pages do not fit each other until the journal is played
+        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT or not _journal(path).is_file():
+            raise
+
+
+def _recognize(path: Path, connection: sqlite3.Connection) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
-        raise StoreError(
+        raise StoreDamaged(
             f"{path} is not a file of a roma-widget server: move it away, or choose another data_dir."
         )
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
@@ -113,6 +132,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     """Makes the tables of a new file or checks those of an old one, and proves that we can write."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if tables:
+        _recognize(path, connection)
     if not tables and version == 0:
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
@@ -171,7 +192,7 @@ def store_error(path: Path, verb: str, error: sqlite3.Error) -> StoreError:
 
 
 def damaged(path: Path, why: str) -> StoreError:
-    return StoreError(f"{path} is damaged ({why}): move it away, and the server starts with an empty one.")
+    return StoreDamaged(f"{path} is damaged ({why}): move it away, and the server starts with an empty one.")
 
 
 def _not_writable(path: Path, why: str) -> StoreError:

@@ -40,6 +40,9 @@ NODE_KEYS = (
     "aux_data",
 )
 """The 23 keys of a node on ROMA's wire, all of them always there."""
+STAND_INS = frozenset({"result_size", "started", "cut"})
+"""What a relay's task has besides, while its result, its details and the ends of its texts are on another server only
+(`server.live.lean`)."""
 
 
 def _foreign(value: Any) -> Any:
@@ -88,10 +91,6 @@ def clean_text(text: str) -> str:
     return plain if plain.isascii() else plain.encode("utf-8", "replace").decode("utf-8")
 
 
-def clean_or_none(text: str | None) -> str | None:
-    return None if text is None else clean_text(text)
-
-
 def empty_frame(timestamp: str) -> bytes:
     """What a server sends while it has no current project."""
     return compact_json(
@@ -121,13 +120,6 @@ def _opened(value: Any) -> Any:
     if isinstance(value, msgspec.Raw):
         return json.loads(bytes(value))
     return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else _foreign(value)
-
-
-def text_of(value: object, what: str) -> str:
-    """A text that somebody passed. Raises TypeError for anything else, naming `what` it was for."""
-    if not isinstance(value, str):
-        raise TypeError(f"{what} takes a text, not {type(value).__name__}.")
-    return clean_text(value)
 
 
 def _shown(value: Any) -> str:

@@ -19,6 +19,7 @@ Action = Literal["approve", "modify", "abort"]
 ACTIONS = frozenset(get_args(Action))
 _LONGEST_ECHO = 100
 _LONGEST_TEXT = 400
+_LONGEST_WHO = 80
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may hold one alone, UTF-8 may not
 
 
@@ -62,6 +63,8 @@ ERRORS: Mapping[str, ErrorReply] = {
     "watch_task": ErrorReply("watch_task_error"),
     "unwatch_task": ErrorReply("watch_task_error"),
     "request_task_result": ErrorReply("task_result_error"),
+    "request_history": ErrorReply("history_error"),
+    "reconnect_above": ErrorReply("reconnect_above_error"),
 }
 """Request -> its error event."""
 
@@ -142,11 +145,18 @@ class RequestStageDetails:
 
 @dataclass(frozen=True, slots=True)
 class HitlResponse:
-    """`action` is one of `ACTIONS`."""
+    """`action` is one of `ACTIONS`. `answered_by` is on whose behalf a client of the extension says that it answers:
+    to be shown, and nothing else."""
 
     request_id: str
     action: str
     instructions: str | None = None
+    answered_by: str = ""
+
+    def by(self, label: str) -> str:
+        """Who is announced, when the client of this label sent it."""
+        who = self.answered_by[:_LONGEST_WHO]
+        return clean_text(f"{who} (via {label})" if who and label else label)
 
 
 Request = (
@@ -292,7 +302,13 @@ def _hitl_response(fields: Fields) -> Request:
     instructions = fields.get("modification_instructions")
     if instructions is not None and not isinstance(instructions, str):
         raise Refused(f"modification_instructions must be text, not {_type(instructions)}")
-    return HitlResponse(request_id, action, clean_text(instructions) if instructions else None)
+    answered_by = fields.get("answered_by")
+    return HitlResponse(
+        request_id,
+        action,
+        clean_text(instructions) if instructions else None,
+        answered_by if isinstance(answered_by, str) else "",
+    )
 
 
 def _of_project(

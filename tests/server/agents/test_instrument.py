@@ -9,11 +9,13 @@ import enum
 import gc
 import json
 import os
+import re
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -187,6 +189,26 @@ def test_what_a_stage_records(host: Desk) -> None:
     assert recorded["duration_ms"] >= 0
 
 
+@dataclass
+class Counted:
+    prompt_tokens: int = 3
+
+
+class Dumped:
+    """As pydantic's models, which the clients of models' providers give."""
+
+    def model_dump(self) -> dict[str, int]:
+        return {"prompt_tokens": 3}
+
+
+@pytest.mark.parametrize("usage", [Counted(), Dumped()])
+def test_usage_is_taken_as_the_clients_of_providers_give_it(host: Desk, usage: object) -> None:
+    with host.project() as project, project.task("leaf") as leaf, leaf.stage("execution") as stage:
+        stage.record(usage=usage)
+    (recorded,) = host.stages(project, "root")
+    assert json.loads(json.dumps(recorded["additional_data"])) == {"usage": {"prompt_tokens": 3}}
+
+
 def test_a_report_is_what_it_was_when_it_was_made(host: Desk) -> None:
     growing = ["one"]
     with host.project() as project, project.task("leaf") as leaf:
@@ -333,6 +355,73 @@ def test_odd_arguments_are_taken_or_refused_in_a_sentence(host: Desk) -> None:
     assert stage_["user_input"] == "<Sullen that cannot be shown>"
     assert stage_["llm_input_length"] == 4
     assert stage_["tool_calls"][0]["tool_call_error"] == "bad ?"
+
+
+WRONG_REPORTS: list[tuple[Callable[[Any, Any, Any], object], str]] = [
+    (lambda project, root, stage: project.task("a", agent=5), "agent takes a text, not int."),
+    (lambda project, root, stage: project.task("a", model=5), "model takes a text, not int."),
+    (lambda project, root, stage: project.task("a", task_type=5), "task_type takes a text, not int."),
+    (lambda project, root, stage: project.task("a", task_id=5), "task_id takes a text, not int."),
+    (
+        lambda project, root, stage: project.task("a", node_type="FOO"),
+        "node_type takes PLAN or EXECUTE, not 'FOO'.",
+    ),
+    (lambda project, root, stage: project.task("a", parent="root"), "parent takes a task, not an id"),
+    (lambda project, root, stage: root.task("a", depends_on="root"), "depends_on takes tasks, not ids"),
+    (lambda project, root, stage: root.task("a", depends_on=["root"]), "depends_on takes tasks, not ids"),
+    (lambda project, root, stage: root.task("a", depends_on=root), "depends_on takes tasks, not ids"),
+    (lambda project, root, stage: root.task("a", context=["root"]), "context takes tasks, not ids"),
+    (lambda project, root, stage: root.stage(5), "The name of a stage takes a text, not int."),
+    (lambda project, root, stage: root.stage("a", agent=5), "agent takes a text, not int."),
+    (lambda project, root, stage: root.ask(5, "Good?"), "checkpoint takes a text, not int."),
+    (lambda project, root, stage: root.ask("PlanReview", 5), "message takes a text, not int."),
+    (
+        lambda project, root, stage: root.ask("PlanReview", "Good?", timeout="a"),
+        "timeout takes seconds, a number",
+    ),
+    (
+        lambda project, root, stage: root.ask("PlanReview", "Good?", timeout=-1),
+        "timeout takes seconds from 0 on",
+    ),
+    (
+        lambda project, root, stage: stage.tool_call("search", duration_s="a"),
+        "duration_s takes seconds, a number",
+    ),
+    (lambda project, root, stage: stage.record(usage="x"), "usage takes a mapping"),
+    (
+        lambda project, root, stage: stage.record(messages="hello"),
+        "messages takes a list of messages, not str.",
+    ),
+    (lambda project, root, stage: stage.record(messages=5), "messages takes a list of messages, not int."),
+]
+
+
+@pytest.mark.parametrize(("report", "says"), WRONG_REPORTS)
+def test_what_no_report_takes_is_said_at_once_and_reports_nothing(
+    host: Desk, report: Callable[[Any, Any, Any], object], says: str
+) -> None:
+    with host.project() as project, project.task("root") as root, root.stage("execution") as stage:
+        with pytest.raises((TypeError, ValueError), match=re.escape(says)) as refused:
+            report(project, root, stage)
+        assert str(refused.value).endswith(".")
+        assert (len(host.frame(project)["all_nodes"]), root.child_ids) == (1, ())
+        assert [each["stage_name"] for each in host.stages(project, "root")] == ["execution"]
+
+
+def test_a_stage_replaces_no_agent_or_model_that_a_task_was_given(host: Desk) -> None:
+    with host.project() as project, project.task("root", agent="writer", model="large-1") as root:
+        with root.task("a") as a, a.stage("execution", agent="searcher", model="small-1"):
+            pass
+        with root.stage("planning", agent="planner", model="small-1"):
+            pass
+        again = project.task("root", task_id="root", agent="writer", model="large-1")
+        with again.stage("replanning", agent="planner", model="small-1"):
+            pass
+    nodes = host.frame(project)["all_nodes"]
+    assert (nodes["root"]["agent_name"], nodes["root"]["model_display"]) == ("writer", "large-1")
+    assert nodes["root"]["model_info"]["model_id"] == "large-1"
+    assert (nodes["root.1"]["agent_name"], nodes["root.1"]["model_display"]) == ("searcher", "small-1")
+    assert [stage["agent_name"] for stage in host.stages(project, "root")] == ["planner", "planner"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

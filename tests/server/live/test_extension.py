@@ -202,9 +202,7 @@ def test_whatever_the_records_hold_can_be_packed(value: Any, carried: Any) -> No
 
 def test_names_that_no_utf8_can_carry_are_told_all_the_same(host: Desk, extension: Extension) -> None:
     odd = "a\ud800"
-    task = host.project(odd.replace("\ud800", "")).task(
-        odd, task_type=odd, node_type=odd, agent=odd, model=odd, task_id=odd
-    )
+    task = host.project(odd.replace("\ud800", "")).task(odd, task_type=odd, agent=odd, model=odd, task_id=odd)
     with task, task.stage(odd, agent=odd, model=odd, adapter=odd) as stage:
         stage.record(prompt=odd)
     reader = Reader(extension)

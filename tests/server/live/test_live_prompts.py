@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from server.live_server import (
 
 from roma_widget.server.agents.instrument import Project
 from roma_widget.server.embedded import Server
+from roma_widget.server.live.asking import Asking
+from roma_widget.server.state.hitl import Prompt
 
 
 class Question:
@@ -153,7 +156,17 @@ def test_ending_a_run_closes_its_prompts(client: Any, way: str) -> None:
     play(scenario)
 
 
-def test_a_question_that_nobody_comes_back_for_is_lost_and_says_so(tmp_path: Path, client: Any) -> None:
+def test_a_question_that_nobody_comes_back_for_is_lost_and_says_so(
+    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_joined, lose = threading.Event(), Asking._lose
+
+    async def lose_before_her_eyes(asking: Asking, prompt: Prompt) -> None:
+        assert await asyncio.to_thread(has_joined.wait, DEADLINE_S)
+        await lose(asking, prompt)
+
+    monkeypatch.setattr(Asking, "_lose", lose_before_her_eyes)
+
     async def scenario() -> None:
         with Server(run=Question(), data_dir=tmp_path, interval_s=0.02) as server:
             async with client(server.url) as plain:
@@ -162,8 +175,9 @@ def test_a_question_that_nobody_comes_back_for_is_lost_and_says_so(tmp_path: Pat
                 await ask(plain, "force_save_project", {"project_id": started["project"]["id"]})
                 server.state.store.save = lambda batch: None  # type: ignore[method-assign] # as if it were killed now
         project_id, request_id = started["project"]["id"], plain.payloads("hitl_request")[0]["request_id"]
-        with Server(data_dir=tmp_path, interval_s=0.02, reattach_s=0.3) as server:
+        with Server(data_dir=tmp_path, interval_s=0.02, reattach_s=0.01) as server:
             async with client(server.url, auth=EXTENDED) as ann:
+                has_joined.set()
                 assert not ann.payloads("hitl_request")
                 await ann.until(lambda: bool(ann.payloads("hitl_closed")))
                 (closed,) = ann.payloads("hitl_closed")

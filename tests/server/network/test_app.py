@@ -273,6 +273,17 @@ async def test_a_failed_upgrade_leaves_the_poll_as_it_was(shell: Shell) -> None:
         assert await polling.get() == '42["echo_reply",[1]]'
 
 
+async def test_what_is_said_before_an_upgrade_has_ended_goes_to_the_poll(shell: Shell) -> None:
+    async with Polling(shell.url) as polling:
+        await polling.join()
+        poll = asyncio.create_task(polling.get())
+        await until(_socket(shell, polling.sid).queue.idle.is_set)
+        async with RawWebSocket(shell.url, query=f"&sid={polling.sid}"):
+            await until(lambda: _socket(shell, polling.sid).upgrading)
+            shell.broadcast("news", b"1")
+            assert await poll == '42["news",1]'
+
+
 async def test_an_upgrade_must_come_soon(backend: FakeBackend) -> None:
     async with (
         Shell(backend, limits=Limits(probe_s=0.1)) as shell,

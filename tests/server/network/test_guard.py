@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import socketio
-from server.shells import FakeBackend, Joined, Polling, RawWebSocket, within
+from server.shells import BIG, FakeBackend, Joined, Polling, RawWebSocket, within
 
 from roma_widget.server.network.app import Limits, ServeError, Shell
 from roma_widget.server.network.guard import _accepts_gzip, named_origins
@@ -42,6 +42,8 @@ async def ask(
     [
         ({"Authorization": f"Bearer {TOKEN}"}, 200),
         ({"Authorization": f"bearer {TOKEN}"}, 200),
+        ({"Authorization": "token of-a-proxy", "X-Roma-Widget-Token": TOKEN}, 200),
+        ({"X-Roma-Widget-Token": "wrong"}, 401),
         ({"Authorization": "Bearer wrong"}, 401),
         ({"Authorization": "Bearer "}, 401),
         ({"Authorization": f"Basic {TOKEN}"}, 401),
@@ -177,6 +179,27 @@ async def test_only_our_own_pages_and_named_ones(origin: str | None, status: int
             assert raw.status == (101 if status == 200 else status)
 
 
+@pytest.mark.parametrize(
+    ("site", "destination", "status"),
+    [
+        ("cross-site", "script", 403),
+        ("cross-site", "image", 403),
+        ("cross-site", "iframe", 403),
+        ("same-site", "empty", 403),  # a page of another port of this machine
+        ("same-origin", "empty", 200),
+        ("none", "document", 200),
+        ("cross-site", "document", 200),  # a link that a person clicked: no page reads the answer
+    ],
+)
+async def test_what_a_foreign_page_embeds_is_refused(site: str, destination: str, status: int) -> None:
+    async with shell(origins=[PAGE]) as running:
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": destination}
+        assert (await ask(running.url, headers=headers))[0] == status
+        assert (await ask(running.url, "/socket.io/?EIO=4&transport=polling", headers=headers))[0] == status
+        named = {**headers, "Origin": PAGE}
+        assert (await ask(running.url, headers=named))[0] == 200
+
+
 async def test_no_origins_are_named_by_default() -> None:
     async with shell() as running:
         assert (await ask(running.url, headers={"Origin": PAGE}))[0] == 403
@@ -229,6 +252,14 @@ async def test_large_answers_are_gzipped_for_those_who_accept_it(accepts: str, e
         assert "content-encoding" not in answered
 
 
+async def test_an_answer_of_megabytes_is_gzipped_in_a_thread() -> None:
+    """Else aiohttp before 3.14 warns that the loop waits, and a warning that is an error was HTTP 500."""
+    async with shell() as running:
+        status, body, answered = await ask(running.url, "/api/huge", headers={"Accept-Encoding": "gzip"})
+        assert (status, answered["content-type"]) == (200, "application/octet-stream")
+        assert len(gzip.decompress(body)) == BIG
+
+
 def test_weights_of_gzip() -> None:
     assert [
         _accepts_gzip(text) for text in ("", "identity", "GZIP", "gzip; q=0.5", "br,gzip;q=0.0", "gzip;q=1")
@@ -275,8 +306,10 @@ async def test_bodies_have_a_limit(is_chunked: bool) -> None:
         return chunks(size) if is_chunked else b"x" * size
 
     async with shell(limits=Limits(largest_message=100_000)) as running:
-        found, answer, _ = await within(ask(running.url, "/api/take", "POST", data=body(100_000)))
-        assert (found, json.loads(answer)) == (200, {"size": 100_000})
+        found, answer, _ = await within(
+            ask(running.url, "/api/take", "POST", data=body(99_000))
+        )  # aiohttp's limit was exclusive once
+        assert (found, json.loads(answer)) == (200, {"size": 99_000})
         found, answer, _ = await within(ask(running.url, "/api/take", "POST", data=body(101_000)))
         assert found == 413
         assert list(json.loads(answer)) == ["error"]

@@ -147,6 +147,21 @@ async def test_attachments_count_too(caplog: pytest.LogCaptureFixture) -> None:
 # -- messages that are none
 
 
+async def test_a_handshake_that_was_damaged_on_its_way_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """A character that is no ASCII in the key is met by the library's decoder, which raises something else."""
+    async with shell(FakeBackend()) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xb4AAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert b" 400 " in await within(reader.readline())
+        writer.close()
+        async with Joined(running.url) as client:
+            await client.ask("echo", "fine")
+    assert complaints(caplog) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

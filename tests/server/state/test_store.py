@@ -7,6 +7,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import sqlite3
 import stat
@@ -521,6 +522,32 @@ def test_damage_anywhere_is_an_error_or_nothing_but_never_a_wrong_value(folder: 
         finally:
             store.close()
     assert said > 20
+
+
+def test_pages_that_do_not_fit_until_the_journal_is_played_are_no_damage(folder: Path) -> None:
+    store = Store(folder)
+    store.save(Batch(projects={"p": b"1"}))
+    store.close()
+    writer = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
+    writer.execute("PRAGMA cache_size = 1")  # so that what is not committed is in the file and the journal
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("PRAGMA user_version = 7")  # on the first page, which the journal has from here on
+    writer.execute("UPDATE projects SET value = x'32'")
+    for number in range(1_000):
+        writer.execute("INSERT INTO prompts VALUES (?, ?, zeroblob(1000), 0)", (number, b"%d" % number))
+    killed = folder.with_name("killed")
+    shutil.copytree(folder, killed)
+    writer.close()
+    with (killed / FILE_NAME).open("r+b") as torn:  # the first page came to the disk, the last ones did not
+        header = torn.read(100)
+        torn.seek(28)
+        torn.write((10_000).to_bytes(4, "big"))
+        torn.seek(92)
+        torn.write(header[24:28])
+    assert (killed / f"{FILE_NAME}-journal").stat().st_size
+    again = Store(killed)
+    assert again.projects() == {"p": b"1"}
+    again.close()
 
 
 def test_one_damaged_row_leaves_the_others_readable(folder: Path) -> None:
