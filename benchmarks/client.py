@@ -1,13 +1,14 @@
 """Child process: one client, which says on demand what it received and what that cost.
 
 `python -m benchmarks.client VARIANT URL`. The variants are what the project is compared with, and itself:
-`bare` drops every frame undecoded, `naive` mirrors whole frames in one trait, `roma` is a monitor that nobody looks
-at, `roma_record` one that records, `roma_view` one with an open view, `roma_bytes` the same with its messages counted.
+`bare` drops every frame undecoded, `split` finds its tasks with msgspec and drops them, `mirror` keeps whole frames in
+one trait, `naive_sync`, `naive_sync_unchecked` and `naive_async` are the widgets of `naive.py`; `roma` is a monitor
+that nobody looks at, `roma_record` one that records, `roma_view` one with an open view, `roma_bytes` the same with its
+messages counted.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import statistics
@@ -21,53 +22,26 @@ from typing import Any, Protocol
 
 import psutil
 
+from roma_widget.archive.capture import FRAME
+
 from .generate import text
+from .naive import NaiveWidget, TunedLink, mirror, unchecked_link
 
 
 class Client(Protocol):
     def numbers(self) -> dict[str, Any]: ...
 
 
-def our_options(http: Any) -> dict[str, Any]:
-    """The options of `roma_widget.client.socket`, for a socket to this machine."""
-    from roma_widget.client.socket import LARGEST_FRAME
-
-    return {
-        "reconnection": False,
-        "handle_sigint": False,
-        "http_session": http,
-        "websocket_extra_options": {"max_msg_size": LARGEST_FRAME, "compress": 0},
-    }
-
-
 class Plain:
-    """A socket.io client on a thread of its own. `take` gets each frame."""
+    """A tuned link. `take` gets each frame."""
 
     def __init__(self, url: str, take: Callable[[Any], None], serializer: Any = None) -> None:
-        self._url = url
         self._take = take
-        self._serializer = serializer
-        self.widget: Any = None
         self._frames = 0
-        self._ready = threading.Event()
-        threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
-        if not self._ready.wait(20):
-            raise RuntimeError("no connection within 20 s")
+        self._link = TunedLink(url, self._hear, serializer=serializer)
 
     def numbers(self) -> dict[str, Any]:
         return {"frames": self._frames}
-
-    async def _run(self) -> None:
-        import aiohttp
-        import socketio
-
-        options = {} if self._serializer is None else {"serializer": self._serializer}
-        async with aiohttp.ClientSession() as http:
-            client = socketio.AsyncClient(**our_options(http), **options)
-            client.on("task_graph_update", self._hear)
-            await client.connect(self._url, transports=["websocket"])
-            self._ready.set()
-            await client.wait()
 
     def _hear(self, frame: Any) -> None:
         self._take(frame)
@@ -75,49 +49,55 @@ class Plain:
 
 
 def bare(url: str) -> Client:
+    return Plain(url, lambda _frame: None, _reading(lambda _text: None))
+
+
+def split(url: str) -> Client:
+    """The least that one can do who wants to know anything of a frame: find out where each task is."""
+    import msgspec
+
+    frame = msgspec.defstruct("Frame", [("all_nodes", dict[str, msgspec.Raw])])
+    decode = msgspec.json.Decoder(frame).decode
+    return Plain(url, lambda _frame: None, _reading(lambda text: decode(text[len(HEAD) : -1])))
+
+
+HEAD = f'2["{FRAME}",'
+
+
+def _reading(read: Callable[[str], object]) -> Any:
+    """A packet class that hands a frame's text to `read` and drops it."""
     from socketio import packet
 
-    class Dropped(packet.Packet):  # type: ignore[misc]
+    class Read(packet.Packet):  # type: ignore[misc]
         def decode(self, encoded_packet: Any) -> int:
-            if not isinstance(encoded_packet, str) or not encoded_packet.startswith("2["):
+            if not isinstance(encoded_packet, str) or not encoded_packet.startswith(HEAD):
                 return int(super().decode(encoded_packet))
+            read(encoded_packet)
             self.packet_type, self.namespace, self.id = packet.EVENT, None, None
-            self.data = ["task_graph_update", None]
+            self.data = [FRAME, None]
             return 0
 
-    return Plain(url, lambda _frame: None, Dropped)
+    return Read
 
 
-NAIVE_FRONT_END = """export default { render({ model, el }) {
-  const show = () => {
-    const nodes = model.get("frame").all_nodes ?? {}
-    const counts = {}
-    for (const { status } of Object.values(nodes)) counts[status] = (counts[status] ?? 0) + 1
-    el.textContent = JSON.stringify(counts)
-    const mark = nodes.root?.goal ?? ""
-    requestAnimationFrame(() => requestAnimationFrame(() => { el.dataset.revision = mark }))
-  }
-  model.on("change:frame", show)
-  show()
-} }"""
-
-
-def naive(url: str) -> Plain:
-    import anywidget
-    import traitlets
-
-    class Mirror(anywidget.AnyWidget):
-        _esm = NAIVE_FRONT_END
-        frame = traitlets.Dict().tag(sync=True)
-
-    mirror = Mirror()
+def tuned_mirror(url: str) -> Client:
+    """The tuned client and the Dict trait alone, nothing drawn."""
+    widget = mirror()
 
     def take(frame: Any) -> None:
-        mirror.frame = frame
+        widget.frame = frame
 
-    plain = Plain(url, take)  # the library reads with json.loads
-    plain.widget = mirror
-    return plain
+    return Plain(url, take)
+
+
+class Naive:
+    """The whole naive widget, displayed nowhere."""
+
+    def __init__(self, url: str, *, tuned: bool, link: Callable[..., Any] | None = None) -> None:
+        self._widget = NaiveWidget(url, tuned=tuned, link=link)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"frames": self._widget.frames}
 
 
 class Roma:
@@ -130,6 +110,7 @@ class Roma:
         self.recorded = Path(self._folder.name) / "recorded.roma"
         self.monitor = roma_widget.connect(url, record=self.recorded if record else None)
         self.updates: list[list[float]] = []
+        """Of each: bytes told, bytes that had changed, and whether nothing had been told before it."""
         if count:
             self.monitor.observe(self._new_update, "snapshot")
             self.monitor.comm.publish_msg = self._count
@@ -140,34 +121,36 @@ class Roma:
 
     def numbers(self) -> dict[str, Any]:
         link = self.monitor.link()
+        history = self.monitor._session._history
         return {
             "frames": link["frames"] + link["skipped_frames"],
             "io_cpu_s": _thread_cpu_s(self.monitor._io.thread),
             "skipped": link["skipped_frames"],
             "revision": self.monitor.revision,
             "updates": self.updates,
+            "history_bytes": history.bytes_kept,
+            "has_forgotten": history.has_forgotten,
         }
 
     def tables(self) -> dict[str, Any]:
-        """Seconds that each table takes of what is shown now."""
+        """Seconds that each table takes of what is shown now, several times."""
         import networkx  # noqa: F401 - loaded when first used, which is not what is measured
-        import pandas as pd  # noqa: F401
-
-        def median_s(make: Callable[[], object]) -> float:
-            taken = []
-            for _ in range(9):
-                began = time.perf_counter()
-                make()
-                taken.append(time.perf_counter() - began)
-            return statistics.median(taken)
+        import pandas as pd
 
         monitor = self.monitor
         monitor.wait(lambda snapshot: snapshot.tasks, timeout=20)
+        first_s = _taken_s(monitor.tasks)
+        nodes = {task.task_id: task.raw for task in monitor.snapshot.tasks.values()}
+        made: dict[str, Callable[[], object]] = {
+            "m.tasks()": monitor.tasks,
+            "m.graph()": monitor.graph,
+            'm.graph("child")': lambda: monitor.graph("child"),
+            "naive DataFrame": lambda: pd.DataFrame.from_dict(nodes, orient="index"),
+        }
         return {
             "n": len(monitor.tasks()),
-            "tasks": median_s(monitor.tasks),
-            "graph": median_s(monitor.graph),
-            "children": median_s(lambda: monitor.graph("child")),
+            "first_s": first_s,
+            "taken_s": {name: [_taken_s(make) for _ in range(9)] for name, make in made.items()},
         }
 
     def archive(self) -> dict[str, Any]:
@@ -198,7 +181,8 @@ class Roma:
         }
 
     def _new_update(self, change: Any) -> None:
-        self.updates.append([0, changed_bytes(change["old"].tasks, change["new"].tasks)])
+        old, new = change["old"].tasks, change["new"].tasks
+        self.updates.append([0, changed_bytes(old, new), not old])
 
     def _count(self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None) -> None:
         if self.updates:
@@ -253,7 +237,11 @@ def changed_bytes(before: Any, after: Any) -> int:
 
 VARIANTS: dict[str, Callable[[str], Client]] = {
     "bare": bare,
-    "naive": naive,
+    "split": split,
+    "mirror": tuned_mirror,
+    "naive_sync": lambda url: Naive(url, tuned=False),
+    "naive_sync_unchecked": lambda url: Naive(url, tuned=False, link=unchecked_link),
+    "naive_async": lambda url: Naive(url, tuned=True),
     "roma": Roma,
     "roma_view": lambda url: Roma(url, view=True),
     "roma_record": lambda url: Roma(url, record=True),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,22 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which frames: made up (`capture` None), or those of a recording. `marked` makes every frame one of a kind."""
+    """Which frames: made up (`capture` None), or those of a recording.
+
+    Of the made-up ones `repeated` is the share in which only clocks differ from the frame before, `moved` the share of
+    tasks that a new one moves. `marked` makes every frame one of a kind.
+    """
 
     capture: str | None = None
     tasks: int = 1000
     task_bytes: int = 5000
     frames: int = 60
     repeated: float = 0.6
+    moved: float = 0.01
     marked: bool = False
 
     def play(self) -> Iterator[Frame]:
-        frames = self._made_up() if self.capture is None else self._recorded(self.capture)
+        frames = islice(self.endless(), self.frames) if self.capture is None else self._recorded(self.capture)
         if not self.marked:
             yield from frames
             return
@@ -51,6 +57,12 @@ class Source:
             if number == self.frames:
                 return
             yield Frame(_mark(frame.payload, number), True)
+
+    def endless(self) -> Iterator[Frame]:
+        """A run that goes on; a recording begins anew behind its end."""
+        while self.capture is not None:
+            yield from self._recorded(self.capture)
+        yield from self._made_up()
 
     def _recorded(self, name: str) -> Iterator[Frame]:
         last = b""
@@ -61,20 +73,27 @@ class Source:
             last = content
 
     def _made_up(self) -> Iterator[Frame]:
-        """A run whose tasks are all planned; each new frame moves 1 % of them one step on."""
+        """A run whose tasks are all planned; each new frame moves some of them one step on."""
         rng = random.Random(0)
-        nodes = _nodes(self.tasks, self.task_bytes, rng)
+        nodes = made_up(self.tasks, self.task_bytes, rng)
         texts = {task_id: _member(task_id, node) for task_id, node in nodes.items()}
-        for number in range(self.frames):
+        for number in count():
             is_new = number == 0 or rng.random() >= self.repeated
             if is_new and number:
-                for task_id in rng.sample(list(nodes), max(1, self.tasks // 100)):
+                for task_id in rng.sample(list(nodes), max(1, round(self.tasks * self.moved))):
                     _step(nodes[task_id], _stamp(number), rng)
                     texts[task_id] = _member(task_id, nodes[task_id])
             yield Frame(_frame(texts, nodes, _stamp(number)), is_new)
 
 
 def _frame(texts: dict[str, bytes], nodes: dict[str, dict[str, Any]], stamp: str) -> bytes:
+    head, tail = head_of(nodes), tail_of(nodes, stamp)
+    all_nodes = b'"all_nodes":{' + b",".join(texts.values()) + b"}"
+    return b",".join((compact_json(head)[:-1], all_nodes, compact_json(tail)[1:]))
+
+
+def head_of(nodes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a frame says before its tasks."""
     children = [node["planned_sub_task_ids"] for node in nodes.values() if node["planned_sub_task_ids"]]
     graphs = {
         f"graph_{place}": {
@@ -83,8 +102,12 @@ def _frame(texts: dict[str, bytes], nodes: dict[str, dict[str, Any]], stamp: str
         }
         for place, ids in enumerate(children)
     }
+    return {"overall_project_goal": nodes["root"]["goal"], "root_graph_id": "graph_0", "graphs": graphs}
+
+
+def tail_of(nodes: dict[str, dict[str, Any]], stamp: str) -> dict[str, Any]:
+    """What a frame says behind its tasks."""
     goal = nodes["root"]["goal"]
-    head = {"overall_project_goal": goal, "root_graph_id": "graph_0", "graphs": graphs}
     project = {
         "id": "p-1",
         "title": goal,
@@ -94,12 +117,10 @@ def _frame(texts: dict[str, bytes], nodes: dict[str, dict[str, Any]], stamp: str
         "updated_at": stamp,
         "node_count": len(nodes),
     }
-    tail = {"project_id": "p-1", "current_project": project, "timestamp": stamp}
-    all_nodes = b'"all_nodes":{' + b",".join(texts.values()) + b"}"
-    return b",".join((compact_json(head)[:-1], all_nodes, compact_json(tail)[1:]))
+    return {"project_id": "p-1", "current_project": project, "timestamp": stamp}
 
 
-def _nodes(count: int, size: int, rng: random.Random) -> dict[str, dict[str, Any]]:
+def made_up(count: int, size: int, rng: random.Random) -> dict[str, dict[str, Any]]:
     """A tree of `count` tasks in two levels below the root, as wide as deep."""
     width = max(1, round((count - 1) ** 0.5))
     branches = [f"root.{branch}" for branch in range(1, width + 1)]

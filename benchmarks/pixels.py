@@ -3,87 +3,118 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from .children import server
-from .driver import CLONE, executable
+from .children import Child, server
 from .generate import Source
-from .table import Row
+from .naive_cells import NAIVE, naive_cell
+from .promises import kept
+from .size import Size
+from .table import Row, Spread
 
-INPUTS = {
-    "1,000 tasks": Source(frames=12, repeated=0.0, marked=True),
-    "m_midrun_connect": Source(capture="m_midrun_connect", frames=12, marked=True),
-}
+FRAMES = 12
 EVERY_S = 0.5
-MOST_MS = 300.0
 PATIENCE_MS = 1500
+NAIVE_PATIENCE_MS = 15_000
 
-CELLS = {
-    "roma": """import roma_widget as roma
+CELL = """import roma_widget as roma
 m = roma.connect({url!r})
 seen = []
 m.observe(lambda change: seen.append((change.new.revision, mark(change.new))), "snapshot")
 mark = lambda snapshot: snapshot.tasks["root"].goal if "root" in snapshot.tasks else ""
-m""",
-    "naive": """import sys
-sys.path.insert(0, {clone!r})
-from benchmarks.client import naive
-m = naive({url!r}).widget
-m""",
-}
-# both front ends write what they show to `data-revision` in the frame after the one that painted it
+m"""
+# The front end writes what it shows to `data-revision` in the frame after the one that painted it.
 _RECORD = """() => {
     window.painted = []
-    window.recorder ??= new MutationObserver((records) => {
+    new MutationObserver((records) => {
         for (const { target } of records) window.painted.push([target.dataset.revision, Date.now()])
-    })
-    window.recorder.observe(document.body, { attributes: true, subtree: true, attributeFilter: ["data-revision"] })
+    }).observe(document.body, { attributes: true, subtree: true, attributeFilter: ["data-revision"] })
+}"""
+# The figure has the frame's mark as its title; it is taken for painted in the frame after the next, too.
+_RECORD_FIGURE = """() => {
+    window.painted = []
+    let last = ""
+    new MutationObserver(() => {
+        const mark = document.querySelector(".gtitle")?.textContent ?? ""
+        if (mark === last) return
+        last = mark
+        requestAnimationFrame(() => requestAnimationFrame(() => window.painted.push([mark, Date.now()])))
+    }).observe(document.body, { childList: true, characterData: true, subtree: true })
+}"""
+_UNTIL_PAINTED = """async ([last, most_ms]) => {
+    const end = Date.now() + most_ms
+    const isThere = () => window.painted.some(([mark]) => mark === last)
+    while (!isThere() && Date.now() < end) await new Promise((go) => setTimeout(go, 50))
 }"""
 
 
-def measure() -> Iterator[Row]:
-    chromium = executable()
-    from browser.lab import chromium_browser, lab_server, notebook_of, opened
+def measure_in(lab: Any, browser: Any, size: Size) -> Iterator[Row]:
+    from browser.lab import notebook_of, opened
 
-    with (
-        tempfile.TemporaryDirectory() as own,
-        lab_server(Path(own)) as lab,
-        chromium_browser(chromium) as browser,
-        opened(browser, lab, notebook_of("")) as notebook,
-    ):
-        for name, source in INPUTS.items():
-            for variant in CELLS:
-                delays_ms, count = _delays_ms(notebook, source, variant)
-                bound = MOST_MS if variant == "roma" else None
-                yield Row(f"pixels {name}: {variant}, median", statistics.median(delays_ms), "ms", bound)
-                yield Row(f"pixels {name}: {variant}, slowest", max(delays_ms), "ms")
-                yield Row(f"pixels {name}: {variant}, frames painted of {count}", len(delays_ms), "")
+    source = Source(tasks=size.tasks, frames=min(FRAMES, size.frames), repeated=0.0, marked=True)
+    naive: dict[str, float] = {}
+    with opened(browser, lab, notebook_of("")) as notebook:
+        ours, count = _delays_ms(notebook, source)
+        yield Row("pixels: ours, frames painted", len(ours), f"of {count}")
+        for name, tuned in NAIVE.items():
+            delays, count = _naive_delays_ms(notebook, source, tuned=tuned)
+            yield Row(f"pixels: {name}, frames painted", len(delays), f"of {count}")
+            if delays:
+                naive[name] = statistics.median(delays)
+                yield Row(
+                    f"pixels: {name}, median of the painted", naive[name], "ms", None, Spread.of(delays)
+                )
+    yield kept("pixels", statistics.median(ours), ours, naive, size.words)
 
 
-def _delays_ms(notebook: Any, source: Source, variant: str) -> tuple[list[float], int]:
+def _delays_ms(notebook: Any, source: Source) -> tuple[list[float], int]:
     """Of every frame that was painted, and how many were sent."""
     with server(source) as frames:
-        notebook.page.evaluate(
-            "(code) => window.jupyterapp.shell.currentWidget.content.model.sharedModel.getCell(0).setSource(code)",
-            CELLS[variant].format(url=frames.first["url"], clone=str(CLONE)),
-        )
-        notebook.run_all()
-        if variant == "roma":
-            notebook.execute("m.wait('connected', timeout=20)")
-            notebook.root.wait_for()
+        _run(notebook, CELL.format(url=frames.first["url"]))
+        notebook.execute("m.wait('connected', timeout=20)")
+        notebook.root.wait_for()
         notebook.page.evaluate(_RECORD)
-        sent_at: list[float] = frames.ask(new_s=EVERY_S)["sent_at"]
+        sent_ms = _sent_ms(frames)
         notebook.page.wait_for_timeout(PATIENCE_MS)
-        painted: list[tuple[str, int]] = notebook.page.evaluate("() => window.painted")
-        if variant == "roma":
-            revisions = dict(notebook.value("seen"))
-            painted = [(revisions.get(int(revision), ""), at_ms) for revision, at_ms in painted]
+        revisions = dict(notebook.value("seen"))
+        painted = [(revisions.get(int(said), ""), at_ms) for said, at_ms in _painted(notebook)]
         notebook.execute("m.close()")
-    first_seen: dict[str, int] = {}
+    return _delays(painted, sent_ms), len(sent_ms)
+
+
+def _naive_delays_ms(notebook: Any, source: Source, *, tuned: bool) -> tuple[list[float], int]:
+    with server(source) as frames:
+        _run(notebook, naive_cell(frames.first["url"], tuned=tuned))
+        notebook.page.wait_for_selector(".js-plotly-plot")
+        notebook.page.evaluate(_RECORD_FIGURE)
+        sent_ms = _sent_ms(frames)
+        notebook.page.evaluate(_UNTIL_PAINTED, [f"frame {len(sent_ms) - 1}", NAIVE_PATIENCE_MS])
+        painted = _painted(notebook)
+        notebook.execute("m.close()")
+    return _delays(painted, sent_ms), len(sent_ms)
+
+
+def _run(notebook: Any, code: str) -> None:
+    notebook.page.evaluate(
+        "(code) => window.jupyterapp.shell.currentWidget.content.model.sharedModel.getCell(0).setSource(code)",
+        code,
+    )
+    notebook.run_all()
+
+
+def _sent_ms(frames: Child) -> list[float]:
+    return [at_s * 1000 for at_s in frames.ask(new_s=EVERY_S)["sent_at"]]
+
+
+def _painted(notebook: Any) -> list[tuple[str, float]]:
+    painted: list[tuple[str, float]] = notebook.page.evaluate("() => window.painted")
+    return painted
+
+
+def _delays(painted: list[tuple[str, float]], sent_ms: list[float]) -> list[float]:
+    first_seen: dict[str, float] = {}
     for mark, at_ms in painted:
         first_seen.setdefault(mark, at_ms)
-    sent = {f"frame {number}": at_s * 1000 for number, at_s in enumerate(sent_at)}
-    return [first_seen[mark] - at_ms for mark, at_ms in sent.items() if mark in first_seen], len(sent)
+    sent = {f"frame {number}": at_ms for number, at_ms in enumerate(sent_ms)}
+    return [first_seen[mark] - at_ms for mark, at_ms in sent.items() if mark in first_seen]

@@ -1,4 +1,4 @@
-"""Child process: a server that plays the same frames to whoever is connected, each time it is told to.
+"""Child process: a server that plays frames to whoever is connected when it is told to: the same, or those that follow.
 
 `python -m benchmarks.server SOURCE` (JSON of `generate.Source`). See `children.py` for how it is spoken to.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from itertools import islice
 from typing import Any
 
 import socketio
@@ -28,6 +29,7 @@ TURN_S_PER_MB = 0.005
 class FrameServer:
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._run = source.endless()
         self._sids: set[str] = set()
         app = web.Application()
         app.router.add_get("/api/health", self._health)
@@ -48,11 +50,15 @@ class FrameServer:
         await self._library.shutdown()
         await self._runner.cleanup()
 
-    async def play(self, new_s: float = NEW_S) -> dict[str, Any]:
-        """Send every frame to each client in turn; tells when each was sent first, and how much that was."""
+    async def play(self, new_s: float = NEW_S, *, goes_on: int = 0) -> dict[str, Any]:
+        """Send every frame to each client in turn; tells when each was sent first, and how much that was.
+
+        `goes_on`: not the same frames as before, but so many of those that follow.
+        """
         sent_at = []
+        frames = islice(self._run, goes_on) if goes_on else self.source.play()
         size = 0
-        for number, frame in enumerate(self.source.play()):
+        for number, frame in enumerate(frames):
             packet = f'2["{FRAME}",{frame.payload.decode()}]'
             size += len(frame.payload)
             sent_at.append(time.time())
