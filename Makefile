@@ -10,7 +10,7 @@ VENV_PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-long check bench build screenshot clean python chromium
+.PHONY: help setup demo test test-long check bench matrix build dist docs screenshot clean python chromium nginx
 
 help: ## Say what each verb does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,12 +21,13 @@ setup: python ## Make .venv, install everything pinned into it, build the front 
 demo: setup ## Open JupyterLab on a live run (a copy of notebooks/ in build/demo)
 	@$(VENV_PYTHON) scripts/demo.py
 
-test: setup chromium ## Run every test: front end, Python, browser, notebooks (about ten minutes)
+test: setup chromium nginx ## Run every test: front end, Python, browser, notebooks (about 20 minutes)
 	@$(VENV_PYTHON) scripts/frontend.py run test
-	@$(VENV_PYTHON) -m pytest --nbval-lax --nbval-current-env tests notebooks
+	@$(VENV_PYTHON) scripts/tests.py
 
-test-long: setup chromium ## Run the tests that take minutes each, and only those
+test-long: setup chromium nginx ## Run the tests that take minutes each, and only those
 	@$(VENV_PYTHON) -m pytest -m long
+	@$(VENV_PYTHON) scripts/matrix.py --print
 
 check: setup ## Check style, types and formatting of Python and TypeScript (under a minute)
 	@$(VENV_PYTHON) -m ruff check
@@ -34,18 +35,27 @@ check: setup ## Check style, types and formatting of Python and TypeScript (unde
 	@$(VENV_PYTHON) -m mypy
 	@$(VENV_PYTHON) scripts/frontend.py run check
 
-bench: setup chromium ## Measure what the project promises; print one table
+bench: setup chromium ## Measure what the project promises; print one table (about ten minutes)
 	@$(VENV_PYTHON) -m benchmarks
+
+matrix: setup ## Run tests with the oldest and newest versions of everything; put the table into README.md
+	@$(VENV_PYTHON) scripts/matrix.py
 
 build: setup ## Build the sdist and the wheel into dist/
 	@rm -rf dist
 	@$(VENV_PYTHON) -m build --no-isolation --outdir dist
 
+dist: build ## Build them, and prove the release: install the wheel without Node, run the demo notebook on it
+	@$(VENV_PYTHON) scripts/dist.py
+
+docs: setup ## Write docs/reference/ anew out of the docstrings
+	@$(VENV_PYTHON) scripts/reference.py
+
 screenshot: setup chromium ## Take the screenshots of the documentation anew
 	@$(VENV_PYTHON) scripts/screenshot.py
 
 clean: ## Remove everything the verbs made: .venv, bundle, packages, build results, caches
-	@rm -rf .venv build dist js/node_modules roma_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist js/node_modules benchmarks/peers/built benchmarks/peers/node_modules roma_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "clean: as cloned"
 
@@ -55,3 +65,6 @@ python:
 
 chromium:
 	@$(VENV_PYTHON) scripts/chromium.py
+
+nginx:
+	@$(VENV_PYTHON) scripts/nginx.py

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
 
 
 class CannotInstall(Exception):
@@ -19,27 +23,29 @@ def install(*packages: str, purpose: str) -> None:
     if shutil.which("apt-get") is None or prefix is None:
         raise CannotInstall(advice)
     print(f"system: installing {wanted} through apt", flush=True)
-    apt = [
-        *prefix,
-        "env",
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-qq",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-    ]
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            [*apt, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        # A failed update is no failure yet: the lists that are there may do.
-        if done.returncode and arguments[0] == "install":
-            raise CannotInstall(f"{done.stdout}\n{advice}")
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", *_APT]
+    _run([*apt, "update"])  # which may fail: the lists that are there may do
+    done = _run([*apt, "install", "-y", "--no-install-recommends", *packages])
+    if done.returncode:
+        raise CannotInstall(f"{done.stdout}\n{advice}")
+
+
+def unpack(package: str, folder: Path, *, purpose: str) -> None:
+    """The files of `package` in `folder`, without installing it: none of its services starts."""
+    advice = f"{purpose}: please install it (on Debian and Ubuntu: sudo apt-get install {package})."
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise CannotInstall(advice)
+    print(f"system: unpacking {package} from apt into {folder}", flush=True)
+    prefix = privilege()
+    if prefix is not None:
+        _run([*prefix, *_APT, "update"])
+    folder.mkdir(parents=True, exist_ok=True)
+    done = _run([*_APT, "download", package], folder)
+    for file in folder.glob("*.deb"):
+        done = _run(["dpkg-deb", "--extract", str(file), str(folder)])
+        file.unlink()
+    if done.returncode:
+        raise CannotInstall(f"{done.stdout}\n{advice}")
 
 
 def privilege() -> list[str] | None:
@@ -54,3 +60,15 @@ def privilege() -> list[str] | None:
         ["sudo", "-n", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
     )
     return ["sudo", "-n"] if allowed.returncode == 0 else None
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )

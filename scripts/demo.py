@@ -137,13 +137,13 @@ def wait_until_ready(server: subprocess.Popen[bytes], port: int, token: str, log
     fail(f"JupyterLab did not answer within {START_TIMEOUT_S} s", log)
 
 
-def stop(server: subprocess.Popen[bytes], port: int, token: str) -> None:
-    """Kernels first: they are in process groups of their own. Then the server's group."""
+def stop(server: subprocess.Popen[bytes], port: int, token: str, base: str = "") -> None:
+    """Kernels first: they are in process groups of their own. Then the server's group. `base` is its path's prefix."""
     if server.poll() is not None:
         return
     try:
-        for kernel in request(port, token, "GET", "/api/kernels"):
-            request(port, token, "DELETE", f"/api/kernels/{kernel['id']}")
+        for kernel in request(port, token, "GET", f"{base}/api/kernels"):
+            request(port, token, "DELETE", f"{base}/api/kernels/{kernel['id']}")
     except OSError as error:
         print(f"demo: could not end the kernels in order ({error})", file=sys.stderr)
     for kind in (signal.SIGTERM, signal.SIGKILL):

@@ -34,6 +34,7 @@ BUNDLE_INPUTS = (
     "package-lock.json",
     "build.mjs",
     "jsx.mjs",
+    "no-markup.mjs",
     "short-names.mjs",
     "tsconfig.json",
     "src",

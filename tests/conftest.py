@@ -12,6 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import chromium as browser
+import fuzzing
+import hypothesis
 import pytest
 
 from roma_widget.server.embedded import Server
@@ -22,6 +24,9 @@ if (
 ):  # a shell gives this to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+hypothesis.settings.register_profile("ours", derandomize=fuzzing.TIMES == 1)
+hypothesis.settings.load_profile("ours")
 
 HERE = Path(__file__).resolve().parent
 OWN_FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")

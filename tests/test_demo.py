@@ -78,6 +78,8 @@ def test_running_the_cell_again_ends_the_demo_before(monkeypatch: pytest.MonkeyP
     [
         ({"speed": 0}, "speed"),
         ({"speed": -1}, "speed"),
+        ({"speed": "fast"}, "speed takes a number above 0"),
+        ({"hitl": "no"}, "hitl takes True or False"),
         ({"seed": "one"}, "seed"),
         ({"scenario": "nope"}, "report, failure, wide, chat"),
     ],

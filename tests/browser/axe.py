@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = """async ([root, rules]) => {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame)  // a theme that has just turned
     await Promise.all(document.getAnimations().filter((each) => each.effect.getTiming().iterations !== Infinity)
         .map((each) => each.finished.catch(() => null)))
     const {violations} = await axe.run(root, {resultTypes: ['violations'], ...(rules && {runOnly: rules})})

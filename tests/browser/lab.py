@@ -27,6 +27,8 @@ START_TIMEOUT_S = 120
 PAGE_TIMEOUT_MS = 60_000  # JupyterLab's first page in a new environment takes 15 s on two busy cores
 VIEWPORT = {"width": 1280, "height": 900}
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+BASE = "/hub/user/ann"
+"""Under a prefix, as a JupyterHub serves it: what works here works at the root, too; not so the other way round."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 CHROMIUM_ARGUMENTS = [
@@ -103,7 +105,7 @@ class LabServer:
         self.folder = folder
 
     def ask(self, method: str, path: str) -> Any:
-        return request(self.port, self.token, method, path)
+        return request(self.port, self.token, method, BASE + path)
 
     def save(self, name: str, notebook: dict[str, Any]) -> str:
         """Put a notebook there; returns its path as the server knows it."""
@@ -114,10 +116,10 @@ class LabServer:
     def lab_address(self, path: str) -> str:
         """A workspace of its own for every notebook: JupyterLab would open again what was open before."""
         workspace = Path(path).stem
-        return f"http://{HOST}:{self.port}/lab/workspaces/{workspace}/tree/{path}?token={self.token}"
+        return f"http://{HOST}:{self.port}{BASE}/lab/workspaces/{workspace}/tree/{path}?token={self.token}"
 
     def notebook_address(self, path: str) -> str:
-        return f"http://{HOST}:{self.port}/notebooks/{path}?token={self.token}"
+        return f"http://{HOST}:{self.port}{BASE}/notebooks/{path}?token={self.token}"
 
     def end_kernels(self) -> None:
         for session in self.ask("GET", "/api/sessions"):
@@ -144,7 +146,7 @@ def lab_server(own: Path, theme: str = LIGHT) -> Iterator[LabServer]:
             _wait_until_it_answers(process, port, token, log)
             yield LabServer(process, port, token, folder)
         finally:
-            stop(process, port, token)
+            stop(process, port, token, BASE)
 
 
 @contextmanager
@@ -166,6 +168,7 @@ def _command(own: Path, folder: Path, port: int) -> list[str]:
         "--no-browser",
         f"--ServerApp.ip={HOST}",
         f"--ServerApp.port={port}",
+        f"--ServerApp.base_url={BASE}/",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",
         "--LabApp.extension_manager=readonly",
@@ -193,7 +196,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, token: s
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            request(port, token, "GET", "/api/status")
+            request(port, token, "GET", f"{BASE}/api/status")
             return
         except OSError:
             time.sleep(0.1)

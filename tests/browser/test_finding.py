@@ -16,6 +16,10 @@ FILLS_THE_WINDOW = """() => {
     const box = document.querySelector('.roma-widget').getBoundingClientRect()
     return box.x === 0 && box.y === 0 && box.width === innerWidth && box.height === innerHeight
 }"""
+LIES_ACROSS_THE_WINDOW = """() => {
+    const box = document.querySelector('.roma-widget').getBoundingClientRect()
+    return box.x === 0 && box.width === innerWidth && box.bottom === innerHeight && box.y > 0
+}"""
 HEIGHT = "() => document.querySelector('.roma-widget').getBoundingClientRect().height"
 TASK, OTHER_TASK = "root.1.3", "root.2.2.1"
 
@@ -69,6 +73,13 @@ def test_a_person_finds_a_task_and_the_way_back_and_gives_the_view_its_size(
     root.locator(".rw-row:focus").wait_for(state="attached")
     keyboard.press("Escape")
     lab.until(f"() => !({FILLS_THE_WINDOW})()")
+
+    root.get_by_role("button", name="View").click()
+    root.get_by_role("button", name="full width", exact=True).click()
+    lab.until(LIES_ACROSS_THE_WINDOW)
+    root.get_by_role("button", name="full width", exact=True).click()
+    lab.until(f"() => !({LIES_ACROSS_THE_WINDOW})()")
+    keyboard.press("Escape")
 
     before = page.evaluate(HEIGHT)
     edge = root.get_by_role("separator", name="Height of the view")

@@ -50,7 +50,17 @@ def detail(at: int, text: str) -> dict[str, Any]:
     """Its result is Markdown, or JSON with the text as a name and a value."""
     result = json.dumps({text[:3000]: text, "list": [text[:3000]]}) if at % 2 else text
     kind = "json" if at % 2 else "text"
-    return {"task": text[:LONGEST_WORD], "goal": text, "error": text, "result": result, "result_kind": kind}
+    texts = {"goal": text, "error": text, "result": result, "result_kind": kind}
+    return {"task": text[:LONGEST_WORD], **texts, "history": [{"time": NOW_MS, "status": text[:80]}]}
+
+
+def notes() -> dict[str, Any]:
+    """Each text is written beside its task, and is a tag of it."""
+    newest = [
+        {"time": NOW_MS, "task": name, "text": text[:1000], "tags": [text[:80] or "x"]}
+        for name, text in zip(ids(), TEXTS, strict=True)
+    ]
+    return {"n": len(newest), "newest": newest}
 
 
 def question(at: int, text: str) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def test_each_tab_of_each_task(browser: Browser) -> None:
         names[at]: {"task": names[at], "is_sample": False, "stages": [stage_of(0, text)]}
         for at, text in enumerate(TEXTS)
     }
-    with hurried(browser, told(tasks, {"task": details, "trace": traces})) as stage:
+    with hurried(browser, told(tasks, {"task": details, "trace": traces}, notes=notes())) as stage:
         walk(stage, TABS, 5 * len(TEXTS))
 
 
@@ -179,6 +189,8 @@ FRAME = """async function* (root, {model, answers, drawn}) {
     const states = ['live', 'polling', 'reconnecting', 'failed', 'closed', 'archive']
     for (const [at, text] of texts.entries()) {
         const state = states[at % states.length]
+        const note = {time: 0, task: model.get('project').id, text: text.slice(0, 1000), tags: [text.slice(0, 80)]}
+        model.set('notes', {n: 1, newest: [note]})
         const line = text.slice(0, 300)
         const others = texts.slice(at, at + 3)
         answers.refusal = line

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from pathlib import Path
 
 import pytest
 from browser.axe import serious
 from browser.lab import VIEWPORT
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 import roma_widget as roma
 
@@ -36,6 +38,40 @@ FORBIDDEN = """async () => {
     return went
 }"""
 
+CARD_W, CARD_H, MARGIN, TITLE_H = 200, 48, 10, 34
+CARDS = """() => [...document.querySelectorAll('.rw-cards > .rw-card')].map((card) => {
+    const at = new DOMMatrix(getComputedStyle(card).transform)
+    return [at.e, at.f]
+})"""
+COLOURS = """async ([data, points]) => {
+    const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0))
+    const picture = await createImageBitmap(new Blob([bytes]))
+    const ctx = new OffscreenCanvas(picture.width, picture.height).getContext('2d', {willReadFrequently: true})
+    ctx.drawImage(picture, 0, 0)
+    return points.map(([x, y]) => String(ctx.getImageData(x, y, 1, 1).data))
+}"""
+
+
+def the_picture_has_every_card(page: Page, n_cards: int) -> None:
+    """All cards at 100 %, twice as sharp, whatever the screen shows; their status bars are where they stand."""
+    page.get_by_role("button", name="100 %, zoom to 100 %").wait_for()
+    cards = page.evaluate(CARDS)
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="View", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the graph as PNG").click()
+    picture = download.value.path().read_bytes()
+    width, height = struct.unpack(">II", picture[16:24])
+    assert len(cards) == n_cards
+    assert (width, height) == (
+        2 * (max(x for x, _ in cards) + CARD_W + 2 * MARGIN),
+        2 * (max(y for _, y in cards) + CARD_H + 2 * MARGIN + TITLE_H),
+    )
+    bars = [[2 * (x + MARGIN) + 3, 2 * (y + MARGIN + TITLE_H + CARD_H // 2)] for x, y in cards]
+    ground, *colours = page.evaluate(COLOURS, [base64.b64encode(picture).decode(), [[1, 1], *bars]])
+    assert ground not in colours
+
 
 def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Path, captures: Path) -> None:
     with roma.load(captures / "a_complete.jsonl.xz") as m:
@@ -60,6 +96,7 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
         "Collect facts on yields and costs of rooftop farms"
     )
 
+    expect(task.get_by_role("listitem").filter(has_text="created")).to_be_visible()
     task.get_by_role("tab", name="Trace").click()
     task.get_by_role("button", name="planning").click()
     expect(task).to_contain_text("Prompt")
@@ -79,10 +116,7 @@ def test_a_page_is_read_from_the_disk_by_keyboard(browser: Browser, tmp_path: Pa
     page.keyboard.press("Enter")
     expect(task.get_by_role("heading").first).to_have_text("Find irrigation rates for leafy vegetables")
 
-    page.get_by_role("button", name="View", exact=True).click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save the graph as PNG").click()
-    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    the_picture_has_every_card(page, 15)
     expect(page.get_by_role("button", name="Save a page")).to_have_count(0)
 
     assert (complaints, asked) == ([], [path.as_uri()])

@@ -14,7 +14,7 @@ import pytest
 
 from tests.setup.sources import source_files
 
-VERBS = ("setup", "demo", "test", "check", "bench", "build", "test-long", "screenshot", "clean", "help")
+VERBS = "setup demo test check bench build dist test-long screenshot clean help".split()
 
 # Somebody's home folder; a registry, mirror or index in an address.
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|Users)/\w[\w.-]*/|(?<![\w.~/-])/root/\w|[A-Z]:\\Users\\\w")
@@ -24,6 +24,9 @@ REGISTRY_HOST = re.compile(
 INDEX_OPTION = re.compile(
     r"^\s*(?:--(?:extra-)?index-url|--find-links|registry\s*=\s*[\"']?https?:)", re.MULTILINE
 )
+
+
+LOCKED = ("js", "benchmarks/peers")
 
 
 def texts(root: Path) -> dict[str, str]:
@@ -64,16 +67,18 @@ def test_the_patterns_can_match(pattern: re.Pattern[str], text: str) -> None:
     assert pattern.search(text)
 
 
-def test_the_lock_file_records_no_addresses(root: Path) -> None:
-    lock = json.loads((root / "js" / "package-lock.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("folder", LOCKED)
+def test_the_lock_file_records_no_addresses(root: Path, folder: str) -> None:
+    lock = json.loads((root / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages = lock["packages"]
     assert [name for name, package in packages.items() if "resolved" in package] == []
     assert [name for name, package in packages.items() if name and "integrity" not in package] == []
 
 
-def test_the_lock_file_knows_every_platform(root: Path) -> None:
+@pytest.mark.parametrize("folder", LOCKED)
+def test_the_lock_file_knows_every_platform(root: Path, folder: str) -> None:
     """`npm ci` refuses a lock file without an entry for each optional package, also those of other machines."""
-    packages = json.loads((root / "js" / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    packages = json.loads((root / folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     known = {name.rpartition("node_modules/")[2] for name in packages}
     assert {
         name for package in packages.values() for name in package.get("optionalDependencies", {})
