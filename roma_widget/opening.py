@@ -81,7 +81,7 @@ def connect(
     if join not in ("safe", "always"):
         raise ValueError(f'join takes "safe" or "always", not {join!r}.')
     if not checked_timeout(timeout) < 86_400:
-        raise ValueError(f"timeout takes seconds above 0, not {timeout!r}.")
+        raise ValueError(f"timeout takes less than a day, in seconds, not {timeout!r}.")
     if not isinstance(history, bool):
         raise ValueError(f"history takes True or False, not {history!r}.")
     options = FeedOptions(

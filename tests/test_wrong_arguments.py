@@ -31,6 +31,7 @@ def saved() -> Iterator[roma.Monitor]:
         ({"headers": {"X-Y": 5}}, "headers takes names and values that are strings."),
         ({"token": "s3cret\nb"}, "token takes a string without line breaks"),
         ({"token": 5}, "token takes a string, not int."),
+        ({"timeout": 86_400}, "timeout takes less than a day, in seconds, not 86400."),
     ],
 )
 def test_what_no_request_can_carry_is_refused_at_once(options: dict[str, Any], says: str) -> None:
