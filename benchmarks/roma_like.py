@@ -9,7 +9,6 @@ spoken to.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sys
 import time
@@ -17,19 +16,19 @@ from datetime import datetime
 from typing import Any
 
 import socketio
-from aiohttp import web
 
 from roma_widget.archive.capture import FRAME
 from roma_widget.server.network.files import allow_many_files
 
 from .generate import head_of, made_up, tail_of
+from .library_server import LibraryServer, serve
 
 EVERY_S = 0.5
 CHANGED = 100
 """Tasks in each frame that are not as before; taken in turns, so that frames next to each other share none."""
 
 
-class RomaLike:
+class RomaLike(LibraryServer):
     """The library sends as ROMA has it send: one dict, encoded once for each `emit`."""
 
     def __init__(self, tasks: int, task_bytes: int, changed: int = CHANGED, redis: str | None = None) -> None:
@@ -38,31 +37,12 @@ class RomaLike:
         self.handshakes = 0
         self._order = list(self.nodes)
         self._turn = 0
-        self._clients: set[str] = set()
-        app = web.Application()
-        app.router.add_get("/api/health", self._health)
-        self._library = socketio.AsyncServer(
-            async_mode="aiohttp",
-            http_compression=False,
+        super().__init__(
             max_http_buffer_size=10**6,
             client_manager=None if redis is None else socketio.AsyncRedisManager(redis),
         )
-        self._library.attach(app)
-        self._library.on("connect", self._connected)
-        self._library.on("disconnect", self._gone)
-        self._library.on("request_initial_state", self._nothing)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
-    async def start(self) -> str:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        await self._library.shutdown()
-        await self._runner.cleanup()
-
-    async def play(self, seconds: float, every_s: float = EVERY_S) -> dict[str, Any]:
+    async def play(self, *, seconds: float, every_s: float = EVERY_S) -> dict[str, Any]:
         """Tells when each frame was written, and the tasks at the end as (status, summary)."""
         stamps: list[str] = []
         began_s = time.monotonic()
@@ -70,10 +50,10 @@ class RomaLike:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             stamps.append(self._step())
             frame = {**head_of(self.nodes), "all_nodes": self.nodes, **tail_of(self.nodes, stamps[-1])}
-            await self._library.emit(FRAME, frame)
+            await self.library.emit(FRAME, frame)
         return {
             "stamps": stamps,
-            "clients": len(self._clients),
+            "clients": len(self.clients),
             "handshakes": self.handshakes,
             "tasks": {key: (node["status"], node["output_summary"]) for key, node in self.nodes.items()},
         }
@@ -87,30 +67,18 @@ class RomaLike:
         self._turn += self._changed
         return stamp
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "healthy", "safe_to_join": True})
-
-    async def _connected(self, sid: str, environ: object, auth: object = None) -> None:
+    async def connected(self, sid: str, environ: object, auth: object = None) -> None:
+        await super().connected(sid, environ, auth)
         self.handshakes += 1
-        self._clients.add(sid)
         frame = {**head_of(self.nodes), "all_nodes": self.nodes, **tail_of(self.nodes, "")}
-        await self._library.emit(FRAME, frame, to=sid)
-
-    async def _gone(self, sid: str, reason: object = None) -> None:
-        self._clients.discard(sid)
-
-    async def _nothing(self, sid: str, *arguments: object) -> None:
-        pass
+        await self.library.emit(FRAME, frame, to=sid)
 
 
-async def main() -> None:
+def main() -> None:
     allow_many_files()
-    server = RomaLike(int(sys.argv[1]), int(sys.argv[2]), redis=sys.argv[3] if len(sys.argv) > 3 else None)
-    print(json.dumps({"url": await server.start()}), flush=True)
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(await server.play(**json.loads(line))), flush=True)
-    await server.stop()
+    redis = sys.argv[3] if len(sys.argv) > 3 else None
+    asyncio.run(serve(RomaLike(int(sys.argv[1]), int(sys.argv[2]), redis=redis)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -12,12 +12,10 @@ import time
 from itertools import islice
 from typing import Any
 
-import socketio
-from aiohttp import web
-
 from roma_widget.archive.capture import FRAME
 
 from .generate import Source
+from .library_server import LibraryServer, serve
 
 NEW_S = 0.12
 """What lies between a frame with something new and the next one: ten publications a second are the most."""
@@ -26,31 +24,13 @@ TURN_S_PER_MB = 0.005
 """How long a client has before the next one gets the same frame, so that they do not fight for the processors."""
 
 
-class FrameServer:
+class FrameServer(LibraryServer):
     def __init__(self, source: Source) -> None:
         self.source = source
         self._run = source.endless()
-        self._sids: set[str] = set()
-        app = web.Application()
-        app.router.add_get("/api/health", self._health)
-        # the library itself, so that what is measured does not move with our server
-        self._library = socketio.AsyncServer(async_mode="aiohttp", http_compression=False)
-        self._library.attach(app)
-        self._library.on("connect", self._connected)
-        self._library.on("disconnect", self._gone)
-        self._library.on("request_initial_state", self._nothing)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        super().__init__()
 
-    async def start(self) -> str:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        await self._library.shutdown()
-        await self._runner.cleanup()
-
-    async def play(self, new_s: float = NEW_S, *, goes_on: int = 0) -> dict[str, Any]:
+    async def play(self, *, new_s: float = NEW_S, goes_on: int = 0) -> dict[str, Any]:
         """Send every frame to each client in turn; tells when each was sent first, and how much that was.
 
         `goes_on`: not the same frames as before, but so many of those that follow.
@@ -62,7 +42,7 @@ class FrameServer:
             packet = f'2["{FRAME}",{frame.payload.decode()}]'
             size += len(frame.payload)
             sent_at.append(time.time())
-            for sid in _rotated(sorted(self._sids), number):
+            for sid in _rotated(sorted(self.clients), number):
                 await self._send(sid, packet)
                 await asyncio.sleep(TURN_S + TURN_S_PER_MB * len(frame.payload) / 1e6)
             if frame.is_new:
@@ -71,23 +51,11 @@ class FrameServer:
 
     async def _send(self, sid: str, packet: str) -> None:
         """Returns when the client's connection has taken it."""
-        engine = self._library.eio
-        engine_sid = self._library.manager.eio_sid_from_sid(sid, "/")
+        engine = self.library.eio
+        engine_sid = self.library.manager.eio_sid_from_sid(sid, "/")
         await engine.send(engine_sid, packet)
         if engine_sid in engine.sockets:
             await engine.sockets[engine_sid].queue.join()
-
-    async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "healthy", "safe_to_join": True})
-
-    async def _connected(self, sid: str, environ: object, auth: object = None) -> None:
-        self._sids.add(sid)
-
-    async def _gone(self, sid: str, reason: object = None) -> None:
-        self._sids.discard(sid)
-
-    async def _nothing(self, sid: str, *arguments: object) -> None:
-        pass
 
 
 def _rotated(sids: list[str], by: int) -> list[str]:
@@ -95,13 +63,5 @@ def _rotated(sids: list[str], by: int) -> list[str]:
     return sids[start:] + sids[:start]
 
 
-async def main() -> None:
-    server = FrameServer(Source(**json.loads(sys.argv[1])))
-    print(json.dumps({"url": await server.start()}), flush=True)
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(await server.play(**json.loads(line))), flush=True)
-    await server.stop()
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(serve(FrameServer(Source(**json.loads(sys.argv[1])))))

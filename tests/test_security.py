@@ -19,6 +19,7 @@ from client.servers import eventually
 import roma_widget as roma
 from roma_widget.cli import _parser
 from roma_widget.server.live import http_api
+from roma_widget.widget.picture import html_of
 
 NAMED = re.compile(r"`(?P<file>(?:tests|js/tests)/[\w./-]+\.(?:py|ts))?::(?P<test>[^`]+)`")
 
@@ -64,7 +65,9 @@ def test_a_saved_notebook_holds_no_results_prompts_and_traces(captures: Path) ->
     with roma.load(captures / "a_complete.jsonl.xz") as m:
         texts = m.stages()[["system_prompt", "user_input", "llm_response"]].stack().dropna().astype("string")
         told = [*texts, *(m.result(task.task_id) for task in m.snapshot.tasks.values())]
-        held = json.dumps(m.get_state(), default=str, ensure_ascii=False) + html.unescape(m._static_html())
+        held = json.dumps(m.get_state(), default=str, ensure_ascii=False) + html.unescape(
+            html_of(m.snapshot, m.static_key)
+        )
         goals = " ".join(task.goal for task in m.snapshot.tasks.values() if task.goal)
         goal = next(iter(m.snapshot.tasks.values())).goal
     lines = [line for text in told if text is not None for line in str(text).splitlines()]

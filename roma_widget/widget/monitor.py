@@ -7,7 +7,6 @@ Only `roma-io` sets the traits, `selection` apart. A monitor holds no socket and
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import copy
 import logging
 import time
@@ -15,7 +14,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import wait
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import anywidget
@@ -34,13 +32,13 @@ from .acting import Acting, Actions, checked_id, checked_timeout, detached
 from .assets import asset
 from .callbacks import Callbacks
 from .cells import cell_watch
-from .fallback import static_html
 from .history import Memory, Remembering
 from .hitl import Hitl, Questions
 from .hitl_news import News
 from .inspecting import Inspecting
 from .messages import Channel, Publication
 from .noting import Io, Noted, Noting, Watches
+from .picture import Picture
 from .question import Question
 from .saving import Saveable, Saving
 from .telling import Telling
@@ -48,7 +46,6 @@ from .telling import Telling
 if TYPE_CHECKING:
     import pandas
 
-PICTURE_EVERY_S = 30.0
 LEAVE_WITHIN_S = 10.0
 """How long `disconnect` waits for the connection to end."""
 ACT_WITHIN_S = 9.0
@@ -172,9 +169,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         self._inspecting = Inspecting(lambda: self.snapshot, lambda: self._session.actions)
         self._hitl_news = News(self._callbacks, self._hitl.shown)
         self._channel = Channel(self._send_to_browser, self, time.monotonic, cell_watch.busy)
-        self._picture: Any = None
-        self._pictured_at = 0.0
-        self._pictured: tuple[int, str] | None = None
+        self._picture = Picture()
         cell_watch.register()
         # before the comm opens, so that the browser starts from these
         super().__init__(_esm=asset("widget.js"), _css=asset("widget.css"))
@@ -420,7 +415,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
         self._show_notes()
         self._channel.publish(news)
         self._tell_of_the_end(before, news.snapshot)
-        self._refresh_picture()
+        self._picture.refresh(self.snapshot, self.static_key)
 
     def _show_notes(self) -> None:
         self._put("notes", view.notes(self._session.annotations()))
@@ -444,11 +439,11 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
     def beat(self, age_ms: float | None, server_now_ms: float | None, round_trip_ms: float | None) -> None:
         self._channel.beat(age_ms, server_now_ms, round_trip_ms)
         self._show_notes()
-        self._refresh_picture()
+        self._picture.refresh(self.snapshot, self.static_key)
 
     def retire(self) -> None:
         """A later run of the same cell has made another monitor, and this one's output is gone."""
-        self._picture = None
+        self._picture.end()
         self._watches.end()
         self._callbacks.end()
 
@@ -567,7 +562,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
 
     def _ipython_display_(self, **_: Any) -> None:
         """Two outputs: the live view, and a picture without scripts that survives where the view cannot."""
-        from IPython.display import HTML, display
+        from IPython.display import display
 
         bundle: Any = self._repr_mimebundle_()
         if isinstance(bundle, tuple):
@@ -576,39 +571,7 @@ class Monitor(Acting, Remembering, Noting, Telling, Saving, RunData, anywidget.A
             print(repr(self))
             return
         display({**bundle, "text/plain": _NOT_LIVE}, raw=True)
-        try:
-            picture = self._static_html()
-        except Exception:  # a courtesy; the live view stands
-            _log.exception("the static picture could not be made")
-            return
-        self._picture = display(HTML(picture), display_id=True)
-        self._pictured = self._picture_key()
-        self._pictured_at = time.monotonic()
-
-    def _picture_key(self) -> tuple[int, str]:
-        return (self.snapshot.revision, self.snapshot.outcome)
-
-    def _refresh_picture(self) -> None:
-        """At once when the run has come to its end, else at most every half a minute."""
-        if self._picture is None or self._pictured == self._picture_key():
-            return
-        ended_now = self.snapshot.outcome in OUTCOMES_OF_AN_ENDED_RUN and (
-            self._pictured is None or self._pictured[1] != self.snapshot.outcome
-        )
-        if not ended_now and time.monotonic() - self._pictured_at < PICTURE_EVERY_S:
-            return
-        from IPython.display import HTML
-
-        self._pictured = self._picture_key()
-        self._pictured_at = time.monotonic()
-        try:
-            # An empty context, so that the message counts as the running cell's: nbclient drops those of earlier cells.
-            contextvars.Context().run(self._picture.update, HTML(self._static_html()))
-        except Exception:  # a picture is a courtesy; the mirror goes on
-            _log.exception("the static picture could not be refreshed")
-
-    def _static_html(self) -> str:
-        return static_html(self.snapshot, key=self.static_key, now=datetime.now(UTC))
+        self._picture.display(self.snapshot, self.static_key)
 
 
 def _nothing_more() -> NotLive:

@@ -27,6 +27,7 @@ from client.servers import (
 import roma_widget as roma
 from roma_widget.client import feed as feed_module
 from roma_widget.core import frame as frame_reader
+from roma_widget.widget.picture import html_of
 
 Connect = Callable[..., roma.Monitor]
 Wire = Callable[..., WireServer]
@@ -386,7 +387,7 @@ def test_the_token_is_nowhere_to_be_read(
     seen += [
         json.dumps(m.get_state(), default=str),
         repr(m._repr_mimebundle_()),
-        m._static_html(),
+        html_of(m.snapshot, m.static_key),
         caplog.text,
     ]
     seen += [repr(record.__dict__) for record in caplog.records]
