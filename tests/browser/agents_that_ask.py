@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import roma_widget as roma
+from roma_widget.server.state.hitl import Prompt
 
 MOST_AT_ONCE = 64
 WITHIN_S = 20.0
@@ -32,6 +33,7 @@ class Agents:
     def __init__(self) -> None:
         self.server = roma.Server(interval_s=0.05)
         self.received: list[tuple[str, float]] = []
+        self._told: list[str] = []
         self._news = threading.Condition()
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE)
         self._run = ExitStack()
@@ -53,6 +55,15 @@ class Agents:
             return answer(request_id, *rest)
 
         prompts.answer = noted  # type: ignore[method-assign, assignment]
+        tell = self.server.prompt_opened
+
+        def told(prompt: Prompt) -> None:
+            tell(prompt)
+            with self._news:
+                self._told.append(prompt.request_id)
+                self._news.notify_all()
+
+        self.server.prompt_opened = told  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,18 +80,14 @@ class Agents:
             self.server.prompt_closed(prompt, "expired", why)
 
     def ask(self, message: str = "Is it good?", data: Any = None, task: int = 1) -> Asked:
-        """Have a task ask; returns when the question is open."""
-        before = {prompt.request_id for prompt in self.server.state.prompts.open()}
+        """Have a task ask; returns when clients are being told, so that they hear of one after the other."""
+        before = len(self._told)
         answer = self._pool.submit(
             self.tasks[task].ask, "PlanReview", message, data=data, timeout=3 * WITHIN_S
         )
-        deadline = time.monotonic() + WITHIN_S
-        while time.monotonic() < deadline:
-            new = {prompt.request_id for prompt in self.server.state.prompts.open()} - before
-            if new:
-                return Asked(new.pop(), answer)
-            time.sleep(0.001)
-        raise AssertionError("the question was not opened")
+        with self._news:
+            assert self._news.wait_for(lambda: len(self._told) > before, WITHIN_S), "nobody was told"
+            return Asked(self._told[before], answer)
 
     def received_at_ms(self, request_id: str) -> float:
         """When the first answer to a question came; waits for it."""
