@@ -19,7 +19,7 @@ MOST_OF_RECEIVED = 0.15
 
 
 def measure() -> Iterator[Row]:
-    costs = {variant: [] for variant in ("roma", "roma_record")}
+    costs: dict[str, list[float]] = {variant: [] for variant in ("roma", "roma_record")}
     saved = []
     with server(Source()) as frames:
         for _ in range(ROUNDS):

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -121,10 +122,12 @@ class Roma:
 
     def numbers(self) -> dict[str, Any]:
         link = self.monitor.link()
-        history = self.monitor._session._history
+        session: Any = self.monitor._session
+        io: Any = self.monitor._io
+        history = session._history
         return {
             "frames": link["frames"] + link["skipped_frames"],
-            "io_cpu_s": _thread_cpu_s(self.monitor._io.thread),
+            "io_cpu_s": _thread_cpu_s(io.thread),
             "skipped": link["skipped_frames"],
             "revision": self.monitor.revision,
             "updates": self.updates,
@@ -158,18 +161,19 @@ class Roma:
         import roma_widget
 
         monitor, traced = self.monitor, 0
+        session: Any = monitor._session
         snapshot = monitor.snapshot
         for task in snapshot.tasks.values():
             trace = _made_up_trace(task.task_id)
             traced += trace.size
-            monitor._session._feed.traces.put(snapshot.project.project_id, task, trace)
+            session._feed.traces.put(snapshot.project.project_id, task, trace)
         path = Path(self._folder.name) / "run.roma"
         save_s = _taken_s(lambda: monitor.save(path))
         loaded: list[Any] = []
         load_s = _taken_s(lambda: loaded.append(roma_widget.load(path)))
         times = list(loaded[0].times)
         random.Random(0).shuffle(times)
-        moments_s = [_taken_s(lambda time=time: loaded[0].at(time)) for time in times]
+        moments_s = [_taken_s(partial(loaded[0].at, time)) for time in times]
         loaded[0].close()
         return {
             "save_s": save_s,

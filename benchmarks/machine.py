@@ -28,6 +28,12 @@ def machine() -> dict[str, str]:
     return {name: words for name, words in told.items() if words}
 
 
+def cpu_s(*pids: int) -> float:
+    """What these processes have used of processors so far, all together."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return float(sum(each.user + each.system for each in times))
+
+
 def _cpu() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

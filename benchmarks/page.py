@@ -129,8 +129,8 @@ def opened(browser: Any, query: str) -> Iterator[Any]:
 def _serve(route: Any) -> None:
     path = route.request.url.removeprefix(ORIGIN).split("?")[0]
     if path == "/empty":
-        plotly = f"<script src={PLOTLY}></script>" if "?plotly" in route.request.url else ""
-        route.fulfill(body=_EMPTY + plotly, content_type="text/html")
+        script = f"<script src={PLOTLY}></script>" if "?plotly" in route.request.url else ""
+        route.fulfill(body=_EMPTY + script, content_type="text/html")
     elif path == PLOTLY:
         import plotly
 

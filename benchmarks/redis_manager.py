@@ -20,11 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 from .children import Child
 from .generate import head_of, made_up, tail_of
-from .machine import machine
+from .machine import cpu_s, machine
 from .relay import PATIENCE_S, TASK_BYTES, TASKS, Heard, together
 from .scale_page import write_measured
 from .table import Row
@@ -105,7 +103,7 @@ def _played(workers: int, redis: str | None, redis_pid: int | None = None) -> Pl
         pids = {f"worker {place}": server.pid for place, server in enumerate(servers, 1)}
         if redis_pid is not None:
             pids["Redis"] = redis_pid
-        before_s = {name: _cpu_s(pid) for name, pid in pids.items()}
+        before_s = {name: cpu_s(pid) for name, pid in pids.items()}
         played = servers[0].ask(seconds=SECONDS)
         heard = [
             together([crowd.ask(stamps=played["stamps"], tasks=played["tasks"], patience_s=PATIENCE_S)])
@@ -114,7 +112,7 @@ def _played(workers: int, redis: str | None, redis_pid: int | None = None) -> Pl
         if any(each.lost or each.behind for each in heard):
             raise RuntimeError("A watcher lost its connection, or never saw the last frame.")
         frames = len(played["stamps"])
-        return Played({name: (_cpu_s(pid) - before_s[name]) / frames for name, pid in pids.items()}, heard)
+        return Played({name: (cpu_s(pid) - before_s[name]) / frames for name, pid in pids.items()}, heard)
 
 
 def _rows(name: str, played: Played) -> Iterator[Row]:
@@ -135,8 +133,3 @@ def _encode_s() -> float:
         json.dumps(frame, separators=(",", ":"))
         taken_s.append(time.process_time() - began_s)
     return median(taken_s)
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system

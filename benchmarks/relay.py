@@ -20,6 +20,7 @@ import roma_widget as roma
 from roma_widget.server.network.files import allow_many_files
 
 from .children import Child
+from .machine import cpu_s
 from .table import Row
 
 TASKS, TASK_BYTES = 1_000, 5_000
@@ -190,8 +191,7 @@ def _run(count: int, seconds: float, between: Between, *, monitors: int = 0) -> 
 
 
 def _cpu_s(children: list[Child]) -> float:
-    times = [psutil.Process(child.pid).cpu_times() for child in children]
-    return sum(each.user + each.system for each in times)
+    return cpu_s(*(child.pid for child in children))
 
 
 def _cost(name: str, children: list[Child], before_s: float, took_s: float) -> Cost:

@@ -79,7 +79,9 @@ def _borne(of: Coefficients) -> list[tuple[str, ...]]:
 
 
 def _beside_measured(of: Coefficients) -> list[tuple[str, ...]]:
-    lines = [("", "core of the first relay: simulated", "measured", "median", "measured", "p95", "measured")]
+    lines: list[tuple[str, ...]] = [
+        ("", "core of the first relay: simulated", "measured", "median", "measured", "p95", "measured")
+    ]
     for (name, watchers), (core, median, p95) in MEASURED.items():
         found = outcome(name, watchers, of)
         lines.append(

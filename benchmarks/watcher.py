@@ -182,7 +182,9 @@ async def watch(url: str, count: int, seen: Seen, *, plain: bool, at_once: int =
         while len(watchers) < count:
             joining = [
                 loop.create_connection(
-                    lambda: Watcher(seen, plain=plain, host=place.netloc), place.hostname, place.port
+                    lambda: Watcher(seen, plain=plain, host=place.netloc),
+                    str(place.hostname),
+                    place.port or 80,
                 )
                 for _ in range(min(at_once, count - len(watchers)))
             ]

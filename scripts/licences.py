@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -94,7 +95,7 @@ def needs(package: Distribution, extra: str) -> Iterator[Requirement]:
 
 def licence_of(package: Distribution) -> str:
     """As SPDX, of the newest field that says it: the expression, the old text, the classifiers."""
-    told = package.metadata
+    told: Any = package.metadata  # a Message; the type that is told of it has no get
     if expression := told.get("License-Expression"):
         return str(expression)
     text = (told.get("License") or "").strip()

@@ -13,7 +13,7 @@ import enum
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,10 @@ def _of_roma(*names: str) -> dict[str, Any]:
     return {f"roma.{name}": getattr(roma, name) for name in names}
 
 
+_STARS: Mapping[object, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 _CLASSES = {name: value for name in roma.__all__ if isinstance(value := getattr(roma, name), type)}
 ERRORS = tuple(name for name, value in _CLASSES.items() if issubclass(value, Exception))
 PAGES = (
@@ -133,9 +137,8 @@ class Entry:
         if isinstance(self.value, traitlets.TraitType):
             return str(self.value.help)
         doc = inspect.getdoc(self.function) or ""
-        return (
-            "" if dataclasses.is_dataclass(self.value) and doc.startswith(f"{self.value.__name__}(") else doc
-        )
+        is_made_up = dataclasses.is_dataclass(self.value) and doc.startswith(f"{self.function.__name__}(")
+        return "" if is_made_up else doc
 
     @property
     def is_called(self) -> bool:
@@ -145,7 +148,7 @@ class Entry:
     def signature(self) -> str:
         if isinstance(self.value, type):
             shown = self.name in ("roma.Server",)
-            return _signature(self.value.__init__) if shown else ""
+            return _signature(self.value) if shown else ""
         return _signature(self.function) if self.is_called else ""
 
     @property
@@ -242,8 +245,7 @@ def _signature(function: Any) -> str:
             parts.append("*")
             keyword_only = True
         keyword_only = keyword_only or parameter.kind is parameter.VAR_POSITIONAL
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        text = stars + name
+        text = _STARS.get(parameter.kind, "") + name
         if parameter.annotation is not parameter.empty:
             text += f": {_type(parameter.annotation)}"
         if parameter.default is not parameter.empty:
@@ -282,7 +284,9 @@ def _is_told(action: argparse.Action) -> bool:
 def _option(action: argparse.Action) -> str:
     name = action.option_strings[0] if action.option_strings else str(action.metavar)
     if action.option_strings and action.nargs != 0:
-        name += " " + (" or ".join(map(str, action.choices or ())) or action.metavar or action.dest.upper())
+        name += " " + (
+            " or ".join(map(str, action.choices or ())) or str(action.metavar or action.dest.upper())
+        )
     return f"| `{name}` | {action.help} |"
 
 

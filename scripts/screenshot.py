@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from browser.lab import DARK, LIGHT, LabServer, OpenNotebook, chromium_browser, lab_server  # noqa: E402
-from playwright.sync_api import Browser  # noqa: E402
+from playwright.sync_api import Browser, FloatRect, ViewportSize  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
-SIZE = {"width": 1280, "height": 900}
-WITHOUT_STATUS_BAR = {"x": 0, "y": 0, "width": 1280, "height": 872}
+SIZE: ViewportSize = {"width": 1280, "height": 900}
+WITHOUT_STATUS_BAR: FloatRect = {"x": 0, "y": 0, "width": 1280, "height": 872}
 SHOWING_CELL = 1
 LARGEST_BYTES = 150_000
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.setup.sources import source_files
+from setup.sources import source_files
 
 PACKAGE = Path(__file__).resolve().parent.parent / "roma_widget"
 FRONT_END = PACKAGE.parent / "js" / "src"

@@ -11,8 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from tests.setup.sources import source_files
+from setup.sources import source_files
 
 VERBS = "setup demo test check bench build dist test-long screenshot clean help".split()
 

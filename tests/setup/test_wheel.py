@@ -11,8 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from tests.setup.sources import copy_sources
+from setup.sources import copy_sources
 
 BUNDLE = {
     f"roma_widget/static/{name}"
