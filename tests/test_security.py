@@ -65,9 +65,8 @@ def test_a_saved_notebook_holds_no_results_prompts_and_traces(captures: Path) ->
     with roma.load(captures / "a_complete.jsonl.xz") as m:
         texts = m.stages()[["system_prompt", "user_input", "llm_response"]].stack().dropna().astype("string")
         told = [*texts, *(m.result(task.task_id) for task in m.snapshot.tasks.values())]
-        held = json.dumps(m.get_state(), default=str, ensure_ascii=False) + html.unescape(
-            html_of(m.snapshot, m.static_key)
-        )
+        state = json.dumps(m.get_state(), default=str, ensure_ascii=False)
+        held = state + html.unescape(html_of(m.snapshot, m.static_key))
         goals = " ".join(task.goal for task in m.snapshot.tasks.values() if task.goal)
         goal = next(iter(m.snapshot.tasks.values())).goal
     lines = [line for text in told if text is not None for line in str(text).splitlines()]

@@ -60,6 +60,20 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
+def killed_with_a_queued_answer(roma_above: WireServer, process_of: Start, join: Join) -> None:
+    """A relay that has sent Ann's answer to "r1", and has not heard that it came; the next answer is acknowledged."""
+    roma_above.acknowledge = False
+    process, url = process_of(roma_above.url)
+    ann = join(url, "Ann")
+    eventually(lambda: roma_above.clients_now, TIMEOUT_S)
+    roma_above.emit("hitl_request", prompt())
+    ann.hears("hitl_request")
+    assert ann.answer("r1")[0] == "hitl_queued"
+    assert len(responses(roma_above)) == 1
+    kill(process)
+    roma_above.acknowledge = True
+
+
 def test_a_relay_that_is_killed_has_open_questions_and_a_queued_answer(
     above: roma.Server, process_of: Start, join: Join, proxy: Callable[[int], Proxy]
 ) -> None:
@@ -91,17 +105,7 @@ def test_a_relay_that_is_killed_has_open_questions_and_a_queued_answer(
 def test_an_answer_that_perhaps_went_out_goes_out_again_only_when_it_is_asked_again(
     roma_above: WireServer, process_of: Start, join: Join
 ) -> None:
-    roma_above.acknowledge = False
-    process, url = process_of(roma_above.url)
-    ann = join(url, "Ann")
-    eventually(lambda: roma_above.clients_now, TIMEOUT_S)
-    roma_above.emit("hitl_request", prompt())
-    ann.hears("hitl_request")
-    assert ann.answer("r1")[0] == "hitl_queued"
-    assert len(responses(roma_above)) == 1
-    kill(process)
-
-    roma_above.acknowledge = True
+    killed_with_a_queued_answer(roma_above, process_of, join)
     _, url = process_of(roma_above.url)
     bob = join(url, "Bob")
     (_queued,) = bob.hears("hitl_queued")

@@ -15,7 +15,7 @@ from client.servers import ServerThread, WireServer, eventually
 from relay.below import TIMEOUT_S
 from relay.conftest import MakeRelay
 from relay.test_asking import Join, join, prompt, responses, roma_above
-from relay.test_keeping_questions import Start, kill, process_of
+from relay.test_keeping_questions import Start, killed_with_a_queued_answer, process_of
 
 import roma_widget as roma
 from roma_widget import opening
@@ -99,16 +99,7 @@ def test_the_browsers_button_does_the_same(
 def test_an_answer_that_a_killed_relay_kept_reaches_the_run(
     roma_above: WireServer, process_of: Start, join: Join
 ) -> None:
-    roma_above.acknowledge = False
-    process, url = process_of(roma_above.url)
-    ann = join(url, "Ann")
-    eventually(lambda: roma_above.clients_now, TIMEOUT_S)
-    roma_above.emit("hitl_request", prompt())
-    ann.hears("hitl_request")
-    assert ann.answer("r1")[0] == "hitl_queued"
-    kill(process)
-
-    roma_above.acknowledge = True
+    killed_with_a_queued_answer(roma_above, process_of, join)
     roma_above.answers["/api/executions"] = {"running_executions": {"p1": {"is_alive": True}}}
     _, url = process_of(roma_above.url)
     bob = join(url, "Bob")
